@@ -1,0 +1,3 @@
+//! rosprobe's programs in the kernel.
+#![no_std]
+#![no_main]

@@ -1,0 +1,1 @@
+//! Where events come from: the kernel, `/proc`, or a packet capture.

@@ -1,0 +1,143 @@
+//! A finding: a diagnosis with its evidence.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::errno::Errno;
+use crate::graph::Stage;
+use crate::observation::ObservationId;
+
+/// How bad it is. `error`: something that was asked for does not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something that was asked for does not work.
+    Error,
+    /// It will not work for somebody, or may not.
+    Warning,
+    /// Worth knowing; no fault.
+    Info,
+}
+
+/// What is wrong, as a word for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// `connect()` to an advertised address failed.
+    ConnectFailed,
+    /// `connect()` has had no answer so far.
+    ConnectPending,
+    /// `connect()` was given up without an answer.
+    ConnectAbandoned,
+    /// The advertised name could not be resolved.
+    NameUnresolved,
+    /// An address was handed over and nobody tried to connect to it.
+    NeverAttempted,
+    /// The advertised address is the receiver's own loopback.
+    LoopbackAdvertised,
+    /// The advertised address is of a family that the receiver does not use.
+    WrongAddressFamily,
+    /// The master could not call a node back.
+    CallbackFailed,
+    /// The master could not be reached.
+    MasterUnreachable,
+    /// A service's server could not be reached.
+    ServiceUnreachable,
+    /// The peer refused the connection header.
+    HeaderRefused,
+    /// The peer sent no connection header.
+    NoHeader,
+    /// A request got no answer.
+    NoResponse,
+    /// A call was answered with a failure or a fault.
+    CallFailed,
+    /// Data is sent and not acknowledged any more.
+    Stalled,
+    /// Connected, and the publisher sends nothing.
+    IdlePublisher,
+    /// Two nodes of one name.
+    DuplicateNode,
+    /// Events were lost between kernel and user space.
+    EventsLost,
+    /// Payload was cut at the limit.
+    PayloadTruncated,
+    /// Content is encrypted.
+    Encrypted,
+}
+
+/// The process that a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct FindingProcess {
+    /// Process id.
+    pub pid: u32,
+    /// The kernel's name of it.
+    pub comm: String,
+    /// The node's name, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// The other end that a finding is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct FindingPeer {
+    /// The node's name, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The URI under which it advertises itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+}
+
+/// A diagnosis with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Stable: the same trouble keeps its id while its count and times change, in every view and in every run over the same observations.
+    pub id: String,
+    /// What is wrong.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The topic concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The service concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The node concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The ROS 2 domain concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<u32>,
+    /// Where on the way it went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// The error number, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<Errno>,
+    /// Address and port, or the URI's host and port when no address is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The process in which it went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<FindingProcess>,
+    /// The other end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<FindingPeer>,
+    /// First time it was seen.
+    pub first: jiff::Timestamp,
+    /// Last time it was seen.
+    pub last: jiff::Timestamp,
+    /// How often.
+    pub count: u64,
+    /// One sentence with the values in it.
+    pub summary: String,
+    /// Why, and how that is known.
+    pub explanation: String,
+    /// What to do, best first. A line is a command or a setting with real values, and says whom it would hurt.
+    #[serde(default)]
+    pub remedies: Vec<String>,
+    /// The observations that show it.
+    #[serde(default)]
+    pub evidence: Vec<ObservationId>,
+}

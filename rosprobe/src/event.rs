@@ -1,0 +1,316 @@
+//! Events: plain facts from the kernel, from `/proc` or from a packet, with no ROS in them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::errno::Errno;
+
+/// Nanoseconds on `CLOCK_MONOTONIC` (live), or since the first packet (pcap).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Monotonic(pub u64);
+
+impl Monotonic {
+    /// Time passed since `earlier`; zero when the order is the other way round, as it can be between processors.
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// One fact, with when, who and on which socket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When it happened.
+    pub time: Monotonic,
+    /// The process in whose name it happened; `None` in a packet capture, and where the kernel could not tell.
+    pub process: Option<ProcessRef>,
+    /// The socket concerned, if any.
+    pub socket: Option<SocketRef>,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// A process, named well enough to survive the reuse of its pid.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessRef {
+    /// Process id (the kernel's tgid) in the initial pid namespace.
+    pub pid: u32,
+    /// When the process started, in nanoseconds since boot; 0 when it was gone before it could be read.
+    pub started: u64,
+    /// The kernel's name of the process, at most 15 bytes.
+    pub comm: String,
+}
+
+/// Transport of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// A socket with both of its ends, as far as they were known at that moment. IPv4-mapped IPv6 addresses are given as IPv4.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct SocketRef {
+    /// Never reused during one capture, unlike the kernel's pointer and the file descriptor.
+    pub id: u64,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// This end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<SocketAddr>,
+    /// The other end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<SocketAddr>,
+    /// Inode of the network namespace it lives in; 0 when unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub net_namespace: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// Which way bytes went, seen from the owner of the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Written by the owner of the socket.
+    Sent,
+    /// Read by the owner of the socket.
+    Received,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// A process was seen for the first time; read from `/proc`.
+    Process(Box<Process>),
+    /// A network namespace was seen for the first time, or its addresses, routes or names changed.
+    Namespace(Box<Namespace>),
+    /// The process ended.
+    ProcessExited,
+    /// `connect()` returned. `errno` is `None` on success; EINPROGRESS is a beginning, no failure.
+    /// The socket's `remote` is the address that was asked for.
+    ConnectReturned {
+        /// File descriptor, as the process knows it.
+        fd: i32,
+        /// What it returned.
+        errno: Option<Errno>,
+        /// Duration of the call in nanoseconds.
+        took_ns: u64,
+    },
+    /// A SYN went out (TCP: CLOSE to SYN_SENT).
+    SynSent,
+    /// The connection is established; `incoming` when this end accepted it.
+    Established {
+        /// True for the accepting end.
+        incoming: bool,
+    },
+    /// A SYN was sent again.
+    SynRetransmitted,
+    /// Data was sent again.
+    DataRetransmitted,
+    /// The kernel reported an asynchronous error on the socket.
+    SocketError {
+        /// The error.
+        errno: Errno,
+    },
+    /// First sight of a socket that had been open before the capture began; what went before is unknown.
+    AlreadyOpen,
+    /// Bytes of a TCP stream.
+    Stream(Chunk),
+    /// One UDP datagram. The socket's `remote` is its peer.
+    Datagram {
+        /// Which way.
+        direction: Direction,
+        /// The payload, cut at the capture's limit.
+        bytes: Vec<u8>,
+        /// Length of the datagram on the wire, in bytes.
+        length: u32,
+    },
+    /// A send or receive returned an error (EAGAIN and EINTR are left out).
+    IoFailed {
+        /// Which way.
+        direction: Direction,
+        /// The error.
+        errno: Errno,
+        /// How often in a row, this one included.
+        count: u64,
+    },
+    /// A receive returned 0 bytes: the peer has closed its direction.
+    PeerClosed,
+    /// The socket is gone.
+    Closed,
+    /// Totals of a socket so far; sent when they changed, about once a second.
+    Traffic(Traffic),
+    /// Events were lost between kernel and user space before this one.
+    Lost {
+        /// How many.
+        events: u64,
+    },
+}
+
+/// Bytes of one direction of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Which way.
+    pub direction: Direction,
+    /// Position of the first byte in its direction's stream. For a socket that was already open, counted from the first byte seen.
+    pub offset: u64,
+    /// The bytes that were copied.
+    pub bytes: Vec<u8>,
+    /// How many bytes the stream advanced from `offset`; more than `bytes.len()` when the rest was not copied.
+    pub length: u32,
+    /// Why the bytes are fewer than `length`, when they are.
+    pub cut: Option<GapCause>,
+}
+
+/// Why bytes of a stream are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapCause {
+    /// The ring buffer was full, or the packet capture misses the segment.
+    Lost,
+    /// The limit on copied payload was reached (`--payload-limit`).
+    Limit,
+    /// The process's memory could not be read at that moment.
+    Unreadable,
+    /// The kernel side counts these bytes and does not copy them.
+    NotCopied,
+}
+
+/// Totals of a socket, both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Traffic {
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// TCPROS messages sent, counted by their length prefixes; for UDP, datagrams.
+    pub sent_messages: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// TCPROS messages received; for UDP, datagrams.
+    pub received_messages: u64,
+    /// Bytes sent and not yet acknowledged by the peer, when the kernel says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unacknowledged_bytes: Option<u64>,
+    /// Data segments sent again so far.
+    pub retransmits: u64,
+}
+
+/// Who a process is, as read from `/proc` at first sight.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    /// Process id in the initial pid namespace.
+    pub pid: u32,
+    /// When it started, in nanoseconds since boot; 0 when unknown.
+    pub started: u64,
+    /// Parent's process id; 0 when unknown.
+    #[serde(default)]
+    pub parent: u32,
+    /// The kernel's name of the process.
+    pub comm: String,
+    /// The command line, bounded.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// Numeric user id.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// Name of that user, where this machine knows it.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Inode of its network namespace; 0 when unknown.
+    #[serde(default)]
+    pub net_namespace: u64,
+    /// Id of its container, shortened to 12 characters as container tools do.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Host name in its UTS namespace, where it could be read.
+    #[serde(default)]
+    pub hostname: Option<String>,
+    /// ROS variables of its environment that are set.
+    #[serde(default)]
+    pub environment: std::collections::BTreeMap<String, String>,
+    /// Why something above is missing (for instance: ended before it could be read).
+    #[serde(default)]
+    pub incomplete: Option<String>,
+}
+
+impl Process {
+    /// The reference that observations of this process carry.
+    pub fn reference(&self) -> ProcessRef {
+        ProcessRef { pid: self.pid, started: self.started, comm: self.comm.clone() }
+    }
+}
+
+/// What a network namespace looks like from inside: the facts from which "no route" or "its own address" are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Namespace {
+    /// Inode of the network namespace.
+    pub net_namespace: u64,
+    /// Its own addresses with the length of their prefixes.
+    pub addresses: Vec<InterfaceAddress>,
+    /// Its routes, main table.
+    pub routes: Vec<Route>,
+    /// Lines of the hosts file that a process in it reads: address, then its names.
+    #[serde(default)]
+    pub hosts: Vec<(IpAddr, Vec<String>)>,
+    /// Name servers that a process in it asks.
+    #[serde(default)]
+    pub nameservers: Vec<IpAddr>,
+    /// Processes from whose `/proc/PID/net` and root this was read, newest last.
+    #[serde(default)]
+    pub read_from_pid: u32,
+}
+
+/// An address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InterfaceAddress {
+    /// Name of the interface; empty when unknown.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Length of the prefix in bits.
+    pub prefix: u8,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Route {
+    /// Destination network.
+    pub destination: IpAddr,
+    /// Length of its prefix in bits; 0 is the default route.
+    pub prefix: u8,
+    /// Next hop; `None` when the network is on the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// Interface by which packets leave.
+    pub interface: String,
+    /// Lower is preferred.
+    #[serde(default)]
+    pub metric: u32,
+    /// True for `unreachable`, `blackhole` and `prohibit` routes.
+    #[serde(default)]
+    pub reject: bool,
+}
+
+/// Relation of the monotonic clock to the wall clock, taken once at the start of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Clock {
+    /// Wall-clock time at monotonic zero.
+    pub zero: jiff::Timestamp,
+}
+
+impl Clock {
+    /// Wall-clock time of a moment; the end of time where that is beyond what a timestamp can hold.
+    pub fn wall(self, time: Monotonic) -> jiff::Timestamp {
+        let nanoseconds = i64::try_from(time.0).unwrap_or(i64::MAX);
+        self.zero.checked_add(jiff::SignedDuration::from_nanos(nanoseconds)).unwrap_or(jiff::Timestamp::MAX)
+    }
+}

@@ -1,0 +1,228 @@
+//! Links: one subscriber, one publisher, one topic, and the ladder of stages between "advertised" and "data".
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::errno::Errno;
+use crate::event::{Monotonic, ProcessRef, Traffic};
+use crate::observation::ObservationId;
+
+/// Number of a link within one graph, in the order in which links were first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u32);
+
+/// What a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkKind {
+    /// Messages of a topic, publisher to subscriber.
+    Topic,
+    /// Calls of a service, client to server.
+    Service,
+    /// A node's calls of its master.
+    Master,
+    /// The master's calls of a node: publisherUpdate, paramUpdate, shutdown.
+    Callback,
+}
+
+/// One end of a link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Party {
+    /// The node's name (its caller id), when known.
+    pub node: Option<String>,
+    /// Its process, when it runs where rosprobe sees it.
+    pub process: Option<ProcessRef>,
+    /// The URI under which it advertises itself, when known.
+    pub uri: Option<String>,
+}
+
+/// A rung of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Talking to the master.
+    Master,
+    /// The address was handed over.
+    Advertised,
+    /// XML-RPC connect to the publisher.
+    Xmlrpc,
+    /// requestTopic asked and answered.
+    RequestTopic,
+    /// TCPROS (or UDPROS) connect to the publisher.
+    Tcpros,
+    /// Connection headers exchanged.
+    Header,
+    /// Messages flow.
+    Data,
+    /// A service call.
+    Service,
+    /// The master calls a node back.
+    Callback,
+}
+
+impl Stage {
+    /// The stages of a topic's link in their order.
+    pub const TOPIC_LADDER: [Self; 6] =
+        [Self::Advertised, Self::Xmlrpc, Self::RequestTopic, Self::Tcpros, Self::Header, Self::Data];
+
+    /// The word used from here to the screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Advertised => "advertised",
+            Self::Xmlrpc => "xmlrpc",
+            Self::RequestTopic => "request-topic",
+            Self::Tcpros => "tcpros",
+            Self::Header => "header",
+            Self::Data => "data",
+            Self::Service => "service",
+            Self::Callback => "callback",
+        }
+    }
+}
+
+/// What became of a stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not come to yet.
+    #[default]
+    NotReached,
+    /// Done.
+    Ok,
+    /// Under way.
+    Pending {
+        /// Since when.
+        since: Monotonic,
+        /// SYNs sent again so far.
+        syn_retransmits: u32,
+    },
+    /// Failed with an error number.
+    Failed {
+        /// Which.
+        errno: Errno,
+    },
+    /// Refused by the peer in words: an `error=` header, a code 0 or -1, a fault.
+    Refused {
+        /// The peer's words.
+        reason: String,
+    },
+    /// Closed or exited without a result.
+    Abandoned {
+        /// How long it had been tried.
+        after_ns: u64,
+        /// SYNs sent again before.
+        syn_retransmits: u32,
+    },
+    /// The next step was due and never tried.
+    NeverAttempted {
+        /// Since when it was due.
+        since: Monotonic,
+    },
+}
+
+/// One rung with everything known about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageState {
+    /// Which rung.
+    pub stage: Stage,
+    /// What became of it, last.
+    pub outcome: Outcome,
+    /// When that was.
+    pub at: Monotonic,
+    /// When the first failure in a row was; equal to `at` for a single one.
+    pub first_failure: Option<Monotonic>,
+    /// Failures of this stage so far.
+    pub failures: u32,
+    /// Host and port as advertised: `10.0.1.1:41235`, or `marvin:41235`.
+    pub advertised: Option<String>,
+    /// Address that was really connected to.
+    pub address: Option<SocketAddr>,
+    /// Socket of the last attempt.
+    pub socket: Option<u64>,
+    /// What shows it, oldest first, bounded.
+    pub evidence: Vec<ObservationId>,
+}
+
+/// A link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its number.
+    pub id: LinkId,
+    /// What it carries.
+    pub kind: LinkKind,
+    /// Name of the topic or service; for a master's or callback link the method or the empty string.
+    pub name: String,
+    /// Type, when known.
+    pub data_type: Option<String>,
+    /// Subscriber, client or caller: the end that connects.
+    pub subscriber: Party,
+    /// Publisher, server or callee: the end that is connected to.
+    pub publisher: Party,
+    /// The rungs that apply, in order.
+    pub stages: Vec<StageState>,
+    /// When the link was first seen.
+    pub first_seen: Monotonic,
+    /// When anything about it changed last.
+    pub changed: Monotonic,
+    /// Totals of its data connection.
+    pub traffic: Traffic,
+    /// Message rate and throughput over the last seconds.
+    pub rate: Rate,
+    /// True once the subscriber unsubscribed, its process ended, or the publisher is no longer listed.
+    pub gone: bool,
+    /// True when bytes that belong to this link were lost, so that its state may be wrong.
+    pub incomplete: bool,
+}
+
+/// Speed of a link's data, over the last few seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rate {
+    /// Messages a second.
+    pub messages: f64,
+    /// Bytes a second.
+    pub bytes: f64,
+}
+
+/// What a link's state amounts to, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// A stage failed, was refused, abandoned or never attempted.
+    Failed,
+    /// A stage is under way.
+    Pending,
+    /// Everything that was seen succeeded.
+    Ok,
+    /// Over: unsubscribed or ended.
+    Gone,
+}
+
+impl Link {
+    /// What its stages amount to.
+    pub fn health(&self) -> Health {
+        if self.gone {
+            return Health::Gone;
+        }
+        self.stages.iter().map(StageState::health).min().unwrap_or(Health::Ok)
+    }
+
+    /// The stage that decides how the link is doing: the worst one, or the furthest that was reached.
+    pub fn deciding_stage(&self) -> Option<&StageState> {
+        let worst = self.stages.iter().filter(|state| state.health() != Health::Ok).min_by_key(|state| state.health());
+        worst.or_else(|| self.stages.iter().rev().find(|state| state.outcome == Outcome::Ok))
+    }
+}
+
+impl StageState {
+    /// What its outcome amounts to; a stage not come to yet is no trouble of its own.
+    pub fn health(&self) -> Health {
+        match self.outcome {
+            Outcome::NotReached | Outcome::Ok => Health::Ok,
+            Outcome::Pending { .. } => Health::Pending,
+            Outcome::Failed { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Abandoned { .. }
+            | Outcome::NeverAttempted { .. } => Health::Failed,
+        }
+    }
+}

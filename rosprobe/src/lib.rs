@@ -1,0 +1,14 @@
+//! rosprobe: why a ROS topic is listed but nothing arrives.
+//!
+//! One direction, one currency: [`capture`] yields [events](event), [`decode`] turns them into
+//! [observations](observation), [`graph`] folds those into nodes, topics and links, [`diagnosis`] reads findings off the
+//! graph, and everything a person sees is drawn from these. Imports run down that list and never up.
+
+pub mod capture;
+pub mod decode;
+pub mod diagnosis;
+pub mod errno;
+pub mod event;
+pub mod graph;
+pub mod observation;
+pub mod session;

@@ -1,0 +1,2 @@
+//! rosprobe.
+fn main() {}
