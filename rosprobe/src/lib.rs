@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod decode;
 pub mod diagnosis;
+pub mod domain;
 pub mod errno;
 pub mod event;
 pub mod graph;
