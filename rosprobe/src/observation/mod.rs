@@ -4,6 +4,7 @@
 //! in where observations come from.
 
 mod ros1;
+mod uri;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::ros1::{
     Answer, Call, Method, NodeTopics, ProtocolOffer, RequestedProtocol, SystemState, TcprosHeader, TopicType, Value,
 };
+pub use self::uri::{AdvertisedUri, UriError};
 use crate::errno::Errno;
 use crate::event::{Direction, GapCause, Monotonic, Namespace, Process, ProcessRef, SocketRef, Traffic};
 
@@ -72,7 +74,7 @@ pub enum What {
     ConnectFailed {
         /// Why.
         errno: Errno,
-        /// Time since the attempt began, in nanoseconds; 0 when it failed at once.
+        /// Time since the attempt began, in nanoseconds; the duration of `connect()` when no SYN went out.
         after_ns: u64,
         /// SYNs sent again before.
         syn_retransmits: u32,
@@ -114,6 +116,11 @@ pub enum What {
         errno: Errno,
         /// How often in a row.
         count: u64,
+    },
+    /// The kernel reported an error on an established socket, for instance ETIMEDOUT for data that nobody acknowledged.
+    SocketError {
+        /// The error.
+        errno: Errno,
     },
     /// Totals of a socket so far.
     Traffic(Traffic),
@@ -182,7 +189,8 @@ pub enum What {
         record: String,
         /// The addresses it has, canonical names followed; none with an error.
         addresses: Vec<std::net::IpAddr>,
-        /// `NOERROR`, `NXDOMAIN`, `SERVFAIL`, or the number of another code.
+        /// `NOERROR`, `NXDOMAIN`, `SERVFAIL`, or the number of another code; `TRUNCATED` for a NOERROR answer that did not fit,
+        /// so that its addresses may be incomplete.
         status: String,
     },
 

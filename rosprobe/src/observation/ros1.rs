@@ -16,8 +16,10 @@ pub enum Value {
     Int(i64),
     /// `<boolean>`.
     Bool(bool),
-    /// `<double>`; text when it is not finite or not a number, which JSON cannot carry.
+    /// `<double>` with a finite value.
     Double(f64),
+    /// `<double>` that is infinite or not a number, as it came (`nan`, `-inf`): JSON cannot carry it as a number.
+    NonFinite(String),
     /// `<string>`, or a bare `<value>`.
     String(String),
     /// `<dateTime.iso8601>`, as it came.
