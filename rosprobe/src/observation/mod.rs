@@ -4,6 +4,7 @@
 //! in where observations come from.
 
 mod ros1;
+mod summary;
 mod uri;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::ros1::{
     Answer, Call, Method, NodeTopics, ProtocolOffer, RequestedProtocol, SystemState, TcprosHeader, TopicType, Value,
 };
+pub use self::summary::{Bytes, Span};
 pub use self::uri::{AdvertisedUri, UriError};
 use crate::errno::Errno;
 use crate::event::{Direction, GapCause, Monotonic, Namespace, Process, ProcessRef, SocketRef, Traffic};
