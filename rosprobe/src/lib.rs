@@ -10,6 +10,8 @@ pub mod diagnosis;
 pub mod domain;
 pub mod errno;
 pub mod event;
+pub mod filter;
 pub mod graph;
 pub mod observation;
+pub mod printable;
 pub mod session;

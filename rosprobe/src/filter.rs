@@ -1,0 +1,251 @@
+//! The filter language: `/scan`, `/cam*`, `re:^/robot\d+/`, `pid:4242 node:talker addr:10.0.1.1 errno:ECONNREFUSED failed`.
+//!
+//! Terms stand apart by spaces and must all hold.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use globset::{GlobBuilder, GlobMatcher};
+use regex::{Regex, RegexBuilder};
+
+use crate::errno::Errno;
+
+/// A filter that was parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    terms: Vec<Term>,
+}
+
+/// Why a text is no filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// The expression after `re:`.
+    #[error("{expression:?} is no regular expression: {reason}. Write re:^/scan$ for instance")]
+    Expression {
+        /// As it was written.
+        expression: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pattern with `*`, `?` or `[`.
+    #[error("{pattern:?} is no pattern: {reason}. Write /camera/* for instance")]
+    Pattern {
+        /// As it was written.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What stands after `pid:`.
+    #[error("pid:{0} names no process: a number goes there, pid:4242 for instance")]
+    Pid(String),
+}
+
+#[derive(Clone, Debug)]
+enum Term {
+    Name(Pattern),
+    Node(Pattern),
+    Address(Pattern),
+    Errno(String),
+    Pid(u32),
+    Failed,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// Part of the text; without regard to case unless it has a capital letter.
+    Part { expression: Regex },
+    /// The whole text.
+    Glob(GlobMatcher),
+}
+
+/// What a filter looks at.
+#[derive(Clone, Debug, Default)]
+pub struct Subject<'a> {
+    /// Topics and services concerned.
+    pub names: Vec<Cow<'a, str>>,
+    /// Nodes concerned.
+    pub nodes: Vec<Cow<'a, str>>,
+    /// Processes concerned.
+    pub pids: Vec<u32>,
+    /// Addresses and URIs concerned.
+    pub addresses: Vec<Cow<'a, str>>,
+    /// Error numbers that were met.
+    pub errnos: Vec<Errno>,
+    /// Whether something failed.
+    pub failed: bool,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, FilterError> {
+        if let Some(expression) = text.strip_prefix("re:") {
+            return Regex::new(expression).map(|expression| Self::Part { expression }).map_err(|error| {
+                let reason =
+                    error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                FilterError::Expression { expression: expression.to_owned(), reason }
+            });
+        }
+        if text.contains(['*', '?', '[']) {
+            let glob = GlobBuilder::new(text).case_insensitive(!has_capital(text)).build();
+            return glob
+                .map(|glob| Self::Glob(glob.compile_matcher()))
+                .map_err(|error| FilterError::Pattern { pattern: text.to_owned(), reason: error.kind().to_string() });
+        }
+        let part = RegexBuilder::new(&regex::escape(text)).case_insensitive(!has_capital(text)).build();
+        part.map(|expression| Self::Part { expression })
+            .map_err(|error| FilterError::Pattern { pattern: text.to_owned(), reason: error.to_string() })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Part { expression } => expression.is_match(text),
+            Self::Glob(glob) => glob.is_match(text),
+        }
+    }
+
+    fn ranges(&self, text: &str) -> Vec<Range<usize>> {
+        match self {
+            Self::Part { expression } => expression.find_iter(text).map(|found| found.range()).collect(),
+            Self::Glob(glob) if glob.is_match(text) => std::iter::once(0..text.len()).collect(),
+            Self::Glob(_) => Vec::new(),
+        }
+    }
+}
+
+fn has_capital(text: &str) -> bool {
+    text.chars().any(char::is_uppercase)
+}
+
+impl Filter {
+    /// Parses a filter; the empty text passes everything.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        text.split_whitespace().map(Term::parse).collect::<Result<_, _>>().map(|terms| Self { terms })
+    }
+
+    /// True for a filter that passes everything.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Whether every term holds.
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.terms.iter().all(|term| term.holds(subject))
+    }
+
+    /// Where a text shows what was looked for, in order and without overlap.
+    pub fn highlights(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = self.terms.iter().flat_map(|term| term.ranges(text)).collect();
+        found.retain(|range| !range.is_empty());
+        found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+        let mut end = 0;
+        found.retain(|range| {
+            let apart = range.start >= end;
+            end = if apart { range.end } else { end };
+            apart
+        });
+        found
+    }
+}
+
+impl Term {
+    fn parse(text: &str) -> Result<Self, FilterError> {
+        if text == "failed" {
+            return Ok(Self::Failed);
+        }
+        Ok(match text.split_once(':') {
+            Some(("pid", number)) => Self::Pid(number.parse().map_err(|_| FilterError::Pid(number.to_owned()))?),
+            Some(("node", pattern)) => Self::Node(Pattern::parse(pattern)?),
+            Some(("addr", pattern)) => Self::Address(Pattern::parse(pattern)?),
+            Some(("errno", name)) => Self::Errno(name.to_ascii_uppercase()),
+            _ => Self::Name(Pattern::parse(text)?),
+        })
+    }
+
+    fn holds(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Name(pattern) => subject.names.iter().any(|name| pattern.matches(name)),
+            Self::Node(pattern) => subject.nodes.iter().any(|node| pattern.matches(node)),
+            Self::Address(pattern) => subject.addresses.iter().any(|address| pattern.matches(address)),
+            Self::Errno(name) => subject.errnos.iter().any(|errno| errno.to_string().starts_with(name.as_str())),
+            Self::Pid(pid) => subject.pids.contains(pid),
+            Self::Failed => subject.failed,
+        }
+    }
+
+    fn ranges(&self, text: &str) -> Vec<Range<usize>> {
+        match self {
+            Self::Name(pattern) | Self::Node(pattern) | Self::Address(pattern) => pattern.ranges(text),
+            Self::Errno(name) => text.match_indices(name.as_str()).map(|(at, found)| at..at + found.len()).collect(),
+            Self::Pid(pid) => {
+                let pid = pid.to_string();
+                text.match_indices(&pid).map(|(at, found)| at..at + found.len()).collect()
+            }
+            Self::Failed => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> Subject<'static> {
+        Subject {
+            names: vec!["/robot1/scan".into()],
+            nodes: vec!["/viewer".into(), "/lidar".into()],
+            pids: vec![4242],
+            addresses: vec!["10.0.1.1:41235".into()],
+            errnos: vec![Errno::ECONNREFUSED],
+            failed: true,
+        }
+    }
+
+    #[test]
+    fn terms_hold_together() {
+        let cases = [
+            ("", true),
+            ("scan", true),
+            ("SCAN", false),
+            ("Scan", false),
+            ("/robot*", true),
+            ("robot*", false),
+            ("*/sca?", true),
+            ("re:^/robot\\d/", true),
+            ("re:^scan", false),
+            ("pid:4242 node:lidar addr:10.0.1. errno:econnrefused failed scan", true),
+            ("pid:424", false),
+            ("node:/view*", true),
+            ("errno:ETIMEDOUT", false),
+            ("lidar", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Filter::parse(text).unwrap().matches(&subject()), expected, "{text}");
+        }
+        assert!(!Filter::parse("failed").unwrap().matches(&Subject::default()));
+    }
+
+    #[test]
+    fn what_is_no_filter_says_why() {
+        assert_eq!(Filter::parse("pid:x").unwrap_err(), FilterError::Pid("x".into()));
+        assert!(
+            Filter::parse("re:(")
+                .unwrap_err()
+                .to_string()
+                .starts_with("\"(\" is no regular expression: unclosed group")
+        );
+        assert!(matches!(Filter::parse("/a[").unwrap_err(), FilterError::Pattern { .. }));
+    }
+
+    #[test]
+    fn matches_are_marked_once() {
+        let marked = |filter: &str, text: &str| {
+            let ranges = Filter::parse(filter).unwrap().highlights(text);
+            ranges.into_iter().map(|range| text[range].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(marked("a ab", "xabxa"), ["ab", "a"]);
+        assert_eq!(marked("/r*", "/robot"), ["/robot"]);
+        assert_eq!(marked("pid:12", "node [12]"), ["12"]);
+        assert_eq!(marked("ラ", "/カメラ"), ["ラ"]);
+        assert!(marked("", "anything").is_empty());
+        assert!(marked("re:x*", "abc").is_empty());
+    }
+}
