@@ -1,2 +1,42 @@
 //! `cargo xtask`: everything a person does to rosprobe besides building it.
-fn main() {}
+
+mod check;
+mod privilege;
+mod process;
+mod test;
+mod watch;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+/// Everything a person does to rosprobe besides building it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build rosprobe and run `rosprobe watch` with the given arguments, through sudo where needed.
+    #[command(disable_help_flag = true)]
+    Watch {
+        /// Arguments of `rosprobe watch`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Install what the tests need (Debian packages) and run every test, those that need root included.
+    Test,
+    /// Formatting and lints, as CI demands them.
+    Check,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Watch { .. } => watch::watch(),
+        Task::Test => test::test(),
+        Task::Check => check::check(),
+    }
+}
