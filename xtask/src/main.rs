@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything a person does to rosprobe besides building it.
 
 mod check;
+mod ebpf;
 mod privilege;
 mod process;
 mod test;
@@ -31,6 +32,9 @@ enum Task {
     Test,
     /// Formatting and lints, as CI demands them.
     Check,
+    /// The eBPF object: build it from source, or check that the committed one is what its sources give.
+    #[command(subcommand)]
+    Ebpf(ebpf::Task),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,5 +42,6 @@ fn main() -> anyhow::Result<()> {
         Task::Watch { .. } => watch::watch(),
         Task::Test => test::test(),
         Task::Check => check::check(),
+        Task::Ebpf(task) => ebpf::run(&task),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -40,4 +40,15 @@ pub fn words(command: &Command) -> String {
 pub fn find(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Runs a command to its end and gives what it printed, without the last line end.
+pub fn output(command: &mut Command) -> Result<String> {
+    let words = words(command);
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot run `{words}`"))?;
+    if !output.status.success() {
+        bail!("`{words}` failed: {}", output.status);
+    }
+    let text = String::from_utf8(output.stdout).with_context(|| format!("`{words}` printed no text"))?;
+    Ok(text.trim_end().to_owned())
 }

@@ -1,0 +1,130 @@
+//! The eBPF object: built from source with paths remapped, committed with a record of what it was built from.
+
+mod record;
+mod toolchain;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+
+use self::record::Record;
+use self::toolchain::Toolchain;
+use crate::process::{self, workspace};
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// What to do with the eBPF object.
+#[derive(Subcommand)]
+pub enum Task {
+    /// Build rosprobe/bpf/rosprobe.bpf.o from source, and write down from what
+    Build,
+    /// Fail when the committed object is not what its sources give
+    Check,
+}
+
+/// Does it.
+pub fn run(task: &Task) -> Result<()> {
+    match task {
+        Task::Build => build(),
+        Task::Check => check(),
+    }
+}
+
+fn committed_object() -> PathBuf {
+    workspace().join("rosprobe/bpf/rosprobe.bpf.o")
+}
+
+fn committed_record() -> PathBuf {
+    workspace().join("rosprobe/bpf/rosprobe.bpf.toml")
+}
+
+fn build() -> Result<()> {
+    let toolchain = Toolchain::find_or_fetch()?;
+    let object = compile(&toolchain)?;
+    let record = Record::of(&object, &toolchain.versions()?)?;
+    let path = committed_object();
+    fs::create_dir_all(path.parent().unwrap_or(&path)).context("cannot make rosprobe/bpf")?;
+    fs::write(&path, &object).with_context(|| format!("cannot write {}", path.display()))?;
+    record.write(&committed_record())?;
+    println!("rosprobe/bpf/rosprobe.bpf.o: {} bytes, SHA-256 {}", object.len(), record.object_sha256);
+    Ok(())
+}
+
+fn check() -> Result<()> {
+    let path = committed_object();
+    let committed = fs::read(&path)
+        .with_context(|| format!("cannot read {}; run `cargo xtask ebpf build` and commit it", path.display()))?;
+    let record = Record::read(&committed_record())?;
+    record.check_object(&committed)?;
+    record.check_sources()?;
+    let toolchain = Toolchain::find_or_fetch()?;
+    let versions = toolchain.versions()?;
+    let rebuilt = compile(&toolchain)?;
+    if versions != record.toolchain {
+        println!(
+            "The object's sources are unchanged and build here, but bytes cannot be compared: it was built with\n  {}\nand here is\n  {}",
+            record.toolchain, versions
+        );
+        return Ok(());
+    }
+    if rebuilt != committed {
+        let kept = workspace().join("target/ebpf/rebuilt.bpf.o");
+        fs::write(&kept, &rebuilt).with_context(|| format!("cannot write {}", kept.display()))?;
+        bail!(
+            "the committed object is not what its sources give with the same toolchain ({versions}): \
+             {} bytes rebuilt, kept as target/ebpf/rebuilt.bpf.o, against {} committed; run `cargo xtask ebpf build` and commit the object",
+            rebuilt.len(),
+            committed.len()
+        );
+    }
+    println!("rosprobe/bpf/rosprobe.bpf.o is, byte for byte, what its sources give ({versions})");
+    Ok(())
+}
+
+/// Compiles the eBPF crate and gives the object's bytes, without debug sections, with BTF.
+fn compile(toolchain: &Toolchain) -> Result<Vec<u8>> {
+    let root = workspace();
+    let target = root.join("target/ebpf");
+    let mut cargo = toolchain.cargo();
+    cargo
+        .current_dir(&root)
+        .args(["build", "--locked", "--package", "rosprobe-ebpf", "--profile", "ebpf", "-Z", "build-std=core"])
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(&target)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain, &root)?.join("\u{1f}"))
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("CARGO_BUILD_TARGET");
+    process::run(&mut cargo).context("the eBPF crate does not build")?;
+    let built = target.join(TARGET).join("ebpf/rosprobe-ebpf");
+    let stripped = target.join("rosprobe.bpf.o");
+    process::run(Command::new(toolchain.objcopy()).arg("--strip-debug").arg(&built).arg(&stripped))?;
+    fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))
+}
+
+fn flags(toolchain: &Toolchain, root: &Path) -> Result<Vec<String>> {
+    let mut flags = vec![
+        format!("-Clinker={}", toolchain.linker().display()),
+        "-Clink-arg=--btf".to_owned(),
+        format!("--remap-path-prefix={}=/rosprobe", root.display()),
+        format!("--remap-path-prefix={}=/sysroot", toolchain.sysroot()?.display()),
+    ];
+    for registry in registry_folders()? {
+        flags.push(format!("--remap-path-prefix={}=/registry", registry.display()));
+    }
+    Ok(flags)
+}
+
+/// Folders with unpacked crates; their names hold a hash of the registry's address.
+fn registry_folders() -> Result<Vec<PathBuf>> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let sources = home.context("neither CARGO_HOME nor HOME is set: set one")?.join("registry/src");
+    let Ok(entries) = fs::read_dir(&sources) else { return Ok(Vec::new()) };
+    let mut folders: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    folders.sort();
+    Ok(folders)
+}
