@@ -143,6 +143,31 @@ pub enum Fact {
         /// How often in a row, this one included.
         count: u64,
     },
+    /// `bind()` of a UDP socket to a port of RTPS returned. The socket's `local` is the address that was asked for.
+    Bound {
+        /// What it returned; `None` is success.
+        errno: Option<Errno>,
+    },
+    /// A socket joined a multicast group, or tried to (`IP_ADD_MEMBERSHIP` and its like).
+    MulticastJoined {
+        /// The group.
+        group: IpAddr,
+        /// Address of the interface that was asked for, when it was given as an address.
+        interface: Option<IpAddr>,
+        /// What it returned; `None` is success.
+        errno: Option<Errno>,
+    },
+    /// RTPS samples that were counted and not copied: totals of one writer on this socket so far, about once a second while they change.
+    RtpsData {
+        /// Which way.
+        direction: Direction,
+        /// The writer's GUID.
+        writer: [u8; 16],
+        /// DATA submessages and first fragments.
+        messages: u64,
+        /// Bytes of all of them.
+        bytes: u64,
+    },
     /// A receive returned 0 bytes: the peer has closed its direction.
     PeerClosed,
     /// The socket is gone.
@@ -234,6 +259,9 @@ pub struct Process {
     /// Host name in its UTS namespace, where it could be read.
     #[serde(default)]
     pub hostname: Option<String>,
+    /// Device number of the file system at its `/dev/shm`: processes with different ones share no memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_memory: Option<u64>,
     /// ROS variables of its environment that are set.
     #[serde(default)]
     pub environment: std::collections::BTreeMap<String, String>,
@@ -264,6 +292,9 @@ pub struct Namespace {
     /// Name servers that a process in it asks.
     #[serde(default)]
     pub nameservers: Vec<IpAddr>,
+    /// First and last ephemeral port (`net.ipv4.ip_local_port_range`), where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ephemeral_ports: Option<(u16, u16)>,
     /// Processes from whose `/proc/PID/net` and root this was read, newest last.
     #[serde(default)]
     pub read_from_pid: u32,

@@ -57,12 +57,38 @@ pub enum Code {
     IdlePublisher,
     /// Two nodes of one name.
     DuplicateNode,
+    /// ROS 2: participants that belong together are in different domains.
+    DomainMismatch,
+    /// ROS 2: a participant announces itself and hears of nobody on another host.
+    NoRemoteDiscovery,
+    /// ROS 2: announcements cannot leave this host by multicast.
+    MulticastBlocked,
+    /// ROS 2: an address that a participant advertises cannot be reached.
+    LocatorUnreachable,
+    /// ROS 2: an address that a remote participant advertises is this host's own.
+    LocatorIsLocal,
+    /// ROS 2: a participant advertises only its loopback address to other hosts.
+    LoopbackLocator,
+    /// ROS 2: a writer offers less than a reader requests, so that they do not match.
+    QosIncompatible,
+    /// ROS 2: a writer and a reader of one topic have different types.
+    TypeMismatch,
+    /// ROS 2: a port of the domain is held by somebody else.
+    PortTaken,
+    /// ROS 2: more participants than the domain has ports.
+    ParticipantOverflow,
+    /// ROS 2: a domain's ports lie where the system hands out ports to anybody.
+    DomainInEphemeralRange,
+    /// ROS 2: participants of one host count on shared memory that they do not share.
+    SharedMemorySplit,
     /// Events were lost between kernel and user space.
     EventsLost,
     /// Payload was cut at the limit.
     PayloadTruncated,
     /// Content is encrypted.
     Encrypted,
+    /// A limit of rosprobe was reached: something is not followed.
+    LimitReached,
 }
 
 /// The process that a finding is about.

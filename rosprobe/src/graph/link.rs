@@ -24,6 +24,8 @@ pub enum LinkKind {
     Master,
     /// The master's calls of a node: publisherUpdate, paramUpdate, shutdown.
     Callback,
+    /// ROS 2: samples of a DDS topic, writer (the link's publisher) to reader (its subscriber).
+    Dds,
 }
 
 /// One end of a link.
@@ -59,12 +61,24 @@ pub enum Stage {
     Service,
     /// The master calls a node back.
     Callback,
+    /// ROS 2: both participants announced themselves.
+    Announced,
+    /// ROS 2: the participants have heard of each other.
+    Discovered,
+    /// ROS 2: both endpoints are known.
+    EndpointsKnown,
+    /// ROS 2: type and quality of service match.
+    Matched,
 }
 
 impl Stage {
     /// The stages of a topic's link in their order.
     pub const TOPIC_LADDER: [Self; 6] =
         [Self::Advertised, Self::Xmlrpc, Self::RequestTopic, Self::Tcpros, Self::Header, Self::Data];
+
+    /// The stages between a DDS writer and a reader in their order.
+    pub const DDS_LADDER: [Self; 5] =
+        [Self::Announced, Self::Discovered, Self::EndpointsKnown, Self::Matched, Self::Data];
 
     /// The word used from here to the screen.
     pub const fn word(self) -> &'static str {
@@ -78,6 +92,10 @@ impl Stage {
             Self::Data => "data",
             Self::Service => "service",
             Self::Callback => "callback",
+            Self::Announced => "announced",
+            Self::Discovered => "discovered",
+            Self::EndpointsKnown => "endpoints-known",
+            Self::Matched => "matched",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `decode` makes them, `graph` folds them, a trace file stores them. Live capture, packet capture and trace differ only
 //! in where observations come from.
 
+pub mod dds;
 mod ros1;
 mod summary;
 mod uri;
@@ -195,6 +196,9 @@ pub enum What {
         /// so that its addresses may be incomplete.
         status: String,
     },
+
+    /// ROS 2: something of DDS.
+    Dds(dds::Dds),
 
     /// Bytes that should have been something and are not, or are more than a limit allows.
     Malformed {

@@ -124,6 +124,7 @@ impl fmt::Display for What {
                     cause.words()
                 )
             }
+            Self::Dds(dds) => dds.fmt(f),
             Self::Lost { events } => write!(f, "{events} events lost"),
         }
     }
