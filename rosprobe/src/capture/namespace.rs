@@ -3,7 +3,9 @@
 //! Formats: `proc_net(5)`, hosts(5), resolv.conf(5).
 
 use std::collections::HashMap;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::bounded;
@@ -85,8 +87,29 @@ fn read(folder: &Path, pid: u32, net_namespace: u64) -> Option<Namespace> {
         routes,
         hosts: hosts(&file("etc/hosts", HOSTS_LIMIT)),
         nameservers: nameservers(&file("etc/resolv.conf", RESOLV_LIMIT)),
+        ephemeral_ports: ephemeral_ports(&folder.join("ns/net"), net_namespace),
         read_from_pid: pid,
     })
+}
+
+/// `/proc/sys/net` shows the network namespace of the thread that opens it, so for another one a thread of our own looks from
+/// inside; that needs `CAP_SYS_ADMIN`, and gives `None` without it.
+fn ephemeral_ports(path: &Path, net_namespace: u64) -> Option<(u16, u16)> {
+    let read = || bounded::read_text(Path::new("/proc/sys/net/ipv4/ip_local_port_range"), 64).ok();
+    let own = fs::metadata("/proc/self/ns/net").is_ok_and(|own| own.ino() == net_namespace);
+    let text = if own { read()? } else { inside(path, read)? };
+    let mut ports = text.split_whitespace().map_while(|port| port.parse().ok());
+    Some((ports.next()?, ports.next()?))
+}
+
+fn inside(path: &Path, read: impl FnOnce() -> Option<String> + Send + 'static) -> Option<String> {
+    let namespace = fs::File::open(path).ok()?;
+    // The network namespace belongs to a thread, and this one ends with the answer.
+    let thread = std::thread::Builder::new().name("netns".to_owned()).spawn(move || {
+        nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET).ok()?;
+        read()
+    });
+    thread.ok()?.join().ok()?
 }
 
 fn hex(text: &str) -> Option<u32> {
@@ -330,16 +353,16 @@ ff000000000000000000000000000000 08 00000000000000000000000000000000 00 00000000
     #[test]
     fn a_namespace_is_given_once_and_again_only_when_it_changed() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("net")).unwrap();
-        std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
-        std::fs::write(folder.path().join("net/route"), ROUTE).unwrap();
+        fs::create_dir_all(folder.path().join("net")).unwrap();
+        fs::create_dir_all(folder.path().join("root/etc")).unwrap();
+        fs::write(folder.path().join("net/route"), ROUTE).unwrap();
         let hosts = folder.path().join("root/etc/hosts");
-        std::fs::write(&hosts, "10.0.1.1 router\n").unwrap();
+        fs::write(&hosts, "10.0.1.1 router\n").unwrap();
 
         let mut table = NamespaceTable::default();
         let first = table.refresh(Monotonic(0), folder.path(), 1, 77).unwrap();
         assert_eq!((first.net_namespace, first.hosts.len(), first.routes.len()), (77, 1, 4));
-        std::fs::write(&hosts, "10.0.1.1 router\n10.0.1.2 inner\n").unwrap();
+        fs::write(&hosts, "10.0.1.1 router\n10.0.1.2 inner\n").unwrap();
         assert_eq!(table.refresh(Monotonic(REREAD_NS - 1), folder.path(), 1, 77), None, "not so soon");
         let second = table.refresh(Monotonic(REREAD_NS), folder.path(), 2, 77).unwrap();
         assert_eq!(second.hosts.len(), 2);

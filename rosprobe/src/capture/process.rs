@@ -213,6 +213,7 @@ fn identify(folder: &Path, pid: u32, comm: &str) -> Process {
         uid: status.and_then(|text| Status::from_read(&*text).ok()).map(|status| status.euid),
         net_namespace: net_namespace.map_or(0, |metadata| metadata.ino()),
         container: container(&bounded::read_text(&folder.join("cgroup"), FILE_LIMIT).unwrap_or_default()),
+        shared_memory: fs::metadata(folder.join("root/dev/shm")).map(|metadata| metadata.dev()).ok(),
         environment: ros_environment(&environment.unwrap_or_default()),
         incomplete: (!missing.is_empty()).then(|| missing.join("; ")),
         ..Process::default()

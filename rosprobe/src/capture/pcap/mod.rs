@@ -185,7 +185,7 @@ impl State {
                 let Some(error) = icmp::parse(packet) else { return };
                 match error.protocol {
                     ip::TCP => self.flows.unreachable(time, &error, &mut self.next_socket, out),
-                    ip::UDP if error.destination.port() == DNS_PORT => {
+                    ip::UDP if self.knows_udp(error.source, error.destination) => {
                         let socket = self.udp_socket(error.source, error.destination);
                         let fact = Fact::IoFailed { direction: Direction::Received, errno: error.errno, count: 1 };
                         out.push(Event { time: Monotonic(time), process: None, socket: Some(socket), fact });
@@ -197,7 +197,11 @@ impl State {
         }
     }
 
-    /// RFC 768; only DNS is handed on.
+    fn knows_udp(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        destination.port() == DNS_PORT || self.udp_sockets.contains_key(&(source, destination))
+    }
+
+    /// RFC 768; only DNS and RTPS are handed on. An RTPS datagram counts as sent by its source.
     fn udp(&mut self, time: u64, packet: &IpPacket<'_>, out: &mut Vec<Event>) {
         let Some((head, bytes)) = packet.payload.split_first_chunk::<8>() else {
             self.counts.malformed += 1;
@@ -208,6 +212,7 @@ impl State {
         let (direction, socket) = match (source.port(), destination.port()) {
             (_, DNS_PORT) => (Direction::Sent, self.udp_socket(source, destination)),
             (DNS_PORT, _) => (Direction::Received, self.udp_socket(destination, source)),
+            _ if bytes.starts_with(b"RTPS") => (Direction::Sent, self.udp_socket(source, destination)),
             _ => return,
         };
         let length = u16::from_be_bytes([head[4], head[5]]).saturating_sub(8);

@@ -78,8 +78,10 @@ impl EntityId {
 impl Guid {
     /// From the 16 bytes of the wire.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, entity @ ..] = bytes;
-        Self { prefix: GuidPrefix([a, b, c, d, e, f, g, h, i, j, k, l]), entity: EntityId(entity) }
+        let (mut prefix, mut entity) = ([0; 12], [0; 4]);
+        prefix.copy_from_slice(&bytes[..12]);
+        entity.copy_from_slice(&bytes[12..]);
+        Self { prefix: GuidPrefix(prefix), entity: EntityId(entity) }
     }
 }
 

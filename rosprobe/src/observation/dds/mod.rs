@@ -1,7 +1,7 @@
 //! DDS's own vocabulary, as ROS 2 uses it: participants, endpoints, their quality of service, and what ROS adds.
 //!
 //! Sources: DDSI-RTPS 2.5 (<https://www.omg.org/spec/DDSI-RTPS/2.5>), 8.5 and 9.6.3; DDS 1.4 (<https://www.omg.org/spec/DDS/1.4>), 2.2.3;
-//! rmw_dds_common's messages (<https://github.com/ros2/rmw_dds_common>).
+//! `rmw_dds_common`'s messages (<https://github.com/ros2/rmw_dds_common>).
 
 mod guid;
 mod names;

@@ -1,6 +1,6 @@
 //! How ROS 2 writes its names in DDS.
 //!
-//! Source: <https://design.ros2.org/articles/topic_and_service_names.html> and rmw_dds_common/rmw_fastrtps's `namespace_prefix`.
+//! Source: <https://design.ros2.org/articles/topic_and_service_names.html> and `rmw_fastrtps`'s `namespace_prefix`.
 
 use std::fmt;
 
