@@ -1,6 +1,8 @@
-//! The filter language: `/scan`, `/cam*`, `re:^/robot\d+/`, `pid:4242 node:talker addr:10.0.1.1 errno:ECONNREFUSED failed`.
+//! The filter language: `/scan`, `/cam*`, `re:^/robot\d+/`, `pid:4242 comm:rostopic node:talker addr:10.0.1.1 errno:ECONNREFUSED failed`.
 //!
 //! Terms stand apart by spaces and must all hold.
+
+mod subject;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -43,6 +45,7 @@ pub enum FilterError {
 #[derive(Clone, Debug)]
 enum Term {
     Name(Pattern),
+    Comm(Pattern),
     Node(Pattern),
     Address(Pattern),
     Errno(String),
@@ -67,12 +70,18 @@ pub struct Subject<'a> {
     pub nodes: Vec<Cow<'a, str>>,
     /// Processes concerned.
     pub pids: Vec<u32>,
+    /// Names of those processes.
+    pub comms: Vec<Cow<'a, str>>,
     /// Addresses and URIs concerned.
     pub addresses: Vec<Cow<'a, str>>,
     /// Error numbers that were met.
     pub errnos: Vec<Errno>,
     /// Whether something failed.
     pub failed: bool,
+    /// It stands above topics and services, as a master that cannot be reached does: terms about their names hold for it.
+    pub above_names: bool,
+    /// It says that what is shown may be incomplete: every term holds for it.
+    pub about_rosprobe: bool,
 }
 
 impl Pattern {
@@ -121,6 +130,32 @@ impl Filter {
         text.split_whitespace().map(Term::parse).collect::<Result<_, _>>().map(|terms| Self { terms })
     }
 
+    /// Adds: a topic or service concerned must match.
+    pub fn with_topic(mut self, pattern: &str) -> Result<Self, FilterError> {
+        self.terms.push(Term::Name(Pattern::parse(pattern)?));
+        Ok(self)
+    }
+
+    /// Adds: the name of a process concerned must match.
+    pub fn with_comm(mut self, pattern: &str) -> Result<Self, FilterError> {
+        self.terms.push(Term::Comm(Pattern::parse(pattern)?));
+        Ok(self)
+    }
+
+    /// Adds: this process must be concerned.
+    #[must_use]
+    pub fn with_pid(mut self, pid: u32) -> Self {
+        self.terms.push(Term::Pid(pid));
+        self
+    }
+
+    /// Adds: something must have failed.
+    #[must_use]
+    pub fn with_failed(mut self) -> Self {
+        self.terms.push(Term::Failed);
+        self
+    }
+
     /// True for a filter that passes everything.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
@@ -128,7 +163,7 @@ impl Filter {
 
     /// Whether every term holds.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.terms.iter().all(|term| term.holds(subject))
+        subject.about_rosprobe || self.terms.iter().all(|term| term.holds(subject))
     }
 
     /// Where a text shows what was looked for, in order and without overlap.
@@ -153,6 +188,7 @@ impl Term {
         }
         Ok(match text.split_once(':') {
             Some(("pid", number)) => Self::Pid(number.parse().map_err(|_| FilterError::Pid(number.to_owned()))?),
+            Some(("comm", pattern)) => Self::Comm(Pattern::parse(pattern)?),
             Some(("node", pattern)) => Self::Node(Pattern::parse(pattern)?),
             Some(("addr", pattern)) => Self::Address(Pattern::parse(pattern)?),
             Some(("errno", name)) => Self::Errno(name.to_ascii_uppercase()),
@@ -162,7 +198,9 @@ impl Term {
 
     fn holds(&self, subject: &Subject<'_>) -> bool {
         match self {
+            Self::Name(_) if subject.above_names => true,
             Self::Name(pattern) => subject.names.iter().any(|name| pattern.matches(name)),
+            Self::Comm(pattern) => subject.comms.iter().any(|comm| pattern.matches(comm)),
             Self::Node(pattern) => subject.nodes.iter().any(|node| pattern.matches(node)),
             Self::Address(pattern) => subject.addresses.iter().any(|address| pattern.matches(address)),
             Self::Errno(name) => subject.errnos.iter().any(|errno| errno.to_string().starts_with(name.as_str())),
@@ -173,7 +211,9 @@ impl Term {
 
     fn ranges(&self, text: &str) -> Vec<Range<usize>> {
         match self {
-            Self::Name(pattern) | Self::Node(pattern) | Self::Address(pattern) => pattern.ranges(text),
+            Self::Name(pattern) | Self::Comm(pattern) | Self::Node(pattern) | Self::Address(pattern) => {
+                pattern.ranges(text)
+            }
             Self::Errno(name) => text.match_indices(name.as_str()).map(|(at, found)| at..at + found.len()).collect(),
             Self::Pid(pid) => {
                 let pid = pid.to_string();
@@ -194,8 +234,10 @@ mod tests {
             nodes: vec!["/viewer".into(), "/lidar".into()],
             pids: vec![4242],
             addresses: vec!["10.0.1.1:41235".into()],
+            comms: vec!["rostopic".into()],
             errnos: vec![Errno::ECONNREFUSED],
             failed: true,
+            ..Subject::default()
         }
     }
 
@@ -213,6 +255,8 @@ mod tests {
             ("re:^scan", false),
             ("pid:4242 node:lidar addr:10.0.1. errno:econnrefused failed scan", true),
             ("pid:424", false),
+            ("comm:rostop* failed", true),
+            ("comm:python", false),
             ("node:/view*", true),
             ("errno:ETIMEDOUT", false),
             ("lidar", false),
@@ -221,6 +265,23 @@ mod tests {
             assert_eq!(Filter::parse(text).unwrap().matches(&subject()), expected, "{text}");
         }
         assert!(!Filter::parse("failed").unwrap().matches(&Subject::default()));
+    }
+
+    #[test]
+    fn options_add_the_same_terms() {
+        let filter = Filter::default().with_topic("/robot*").unwrap().with_comm("rostopic").unwrap();
+        assert!(filter.clone().with_pid(4242).with_failed().matches(&subject()));
+        assert!(!filter.with_pid(1).matches(&subject()));
+        assert!(Filter::default().with_topic("re:[").is_err());
+    }
+
+    #[test]
+    fn nothing_hides_what_concerns_everything() {
+        let filter = Filter::parse("/scan").unwrap();
+        assert!(filter.matches(&Subject { above_names: true, ..Subject::default() }));
+        let filter = Filter::parse("/scan pid:1 failed").unwrap();
+        assert!(!filter.matches(&Subject { above_names: true, ..Subject::default() }));
+        assert!(filter.matches(&Subject { about_rosprobe: true, ..Subject::default() }));
     }
 
     #[test]

@@ -320,4 +320,57 @@ impl Call {
             Self::Other { name, .. } => name,
         }
     }
+
+    /// The caller's name, where the call carries one.
+    pub fn caller_id(&self) -> Option<&str> {
+        match self {
+            Self::RegisterService { caller_id, .. }
+            | Self::UnregisterService { caller_id, .. }
+            | Self::RegisterSubscriber { caller_id, .. }
+            | Self::UnregisterSubscriber { caller_id, .. }
+            | Self::RegisterPublisher { caller_id, .. }
+            | Self::UnregisterPublisher { caller_id, .. }
+            | Self::LookupNode { caller_id, .. }
+            | Self::LookupService { caller_id, .. }
+            | Self::GetPublishedTopics { caller_id, .. }
+            | Self::GetTopicTypes { caller_id, .. }
+            | Self::GetSystemState { caller_id, .. }
+            | Self::GetUri { caller_id, .. }
+            | Self::GetBusStats { caller_id, .. }
+            | Self::GetBusInfo { caller_id, .. }
+            | Self::GetMasterUri { caller_id, .. }
+            | Self::Shutdown { caller_id, .. }
+            | Self::GetPid { caller_id, .. }
+            | Self::GetSubscriptions { caller_id, .. }
+            | Self::GetPublications { caller_id, .. }
+            | Self::ParamUpdate { caller_id, .. }
+            | Self::PublisherUpdate { caller_id, .. }
+            | Self::RequestTopic { caller_id, .. }
+            | Self::DeleteParam { caller_id, .. }
+            | Self::SetParam { caller_id, .. }
+            | Self::GetParam { caller_id, .. }
+            | Self::SearchParam { caller_id, .. }
+            | Self::SubscribeParam { caller_id, .. }
+            | Self::UnsubscribeParam { caller_id, .. }
+            | Self::HasParam { caller_id, .. }
+            | Self::GetParamNames { caller_id, .. } => Some(caller_id),
+            Self::Multicall { .. } | Self::Other { .. } => None,
+        }
+    }
+
+    /// The topic or service that the call is about.
+    pub fn topic_or_service(&self) -> Option<&str> {
+        match self {
+            Self::RegisterSubscriber { topic: name, .. }
+            | Self::UnregisterSubscriber { topic: name, .. }
+            | Self::RegisterPublisher { topic: name, .. }
+            | Self::UnregisterPublisher { topic: name, .. }
+            | Self::PublisherUpdate { topic: name, .. }
+            | Self::RequestTopic { topic: name, .. }
+            | Self::RegisterService { service: name, .. }
+            | Self::UnregisterService { service: name, .. }
+            | Self::LookupService { service: name, .. } => Some(name),
+            _ => None,
+        }
+    }
 }
