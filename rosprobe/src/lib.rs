@@ -5,13 +5,17 @@
 //! graph, and everything a person sees is drawn from these. Imports run down that list and never up.
 
 pub mod capture;
+pub mod commands;
 pub mod decode;
 pub mod diagnosis;
+pub mod doctor;
 pub mod domain;
 pub mod errno;
 pub mod event;
 pub mod filter;
 pub mod graph;
+pub mod lines;
 pub mod observation;
 pub mod printable;
+pub mod reach;
 pub mod session;

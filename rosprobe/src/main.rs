@@ -1,2 +1,5 @@
-//! rosprobe.
-fn main() {}
+//! rosprobe: why a ROS topic is listed but nothing arrives.
+
+fn main() -> std::process::ExitCode {
+    rosprobe::commands::main()
+}
