@@ -19,3 +19,4 @@ pub mod observation;
 pub mod printable;
 pub mod reach;
 pub mod session;
+pub mod trace;

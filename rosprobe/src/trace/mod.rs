@@ -1,0 +1,21 @@
+//! The trace: what was seen, in a file that travels. Opening it gives the same graph, findings and screens.
+//!
+//! Two forms of one format, both made from the types that the program works with: a document (one JSON object, written
+//! at once) and a recording (JSON lines, written while capturing). `docs/compatibility.md` says which versions read which.
+
+mod detect;
+mod document;
+mod files;
+mod open;
+mod read;
+mod record;
+mod salvage;
+mod write;
+
+pub use self::detect::FileKind;
+pub use self::document::{Document, Line, Lost, Meta, Source, VERSION};
+pub use self::files::{WriteError, free_name};
+pub use self::open::{Opened, open};
+pub use self::read::{OpenError, Reading, read};
+pub use self::record::Recorder;
+pub use self::write::{document_to_string, write_document};

@@ -1,0 +1,166 @@
+//! Opening a file for looking at it: a trace, a recording or a packet capture becomes a session.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use super::detect::FileKind;
+use super::document::{Lost, Meta};
+use super::read::{self, OpenError, unknown_meta};
+use crate::capture::pcap::PacketCapture;
+use crate::decode::Decoder;
+use crate::event::Clock;
+use crate::observation::Observation;
+use crate::session::Session;
+
+/// A file that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where the observations come from.
+    pub meta: Meta,
+    /// Graph, findings and observations, as of the end of the file.
+    pub session: Session,
+    /// What is missing, and why; each a sentence. Empty when the file is whole.
+    pub missing: Vec<String>,
+}
+
+/// Opens a trace, a recording, a pcap or a pcapng, compressed or not. `progress` is told now and then how many bytes of
+/// the file were read.
+pub fn open(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
+    let file = File::open(path).map_err(OpenError::Io)?;
+    if file.metadata().map_err(OpenError::Io)?.is_dir() {
+        return Err(OpenError::NotATrace { found: "a folder".to_owned() });
+    }
+    let mut start = [0; 512];
+    let length = fill(file, &mut start)?;
+    let mut kind = FileKind::of(&start[..length]);
+    if kind == FileKind::Gzip {
+        let mut inner = [0; 512];
+        let length = fill(MultiGzDecoder::new(Cursor::new(head_of(path)?)), &mut inner).unwrap_or(0);
+        kind = FileKind::of(&inner[..length]);
+    }
+    match kind {
+        FileKind::PacketCapture => open_packets(path, progress),
+        _ => open_trace(path, progress),
+    }
+}
+
+/// Enough of a compressed file to see what is in it.
+fn head_of(path: &Path) -> Result<Vec<u8>, OpenError> {
+    let mut head = Vec::new();
+    File::open(path).map_err(OpenError::Io)?.take(1 << 16).read_to_end(&mut head).map_err(OpenError::Io)?;
+    Ok(head)
+}
+
+fn fill(mut input: impl Read, buffer: &mut [u8]) -> Result<usize, OpenError> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) if filled > 0 => break,
+            Err(error) => return Err(OpenError::Io(error)),
+        }
+    }
+    Ok(filled)
+}
+
+fn open_trace(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
+    let file = File::open(path).map_err(OpenError::Io)?;
+    let input = Watched { inner: file, read: 0, progress };
+    let mut session = Session::for_file();
+    let reading = read::read(input, &mut |observation| session.observe(observation))?;
+    let mut missing = reading.missing;
+    describe_lost(reading.lost, &mut missing);
+    session.finish_file(reading.meta.end, reading.lost.observations, reading.findings);
+    Ok(Opened { meta: reading.meta, session, missing })
+}
+
+fn describe_lost(lost: Lost, missing: &mut Vec<String>) {
+    if lost.observations > 0 {
+        missing.push(format!(
+            "{} older observations were not kept when the trace was written; findings are those of that moment.",
+            lost.observations
+        ));
+    }
+}
+
+struct Watched<'a, R> {
+    inner: R,
+    read: u64,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read += read as u64;
+        (self.progress)(self.read);
+        Ok(read)
+    }
+}
+
+fn open_packets(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
+    let mut capture = PacketCapture::open(path).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
+    let position = capture.progress();
+    let mut session = Session::for_file();
+    let (mut events, mut observations) = (Vec::new(), Vec::<Observation>::new());
+    let mut decoder = None;
+    let mut more = true;
+    while more {
+        more = capture.read(&mut events);
+        let Some(clock) = capture.clock() else { break };
+        let decoder = decoder.get_or_insert_with(|| Decoder::new(clock));
+        for event in events.drain(..) {
+            decoder.handle(event, &mut observations);
+        }
+        if !more {
+            decoder.finish(capture.now(), &mut observations);
+        }
+        for observation in observations.drain(..) {
+            session.observe(observation);
+        }
+        progress(position.bytes());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut meta = match capture.clock() {
+        Some(clock) => Meta::of_packets(clock, name).until(capture.now()),
+        None => Meta::of_packets(Clock { zero: unknown_meta(None).started }, name),
+    };
+    session.advance(capture.now());
+    let missing = describe(&capture);
+    for limit in &missing {
+        meta.note(limit.clone());
+    }
+    Ok(Opened { meta, session, missing })
+}
+
+/// What a packet capture could not tell, in sentences.
+fn describe(capture: &PacketCapture) -> Vec<String> {
+    let counts = capture.counts();
+    let mut missing = Vec::new();
+    if let Some(damage) = capture.damage() {
+        missing.push(format!("The file could be read up to byte {}: {}.", damage.position, damage.reason));
+    }
+    if counts.packets == 0 {
+        missing.push("There is no packet in the file.".to_owned());
+    }
+    for (link, count) in &counts.unknown_link {
+        missing.push(format!("{count} packets are of link type {link}, which rosprobe does not understand."));
+    }
+    for (count, what) in [
+        (counts.cut, "packets were cut when they were captured; capture with tcpdump -s 0"),
+        (counts.malformed, "packets have headers that are cut or wrong"),
+        (counts.incomplete_fragments, "fragmented packets could not be put together"),
+        (counts.stray_segments, "TCP segments fit into no connection"),
+        (counts.forgotten_connections, "connections were dropped, because too many were open at once"),
+    ] {
+        if count > 0 {
+            missing.push(format!("{count} {what}."));
+        }
+    }
+    missing
+}
