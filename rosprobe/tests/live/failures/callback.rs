@@ -1,0 +1,91 @@
+//! The other direction: the master cannot call the subscriber back, or cannot be reached at all.
+
+use rosprobe::diagnosis::{Code, Severity};
+use rosprobe::errno::Errno;
+use rosprobe::graph::Stage;
+
+use super::{About, Address, Case, Expected, TOPIC};
+use crate::lab::{Lab, Library, Program};
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for library in [Library::Rospy, Library::Roscpp] {
+        cases.extend([
+            Case::new(
+                "callback without a route",
+                library,
+                callback().errno(Errno::ENETUNREACH).address(Address::Host("10.9.9.9")),
+            )
+            .publisher(nobody)
+            .subscriber(|lab, library| {
+                lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_IP", "10.9.9.9").start()
+            })
+            .afterwards(late_talker)
+            .also_true(&[Code::ConnectFailed]),
+            Case::new(
+                "callback refused",
+                library,
+                callback().errno(Errno::ECONNREFUSED).address(Address::Host("10.0.1.1")),
+            )
+            .publisher(nobody)
+            .subscriber(|lab, library| {
+                lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_IP", "10.0.1.1").start()
+            })
+            .afterwards(late_talker)
+            .also_true(&[Code::ConnectFailed]),
+            Case::new("callback to an unknown name", library, callback().address(Address::Host("laptop")))
+                .network(|lab| lab.outer.know("192.168.50.2", "laptop"))
+                .publisher(nobody)
+                .subscriber(|lab, library| {
+                    lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "laptop").start()
+                })
+                .afterwards(late_talker)
+                .also_true(&[Code::NameUnresolved, Code::ConnectFailed]),
+            Case::new(
+                "master refuses",
+                library,
+                master(Errno::ECONNREFUSED).address(Address::Exactly("192.168.50.1:11399")),
+            )
+            .subscriber(|lab, library| stranded(lab, library, "http://192.168.50.1:11399")),
+            Case::new(
+                "master without a route",
+                library,
+                master(Errno::ENETUNREACH).address(Address::Exactly("10.0.1.1:11311")),
+            )
+            .subscriber(|lab, library| stranded(lab, library, "http://10.0.1.1:11311")),
+            Case::new("subscriber advertises localhost", library, advertises_localhost())
+                .subscriber(|lab, library| {
+                    lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "localhost").start()
+                })
+                .also_true(&[Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted]),
+        ]);
+    }
+    cases
+}
+
+fn callback() -> Expected {
+    Expected::new(Code::CallbackFailed, Stage::Callback).about(About::Master)
+}
+
+fn master(errno: Errno) -> Expected {
+    Expected::new(Code::MasterUnreachable, Stage::Master).errno(errno).remedy(&["ROS_MASTER_URI"])
+}
+
+fn advertises_localhost() -> Expected {
+    let expected = Expected { stage: None, ..Expected::new(Code::LoopbackAdvertised, Stage::Advertised) };
+    expected.severity(Severity::Warning).address(Address::Host("localhost")).about(About::Anybody).remedy(&["ROS_IP"])
+}
+
+fn nobody(_: &Lab) -> Vec<Program> {
+    Vec::new()
+}
+
+/// A talker that comes after the listener, so that the master has to tell the listener about it.
+fn late_talker(lab: &Lab) -> Vec<Program> {
+    vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start()]
+}
+
+/// A listener that never gets as far as being a node.
+fn stranded(lab: &Lab, library: Library, master: &str) -> Program {
+    lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_MASTER_URI", master).launch()
+}

@@ -1,0 +1,106 @@
+//! The publisher's address was handed over, and connecting to it fails.
+
+use rosprobe::diagnosis::{Code, Severity};
+use rosprobe::errno::Errno;
+use rosprobe::graph::Stage;
+
+use super::{Address, Case, Expected, TOPIC};
+use crate::lab::{Lab, Library, Program};
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![Case::new("seed: rostopic echo without a route", Library::Rospy, no_route()).subscriber(echo)];
+    for library in [Library::Rospy, Library::Roscpp] {
+        cases.extend([
+            Case::new("no route", library, no_route()),
+            Case::new("host absent", library, failed(Errno::EHOSTUNREACH))
+                .network(Lab::forward)
+                .publisher(|lab| talker_as(lab, "ROS_IP", "10.0.1.9")),
+            Case::new("refused by RST", library, failed(Errno::ECONNREFUSED)).network(|lab| reject(lab, "tcp-reset")),
+            Case::new("refused by ICMP", library, failed(Errno::ECONNREFUSED))
+                .network(|lab| reject(lab, "icmp-port-unreachable")),
+            Case::new("prohibited by a firewall", library, failed(Errno::EHOSTUNREACH))
+                .network(|lab| reject(lab, "icmp-admin-prohibited")),
+            Case::new("only port 11311 forwarded", library, no_route())
+                .master(|lab| &lab.inner)
+                .network(forward_one_port)
+                .publisher(|lab| {
+                    vec![
+                        lab.inner
+                            .node(Library::Rospy, "talker", "talker", TOPIC)
+                            .env("ROS_MASTER_URI", "http://10.0.1.2:11311")
+                            .start(),
+                    ]
+                }),
+            Case::new("stale registration", library, failed(Errno::ECONNREFUSED).remedy(&["rosnode cleanup"]))
+                .publisher(dead_talker)
+                .subscriber(|lab, library| lab.inner.node(library, "listener", "listener", TOPIC).start()),
+            Case::new("loopback advertised", library, loopback())
+                .publisher(|lab| talker_as(lab, "ROS_IP", "127.0.0.1")),
+        ]);
+    }
+    cases.extend(dropped());
+    cases
+}
+
+/// A firewall that drops: nothing at all comes back.
+fn dropped() -> Vec<Case> {
+    let pending = || Expected::new(Code::ConnectPending, Stage::Xmlrpc).severity(Severity::Warning).says(&["SYN"]);
+    let abandoned = Expected::new(Code::ConnectAbandoned, Stage::Xmlrpc).within_seconds(80);
+    let timed_out = failed(Errno::ETIMEDOUT).within_seconds(60);
+    vec![
+        Case::new("dropped", Library::Rospy, pending()).network(drop_everything).then(abandoned),
+        Case::new("dropped", Library::Roscpp, pending()).network(drop_everything).then(timed_out),
+    ]
+}
+
+fn failed(errno: Errno) -> Expected {
+    Expected::new(Code::ConnectFailed, Stage::Xmlrpc).errno(errno)
+}
+
+fn no_route() -> Expected {
+    failed(Errno::ENETUNREACH).remedy(&["10.0.1.0/24"])
+}
+
+fn loopback() -> Expected {
+    Expected::new(Code::LoopbackAdvertised, Stage::Xmlrpc).errno(Errno::ECONNREFUSED).remedy(&["ROS_IP"])
+}
+
+/// What the story's engineer typed.
+fn echo(lab: &Lab, _: Library) -> Program {
+    lab.outer.start("rostopic echo /some/topic")
+}
+
+fn talker_as(lab: &Lab, variable: &str, value: &str) -> Vec<Program> {
+    vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).env(variable, value).start()]
+}
+
+/// A talker that died without a word: the master still hands out its address.
+fn dead_talker(lab: &Lab) -> Vec<Program> {
+    let talkers = talker_as(lab, "ROS_IP", "10.0.1.1");
+    drop(talkers);
+    Vec::new()
+}
+
+/// Router answers what outer sends to 10.0.1.1 with a refusal.
+fn reject(lab: &Lab, answer: &str) {
+    lab.forward();
+    lab.router.run(&format!("iptables -A INPUT -i wan0 -d 10.0.1.1 -p tcp -j REJECT --reject-with {answer}"));
+}
+
+/// Router drops what outer sends to 10.0.1.1. Two retransmits of a SYN are enough to see what comes of it.
+fn drop_everything(lab: &Lab) {
+    lab.forward();
+    lab.router.run("iptables -A INPUT -i wan0 -d 10.0.1.1 -p tcp -j DROP");
+    lab.outer.sysctl("net/ipv4/tcp_syn_retries", "5");
+}
+
+/// The master is on inner, and router forwards nothing but its port.
+fn forward_one_port(lab: &Lab) {
+    lab.router.sysctl("net/ipv4/ip_forward", "1");
+    lab.inner.run("ip route add default via 10.0.1.1");
+    lab.router
+        .run("iptables -t nat -A PREROUTING -i wan0 -p tcp --dport 11311 -j DNAT --to-destination 10.0.1.2:11311");
+}
+
+/// Where a TCPROS port alone is blocked, the address is right and only its port is not the advertised one.
+pub const TCPROS: Address = Address::Host("10.0.1.1");

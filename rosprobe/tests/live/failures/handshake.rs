@@ -1,0 +1,113 @@
+//! The addresses are right, and something goes wrong after that.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rosprobe::diagnosis::{Code, Severity};
+use rosprobe::graph::Stage;
+
+use super::connect::TCPROS;
+use super::{About, Address, Case, Expected, TOPIC};
+use crate::lab::{Lab, Library, Program, source};
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for library in [Library::Rospy, Library::Roscpp] {
+        cases.extend([
+            on_inner("types differ", library, refused(), "mismatch"),
+            on_inner("publisher is idle", library, idle(), "listener")
+                .publisher(|lab| talker(lab, Library::Rospy, "0")),
+            on_inner("header unanswered", library, header(Code::NoHeader), "listener")
+                .publisher(|lab| fake_publisher(lab, "silent")),
+            on_inner("closed without a header", library, header(Code::NoHeader), "listener")
+                .publisher(|lab| fake_publisher(lab, "close")),
+            on_inner("publisher is stopped", library, no_response(), "listener").publisher(stopped_talker),
+            on_inner("cut after connecting", library, stalled(), "listener").afterwards(cut),
+            Case::new("only the TCPROS port is dropped", library, tcpros_pending())
+                .network(Lab::forward)
+                .publisher(blocked_data_port),
+        ]);
+    }
+    cases.push(
+        on_inner("two nodes of one name", Library::Rospy, duplicate(), "listener")
+            .afterwards(|lab| vec![lab.inner.node(Library::Rospy, "talker", "talker", TOPIC).start()]),
+    );
+    cases
+}
+
+/// A subscriber on inner, where nothing is wrong with the network.
+fn on_inner(name: &'static str, library: Library, expected: Expected, role: &'static str) -> Case {
+    let case = Case::new(name, library, expected);
+    match role {
+        "mismatch" => case.subscriber(|lab, library| lab.inner.node(library, "mismatch", "listener", TOPIC).start()),
+        _ => case.subscriber(|lab, library| lab.inner.node(library, "listener", "listener", TOPIC).start()),
+    }
+}
+
+fn refused() -> Expected {
+    let expected = Expected::new(Code::HeaderRefused, Stage::Header).address(TCPROS).about(About::Anybody);
+    expected.says(&["std_msgs/Int32", "std_msgs/String"])
+}
+
+fn idle() -> Expected {
+    Expected::new(Code::IdlePublisher, Stage::Data).severity(Severity::Info).address(Address::Any).within_seconds(40)
+}
+
+fn header(code: Code) -> Expected {
+    Expected::new(code, Stage::Header).address(TCPROS).within_seconds(30)
+}
+
+fn no_response() -> Expected {
+    Expected::new(Code::NoResponse, Stage::RequestTopic).within_seconds(30)
+}
+
+fn stalled() -> Expected {
+    Expected::new(Code::Stalled, Stage::Data).address(Address::Any).about(About::Anybody).within_seconds(40)
+}
+
+fn tcpros_pending() -> Expected {
+    Expected::new(Code::ConnectPending, Stage::Tcpros).severity(Severity::Warning).address(TCPROS)
+}
+
+fn duplicate() -> Expected {
+    let expected = Expected { stage: None, ..Expected::new(Code::DuplicateNode, Stage::Callback) };
+    expected.severity(Severity::Warning).address(Address::Any).about(About::Anybody).says(&["/talker"])
+}
+
+fn talker(lab: &Lab, library: Library, per_second: &str) -> Vec<Program> {
+    vec![lab.router.node(library, "talker", "talker", TOPIC).argument(per_second).start()]
+}
+
+fn fake_publisher(lab: &Lab, behaviour: &str) -> Vec<Program> {
+    let script = source("fake_publisher.py");
+    let publisher = lab.router.start(&format!("python3 {} {behaviour} /talker {TOPIC}", script.display()));
+    publisher.wait_for("node is up", Duration::from_secs(20));
+    vec![publisher]
+}
+
+/// A talker whose ports accept connections and that does nothing any more.
+fn stopped_talker(lab: &Lab) -> Vec<Program> {
+    let talkers = talker(lab, Library::Rospy, "10");
+    for talker in &talkers {
+        talker.signal(Signal::SIGSTOP);
+    }
+    talkers
+}
+
+/// Inner drops whatever router sends, once messages have come through.
+fn cut(lab: &Lab) -> Vec<Program> {
+    let probe = lab.inner.node(Library::Rospy, "listener", "witness", TOPIC).start();
+    probe.wait_for("heard", Duration::from_secs(20));
+    lab.inner.run("iptables -A INPUT -i eth0 -s 10.0.1.1 -p tcp ! --sport 11311 -j DROP");
+    vec![probe]
+}
+
+/// Router lets outer through to the master and to the talker's XML-RPC port alone.
+fn blocked_data_port(lab: &Lab) -> Vec<Program> {
+    let talkers = talker(lab, Library::Rospy, "10");
+    let uri = lab.router.lookup_node("/talker").expect("the talker has registered");
+    let port = uri.trim_end_matches('/').rsplit(':').next().expect("a URI of a node ends with its port").to_owned();
+    lab.router
+        .run(&format!("iptables -A INPUT -i wan0 -d 10.0.1.1 -p tcp -m multiport ! --dports 11311,{port} -j DROP"));
+    talkers
+}

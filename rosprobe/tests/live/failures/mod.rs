@@ -1,0 +1,316 @@
+//! Every way a ROS 1 connection fails that we know of, made to happen, and what rosprobe must say about it.
+
+mod callback;
+mod connect;
+mod handshake;
+mod name;
+mod service;
+
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use nix::sys::signal::Signal;
+use rosprobe::diagnosis::{Code, Finding, Severity};
+use rosprobe::errno::Errno;
+use rosprobe::graph::Stage;
+use rosprobe::observation::{Observation, What};
+
+use crate::lab::{Found, Host, Lab, Library, Program, Watch};
+
+/// The topic (or service) that everything in the table is about.
+pub const TOPIC: &str = "/some/topic";
+
+/// Labs that run at the same moment.
+const WORKERS: usize = 4;
+
+/// One way to fail, for one client library.
+pub struct Case {
+    name: &'static str,
+    library: Library,
+    /// Where the master runs.
+    master: fn(&Lab) -> &Host,
+    /// Makes the network what it is to be, before anything runs.
+    network: fn(&Lab),
+    /// Starts whoever provides the topic or service, and whatever else has to be there first.
+    publisher: fn(&Lab) -> Vec<Program>,
+    /// Starts whoever needs it.
+    subscriber: fn(&Lab, Library) -> Program,
+    /// Goes on once the subscriber runs: what breaks later.
+    afterwards: fn(&Lab) -> Vec<Program>,
+    /// What must be reported, one after the other.
+    expected: Vec<Expected>,
+    /// What may be reported besides, because it is true as well.
+    also_true: &'static [Code],
+}
+
+/// A finding that must come.
+pub struct Expected {
+    code: Code,
+    severity: Severity,
+    stage: Option<Stage>,
+    errno: Option<Errno>,
+    address: Address,
+    within: Duration,
+    /// Words that the remedies must contain: values of this very case.
+    remedy: &'static [&'static str],
+    /// Words that summary and explanation must contain.
+    says: &'static [&'static str],
+    about: About,
+}
+
+/// The address that a finding must name.
+#[derive(Clone, Copy)]
+pub enum Address {
+    /// Host and port of the publisher's URI, as the master hands it out.
+    Advertised,
+    /// This host, whatever the port.
+    Host(&'static str),
+    /// Exactly this.
+    Exactly(&'static str),
+    /// None in particular.
+    Any,
+}
+
+/// Whose process the finding must name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Subscriber,
+    Master,
+    Anybody,
+}
+
+impl Case {
+    /// A case with the story's own parts: the master and the talker on router as 10.0.1.1, the listener on outer.
+    pub fn new(name: &'static str, library: Library, expected: Expected) -> Self {
+        Self {
+            name,
+            library,
+            master: |lab| &lab.router,
+            network: |_| (),
+            publisher: |lab| vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start()],
+            subscriber: |lab, library| lab.outer.node(library, "listener", "listener", TOPIC).start(),
+            afterwards: |_| Vec::new(),
+            expected: vec![expected],
+            also_true: &[],
+        }
+    }
+
+    pub fn master(self, master: fn(&Lab) -> &Host) -> Self {
+        Self { master, ..self }
+    }
+
+    pub fn network(self, network: fn(&Lab)) -> Self {
+        Self { network, ..self }
+    }
+
+    pub fn publisher(self, publisher: fn(&Lab) -> Vec<Program>) -> Self {
+        Self { publisher, ..self }
+    }
+
+    pub fn subscriber(self, subscriber: fn(&Lab, Library) -> Program) -> Self {
+        Self { subscriber, ..self }
+    }
+
+    pub fn afterwards(self, afterwards: fn(&Lab) -> Vec<Program>) -> Self {
+        Self { afterwards, ..self }
+    }
+
+    pub fn then(mut self, expected: Expected) -> Self {
+        self.expected.push(expected);
+        self
+    }
+
+    pub fn also_true(self, also_true: &'static [Code]) -> Self {
+        Self { also_true, ..self }
+    }
+
+    /// Makes it happen and returns the alarms that it should not have raised.
+    fn run(&self) -> Vec<Finding> {
+        let lab = Lab::new();
+        (self.network)(&lab);
+        let mut watch = Watch::start(&lab, &[]);
+        let roscore = (self.master)(&lab).roscore();
+        let publisher = (self.publisher)(&lab);
+        let advertised = (self.master)(&lab).lookup_node("/talker");
+        let subscriber = (self.subscriber)(&lab, self.library);
+        let later = (self.afterwards)(&lab);
+        for expected in &self.expected {
+            let found = watch.finding(&expected.describe(), expected.within, |finding| {
+                expected.is_met(finding) && expected.about.is_met(finding, &subscriber)
+            });
+            expected.check(&found, &watch, advertised.as_deref());
+        }
+        watch.stop(Signal::SIGINT);
+        drop((later, subscriber, publisher, roscore));
+        let mut alarms = watch.alarms();
+        alarms.retain(|finding| !self.explains(finding));
+        alarms
+    }
+
+    fn explains(&self, finding: &Finding) -> bool {
+        self.also_true.contains(&finding.code) || self.expected.iter().any(|expected| expected.code == finding.code)
+    }
+}
+
+impl Expected {
+    pub fn new(code: Code, stage: Stage) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            stage: Some(stage),
+            errno: None,
+            address: Address::Advertised,
+            within: Duration::from_secs(20),
+            remedy: &[],
+            says: &[],
+            about: About::Subscriber,
+        }
+    }
+
+    pub fn errno(self, errno: Errno) -> Self {
+        Self { errno: Some(errno), ..self }
+    }
+
+    pub fn severity(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    pub fn address(self, address: Address) -> Self {
+        Self { address, ..self }
+    }
+
+    pub fn within_seconds(self, seconds: u64) -> Self {
+        Self { within: Duration::from_secs(seconds), ..self }
+    }
+
+    pub fn remedy(self, remedy: &'static [&'static str]) -> Self {
+        Self { remedy, ..self }
+    }
+
+    pub fn says(self, says: &'static [&'static str]) -> Self {
+        Self { says, ..self }
+    }
+
+    pub fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    fn describe(&self) -> String {
+        let errno = self.errno.map(|errno| errno.to_string()).unwrap_or_default();
+        format!("{:?} {:?} {errno}", self.code, self.stage)
+    }
+
+    fn is_met(&self, finding: &Finding) -> bool {
+        let about = finding.topic.as_deref().or(finding.service.as_deref()).or(finding.node.as_deref());
+        finding.code == self.code
+            && self.errno.is_none_or(|errno| finding.errno == Some(errno))
+            && about.is_none_or(|name| name != "/rosout" && name != "/rosout_agg")
+    }
+
+    /// Everything a person needs is in it.
+    fn check(&self, found: &Found, watch: &Watch, advertised: Option<&str>) {
+        let finding = &found.finding;
+        let text = format!("{finding:#?}");
+        assert_eq!(finding.severity, self.severity, "severity of {text}");
+        if self.stage.is_some() {
+            assert_eq!(finding.stage, self.stage, "stage of {text}");
+        }
+        assert_eq!(finding.errno, self.errno, "errno of {text}");
+        let address = finding.address.as_deref().unwrap_or_default();
+        match self.address {
+            Address::Advertised => assert_eq!(Some(address), advertised.map(host_and_port), "address of {text}"),
+            Address::Host(host) => {
+                assert_eq!(address.rsplit_once(':').map(|(host, _)| host), Some(host), "address of {text}");
+            }
+            Address::Exactly(expected) => assert_eq!(address, expected, "address of {text}"),
+            Address::Any => {}
+        }
+        assert!(!finding.summary.is_empty() && !finding.explanation.is_empty(), "words of {text}");
+        assert!(!finding.evidence.is_empty(), "evidence of {text}");
+        let remedies = finding.remedies.join("\n");
+        for word in self.remedy {
+            assert!(remedies.contains(word), "a remedy with {word:?} in {text}");
+        }
+        let words = format!("{}\n{}", finding.summary, finding.explanation);
+        for word in self.says {
+            assert!(words.contains(word), "{word:?} in summary or explanation of {text}");
+        }
+        self.check_delay(found, watch);
+    }
+
+    /// A failed connect is reported within a second of the failing system call's return.
+    fn check_delay(&self, found: &Found, watch: &Watch) {
+        let failed = |observation: &Observation| matches!(observation.what, What::ConnectFailed { .. });
+        let evidence = found.finding.evidence.iter().filter_map(|id| watch.evidence(*id));
+        let Some(failure) = evidence.filter(failed).max_by_key(|observation| observation.time) else {
+            assert!(self.code != Code::ConnectFailed, "no failed connect is evidence of {:#?}", found.finding);
+            return;
+        };
+        let delay = found.at.duration_since(failure.time);
+        assert!(delay <= SignedDuration::from_secs(1), "reported {delay:#} after the connect failed");
+    }
+}
+
+impl About {
+    fn is_met(self, finding: &Finding, subscriber: &Program) -> bool {
+        let process = finding.process.as_ref();
+        match self {
+            Self::Subscriber => process.is_some_and(|process| process.pid == subscriber.pid()),
+            Self::Master => process.is_some_and(|process| process.comm.contains("rosmaster")),
+            Self::Anybody => true,
+        }
+    }
+}
+
+/// `10.0.1.1:41235` of `http://10.0.1.1:41235/`.
+fn host_and_port(uri: &str) -> &str {
+    uri.split_once("://").map_or(uri, |(_, rest)| rest).trim_end_matches('/')
+}
+
+/// Runs the whole table, or the cases whose names contain `ROSPROBE_CASE`.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn every_failure_is_diagnosed() {
+    let only = std::env::var("ROSPROBE_CASE").unwrap_or_default();
+    let cases = [connect::cases(), name::cases(), callback::cases(), handshake::cases(), service::cases()];
+    let mut cases: Vec<Case> = cases.into_iter().flatten().collect();
+    cases.retain(|case| format!("{}, {:?}", case.name, case.library).contains(&only));
+    let total = cases.len();
+    let (left, results) = (Mutex::new(cases), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(case) = next(&left) {
+                    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case.run()));
+                    say(&report(&case, &outcome));
+                    results.lock().expect("no panic comes this far").push(outcome);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().expect("no panic comes this far");
+    let diagnosed = results.iter().filter(|outcome| outcome.is_ok()).count();
+    let false_alarms: usize = results.iter().flatten().map(Vec::len).sum();
+    say(&format!("diagnosed {diagnosed} of {total}, false alarms {false_alarms}"));
+    assert!(diagnosed == total && false_alarms == 0 && total > 0, "see above");
+}
+
+fn next(cases: &Mutex<Vec<Case>>) -> Option<Case> {
+    cases.lock().expect("no panic comes this far").pop()
+}
+
+fn report(case: &Case, outcome: &std::thread::Result<Vec<Finding>>) -> String {
+    let verdict = match outcome {
+        Ok(alarms) if alarms.is_empty() => "diagnosed".to_owned(),
+        Ok(alarms) => format!("diagnosed, with false alarms: {alarms:#?}"),
+        Err(panic) => format!("NOT DIAGNOSED: {}", panic.downcast_ref::<String>().map_or("", String::as_str)),
+    };
+    format!("  {}, {:?}: {verdict}", case.name, case.library)
+}
+
+/// Past the test harness, which shows nothing of a test that passed.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}

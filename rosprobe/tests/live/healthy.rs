@@ -1,0 +1,93 @@
+//! A system on which nothing is wrong: nothing is reported, nothing is lost, and watching it costs next to nothing.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rosprobe::observation::What;
+
+use crate::lab::{Lab, Library, Program, Watch};
+
+const TOPIC: &str = "/some/topic";
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_minute_of_health_is_silent() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &["--duration", "60s"]);
+    let _roscore = lab.router.roscore();
+    let _nodes = nodes(&lab);
+    let echo = lab.inner.start("rostopic echo /some/topic");
+    echo.wait_for("hello", SOON);
+    let status = watch.wait(Duration::from_secs(90));
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+    assert_eq!(watch.lost(), 0, "events were lost");
+    assert_eq!(status.code(), Some(0), "nothing is wrong, and so the exit status is 0");
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn links_of_both_libraries_reach_data() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let nodes = nodes(&lab);
+    for listener in &nodes[2..4] {
+        watch.until_data(listener, TOPIC, SOON);
+    }
+    watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_late_start_says_which_sockets_were_already_open() {
+    let lab = Lab::new();
+    let _roscore = lab.router.roscore();
+    let nodes = nodes(&lab);
+    let watch = Watch::start(&lab, &[]);
+    watch.observation("a socket that was open before", SOON, |observation| {
+        let ours =
+            observation.process.as_ref().is_some_and(|process| nodes.iter().any(|node| node.pid() == process.pid));
+        ours && matches!(observation.what, What::AlreadyOpen)
+    });
+    let newcomer = lab.inner.node(Library::Roscpp, "listener", "newcomer", TOPIC).start();
+    watch.until_data(&newcomer, TOPIC, SOON);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_gigabyte_of_messages_is_counted_and_not_copied() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Roscpp, "bulk", "bulk", "/bulk").start();
+    let listener = lab.inner.node(Library::Roscpp, "listener", "listener", "/bulk").start();
+    listener.wait_for("received 1000 MB", Duration::from_mins(2));
+    watch.observation("a gigabyte, counted", SOON, |observation| match &observation.what {
+        What::Traffic(traffic) => {
+            let ours = observation.process.as_ref().is_some_and(|process| process.pid == listener.pid());
+            ours && traffic.received_bytes >= 1_000_000_000 && traffic.received_messages >= 1000
+        }
+        _ => false,
+    });
+    watch.stop(Signal::SIGINT);
+    let copied = watch.others("statistics").iter().filter_map(|line| line["ring_buffer_bytes"].as_u64()).max();
+    let copied = copied.expect("statistics say how many bytes came through the ring buffer");
+    assert!(copied < 1_000_000, "{copied} bytes came through the ring buffer");
+    assert_eq!(watch.lost(), 0, "events were lost");
+}
+
+/// A talker, a service and its client, a listener of each library: all of them well.
+fn nodes(lab: &Lab) -> Vec<Program> {
+    let talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let server = lab.router.node(Library::Roscpp, "server", "server", "/some/service").start();
+    let rospy = lab.inner.node(Library::Rospy, "listener", "rospy_listener", TOPIC).start();
+    let roscpp = lab.inner.node(Library::Roscpp, "listener", "roscpp_listener", TOPIC).start();
+    let client = lab.inner.node(Library::Rospy, "client", "client", "/some/service").start();
+    rospy.wait_for("heard", SOON);
+    roscpp.wait_for("heard", SOON);
+    client.wait_for("answered", SOON);
+    vec![talker, server, rospy, roscpp, client]
+}

@@ -1,0 +1,106 @@
+//! Three hosts, as in the story that rosprobe was made for:
+//!
+//! ```text
+//!   inner 10.0.1.2 ──── 10.0.1.1 router 192.168.50.1 ──── 192.168.50.2 outer
+//! ```
+//!
+//! No link leads out of the lab, and router forwards nothing unless a test asks for it.
+
+mod host;
+mod program;
+mod record;
+mod ros;
+mod screen;
+mod watch;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+pub use self::host::Host;
+pub use self::program::Program;
+pub use self::ros::{Library, source};
+pub use self::screen::Screen;
+pub use self::watch::{Found, Watch};
+
+/// Namespaces of labs begin with this, then the pid of the test and a number.
+const PREFIX: &str = "rp-lab";
+
+/// A lab, gone when dropped.
+pub struct Lab {
+    // Hosts go first: what runs there writes into the directory.
+    pub router: Host,
+    pub inner: Host,
+    pub outer: Host,
+    _directory: TempDir,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        demand_prerequisites();
+        remove_leftovers();
+        let name = format!("{PREFIX}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let directory = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory can be made");
+        let router = Host::new(&name, "router", directory.path(), "10.0.1.1", "10.0.1.1");
+        let inner = Host::new(&name, "inner", directory.path(), "10.0.1.2", "10.0.1.1");
+        let outer = Host::new(&name, "outer", directory.path(), "192.168.50.2", "192.168.50.1");
+        link((&router, "lan0", "10.0.1.1"), (&inner, "eth0", "10.0.1.2"));
+        link((&router, "wan0", "192.168.50.1"), (&outer, "eth0", "192.168.50.2"));
+        Self { router, inner, outer, _directory: directory }
+    }
+
+    pub fn hosts(&self) -> [&Host; 3] {
+        [&self.router, &self.inner, &self.outer]
+    }
+
+    /// Router forwards, and the other two send everything unknown to it.
+    pub fn forward(&self) {
+        self.router.sysctl("net/ipv4/ip_forward", "1");
+        self.inner.run("ip route add default via 10.0.1.1");
+        self.outer.run("ip route add default via 192.168.50.1");
+    }
+}
+
+/// Connects two hosts by a cable of their own.
+fn link(one: (&Host, &str, &str), other: (&Host, &str, &str)) {
+    let mut add = Command::new("ip");
+    add.args(["link", "add", one.1, "netns", one.0.namespace(), "type", "veth"]);
+    host::run(add.args(["peer", "name", other.1, "netns", other.0.namespace()]));
+    for (host, interface, address) in [one, other] {
+        host.run(&format!("ip address add {address}/24 dev {interface}"));
+        host.run(&format!("ip link set {interface} up"));
+    }
+}
+
+/// A test without what it needs fails: a skipped test looks like a passed one.
+fn demand_prerequisites() {
+    const ADVICE: &str = "cargo xtask test installs what is missing and runs this test as root";
+    assert!(nix::unistd::geteuid().is_root(), "live tests need root: {ADVICE}");
+    for (path, package) in [
+        ("/usr/bin/roscore", "python3-roslaunch"),
+        ("/usr/bin/rostopic", "python3-rostopic"),
+        ("/usr/include/ros/ros.h", "libroscpp-dev"),
+        ("/usr/include/std_srvs/Trigger.h", "libstd-srvs-dev"),
+        ("/usr/bin/g++", "g++"),
+        ("/usr/sbin/iptables", "iptables"),
+        ("/usr/bin/tmux", "tmux"),
+    ] {
+        assert!(Path::new(path).exists(), "{path} (Debian's package {package}) is missing: {ADVICE}");
+    }
+}
+
+/// Removes labs whose test was killed before it could clean up.
+fn remove_leftovers() {
+    let Ok(namespaces) = fs::read_dir("/run/netns") else { return };
+    for namespace in namespaces.flatten() {
+        let namespace = namespace.file_name().to_string_lossy().into_owned();
+        let owner = namespace.strip_prefix(PREFIX).and_then(|rest| rest.split('-').nth(1));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            host::remove(&namespace);
+        }
+    }
+}

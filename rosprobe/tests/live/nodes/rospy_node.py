@@ -1,0 +1,66 @@
+"""A small rospy node for the lab: rospy_node.py ROLE NODE NAME [ARGUMENT]
+
+talker    publishes std_msgs/String on topic NAME, ARGUMENT times a second (10; 0: advertise and stay silent)
+listener  subscribes to NAME as std_msgs/String and prints what it hears
+mismatch  subscribes to NAME as std_msgs/Int32
+server    provides service NAME (std_srvs/Trigger)
+client    calls service NAME (std_srvs/Trigger) once a second and prints what became of it
+setter    sets parameter NAME to a text of ARGUMENT bytes, once
+"""
+import sys
+
+import rospy
+from std_msgs.msg import Int32, String
+from std_srvs.srv import Trigger, TriggerResponse
+
+
+def talker(name, argument):
+    publisher = rospy.Publisher(name, String, queue_size=10)
+    print("advertised", flush=True)
+    per_second = float(argument or 10)
+    if per_second == 0:
+        return rospy.spin()
+    rate = rospy.Rate(per_second)
+    count = 0
+    while not rospy.is_shutdown():
+        publisher.publish("hello %d" % count)
+        count += 1
+        rate.sleep()
+
+
+def listener(name, _):
+    rospy.Subscriber(name, String, lambda message: print("heard", message.data, flush=True))
+    rospy.spin()
+
+
+def mismatch(name, _):
+    rospy.Subscriber(name, Int32, lambda message: print("heard", message.data, flush=True))
+    rospy.spin()
+
+
+def server(name, _):
+    rospy.Service(name, Trigger, lambda request: TriggerResponse(True, "done"))
+    print("serving", flush=True)
+    rospy.spin()
+
+
+def client(name, _):
+    rate = rospy.Rate(1)
+    while not rospy.is_shutdown():
+        try:
+            print("answered", rospy.ServiceProxy(name, Trigger)().message, flush=True)
+        except Exception as error:
+            print("call failed:", error, flush=True)
+        rate.sleep()
+
+
+def setter(name, argument):
+    rospy.set_param(name, "x" * int(argument))
+    print("set", argument, flush=True)
+    rospy.spin()
+
+
+role, node, name = sys.argv[1:4]
+rospy.init_node(node, disable_signals=False)
+print("node is up", flush=True)
+globals()[role](name, sys.argv[4] if len(sys.argv) > 4 else None)

@@ -1,0 +1,89 @@
+//! How `rosprobe watch` runs: a command of its own, signals, exit status, the screen.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rosprobe::diagnosis::Code;
+use rosprobe::observation::What;
+
+use crate::lab::{Lab, Library, Screen, Watch};
+
+const TOPIC: &str = "/some/topic";
+const SOON: Duration = Duration::from_secs(20);
+/// Debian's user `nobody`.
+const NOBODY: u32 = 65534;
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_command_runs_as_the_invoking_user_and_ends_the_watch() {
+    let lab = Lab::new();
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let mut command = lab.outer.command(env!("CARGO_BIN_EXE_rosprobe"));
+    command.env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string()).env("SUDO_USER", "nobody");
+    let home = home_for_everybody();
+    command.env("HOME", home.path());
+    command.args(["watch", "--output", "jsonl", "--", "timeout", "8", "rostopic", "echo", TOPIC]);
+    let mut watch = Watch::spawn(&lab, command);
+    let found = watch.finding("rostopic cannot connect", SOON, |finding| finding.code == Code::ConnectFailed);
+    let pid = found.finding.process.expect("a failed connect has a process").pid;
+    let process = watch.observation(
+        "who rostopic is",
+        SOON,
+        |observation| matches!(&observation.what, What::Process(process) if process.pid == pid),
+    );
+    assert!(matches!(process.what, What::Process(process) if process.uid == Some(NOBODY)), "it runs as nobody");
+    let status = watch.wait(Duration::from_secs(30));
+    assert_eq!(status.code(), Some(1), "findings of severity error make the exit status 1");
+    let strangers = watch.observations(|observation| {
+        observation.process.as_ref().is_some_and(|process| process.comm.contains("rosmaster"))
+    });
+    assert!(strangers.is_empty(), "the command is watched alone: {strangers:#?}");
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn signals_end_it_with_the_exit_status_of_what_was_found() {
+    let lab = Lab::new();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut watch = Watch::start(&lab, &["--topic", "/no/such/topic"]);
+        assert_eq!(watch.stop(signal).code(), Some(0), "nothing was found before {signal}");
+    }
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let mut watch = Watch::start(&lab, &["--topic", TOPIC]);
+    let _listener = lab.outer.node(Library::Roscpp, "listener", "listener", TOPIC).start();
+    watch.finding("no route", SOON, |finding| finding.code == Code::ConnectFailed);
+    assert_eq!(watch.stop(Signal::SIGTERM).code(), Some(1), "an error was found");
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn the_screen_shows_the_failing_link_and_leaves_the_terminal_as_it_was() {
+    let lab = Lab::new();
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let screen = Screen::new();
+    screen.send(&["echo before", "Enter"]);
+    screen.wait_for("before", SOON);
+    screen.send(&[concat!(env!("CARGO_BIN_EXE_rosprobe"), " watch; echo status $?"), "Enter"]);
+    screen.wait_for("rosprobe", SOON);
+    let _listener = lab.outer.node(Library::Roscpp, "listener", "listener", TOPIC).start();
+    for text in [TOPIC, "/listener", "/talker", "10.0.1.1:", "ENETUNREACH"] {
+        screen.wait_for(text, SOON);
+    }
+    screen.send(&["/", "no_such_topic"]);
+    screen.wait_for_absence("ENETUNREACH", SOON);
+    screen.send(&["Escape"]);
+    screen.wait_for("ENETUNREACH", SOON);
+    screen.send(&["q"]);
+    screen.wait_for("status 1", SOON);
+    screen.wait_for("before", SOON);
+}
+
+/// A home directory that any user may write to.
+fn home_for_everybody() -> tempfile::TempDir {
+    let everybody = std::fs::Permissions::from_mode(0o777);
+    tempfile::Builder::new().permissions(everybody).tempdir().expect("a temporary directory can be made")
+}
