@@ -20,3 +20,4 @@ pub mod printable;
 pub mod reach;
 pub mod session;
 pub mod trace;
+pub mod tui;

@@ -1,0 +1,47 @@
+//! The mouse: what it points at, from the same areas that are drawn.
+
+use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+
+use super::app::{App, Mode};
+use super::{screen, table};
+
+/// Rows that one step of the wheel moves.
+const WHEEL: isize = 3;
+
+impl App {
+    pub(super) fn mouse(&mut self, mouse: MouseEvent) {
+        if self.mode != Mode::Screen {
+            return;
+        }
+        let Some(areas) = self.areas() else { return };
+        let position = Position { x: mouse.column, y: mouse.row };
+        let on_detail = areas.detail.contains(position);
+        match mouse.kind {
+            MouseEventKind::ScrollUp => self.wheel(-WHEEL, on_detail),
+            MouseEventKind::ScrollDown => self.wheel(WHEEL, on_detail),
+            MouseEventKind::Down(MouseButton::Left) => self.click(&areas, position),
+            _ => {}
+        }
+    }
+
+    fn click(&mut self, areas: &screen::Areas, position: Position) {
+        if areas.bar.contains(position) {
+            if let Some(view) = screen::view_at(self, position.x) {
+                self.show_view(view);
+            }
+        } else if areas.list.contains(position) {
+            if position.y == areas.list.y {
+                let widths = screen::list_widths(self, areas);
+                if let Some(column) = table::column_at(&widths, position.x - areas.list.x) {
+                    self.sort_by_title(column);
+                }
+                return;
+            }
+            let row = self.list().offset() + usize::from(position.y - areas.list.y - 1);
+            if row < self.list().keys().len() {
+                self.select_row(row);
+            }
+        }
+    }
+}

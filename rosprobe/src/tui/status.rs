@@ -1,0 +1,147 @@
+//! The first line: what is watched and how it is doing. The last line: what keys do now, or what is being asked.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::app::{App, Mode};
+use super::input::Input;
+use super::keys::{Action, Scope, names};
+use super::message::{Progress, Source};
+use super::processes::Counts;
+use super::text::{self, Cut};
+use super::theme::Role;
+use crate::observation::Bytes;
+use crate::printable::printable;
+
+/// A piece of the line; less important pieces are left out where there is no room.
+struct Piece {
+    text: String,
+    role: Role,
+    importance: u8,
+}
+
+/// Draws the first line.
+pub fn draw_status(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let mut pieces = pieces(app);
+    let width = |pieces: &[Piece]| pieces.iter().map(|piece| text::width(&piece.text) + 2).sum::<usize>();
+    while width(&pieces) > usize::from(area.width) {
+        let Some(least) = pieces.iter().map(|piece| piece.importance).min().filter(|least| *least < 9) else { break };
+        pieces.retain(|piece| piece.importance > least);
+    }
+    let spans = pieces
+        .into_iter()
+        .flat_map(|piece| [Span::styled(piece.text, app.options.theme.style(piece.role)), Span::raw("  ")]);
+    let line: Line<'static> = std::iter::once(Span::raw(" ")).chain(spans).collect();
+    frame.render_widget(line, area);
+}
+
+fn pieces(app: &App) -> Vec<Piece> {
+    let piece = |text: String, role: Role, importance: u8| Piece { text, role, importance };
+    let (what, mode, live) = match &app.options.source {
+        Source::Live { what, mode } => (format!("watching {what}"), mode, true),
+        Source::File { name, mode } => (name.clone(), mode, false),
+    };
+    let mut counts = Counts::default();
+    app.scene.graph().links().for_each(|link| counts.add(link.health()));
+    let shade = |count: usize, role: Role| if count == 0 { Role::Muted } else { role };
+    let lost = app.scene.graph().lost().max(app.statistics.lost);
+    let mut pieces = vec![
+        piece("rosprobe".to_owned(), Role::Heading, 10),
+        piece(text::fit(&printable(&what), 36, Cut::Middle), Role::Text, 7),
+        piece(format!("{} nodes", app.scene.graph().nodes().count()), Role::Text, 4),
+        piece(format!("links {} ok", counts.ok), shade(counts.ok, Role::Ok), 9),
+        piece(format!("{} pending", counts.pending), shade(counts.pending, Role::Warn), 9),
+        piece(format!("{} failed", counts.failed), shade(counts.failed, Role::Err), 10),
+    ];
+    if live {
+        pieces.push(piece(format!("{:.0} events/s", app.statistics.events_per_second), Role::Text, 5));
+    } else {
+        pieces.push(piece(format!("{} observations", app.session().history().len()), Role::Text, 5));
+    }
+    pieces.push(piece(format!("lost {lost}"), if lost == 0 { Role::Muted } else { Role::Err }, 8));
+    if app.statistics.memory_bytes > 0 {
+        pieces.push(piece(Bytes(app.statistics.memory_bytes as f64).to_string(), Role::Muted, 2));
+    }
+    if !mode.is_empty() {
+        pieces.push(piece(printable(mode).into_owned(), Role::Muted, 3));
+    }
+    pieces
+}
+
+/// Draws the last line.
+pub fn draw_foot(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    match &app.mode {
+        Mode::Filter(_) => draw_input(app, frame, area, "/", &app.input),
+        Mode::ExportName(name) => draw_input(app, frame, area, "export to: ", name),
+        Mode::Overwrite(path) => {
+            let question = format!("{} is there already. Overwrite it?", path.display());
+            let room = usize::from(area.width).saturating_sub(16);
+            let mut spans = vec![styled(app, text::fit(&printable(&question), room, Cut::Middle), Role::Warn)];
+            spans.extend(hints(app, Scope::Question));
+            frame.render_widget(Line::from(spans), area);
+        }
+        Mode::Screen | Mode::Help(_) => frame.render_widget(foot(app, usize::from(area.width)), area),
+    }
+}
+
+fn styled(app: &App, text: impl Into<String>, role: Role) -> Span<'static> {
+    Span::styled(text.into(), app.options.theme.style(role))
+}
+
+fn foot(app: &App, width: usize) -> Line<'static> {
+    let say =
+        |text: String, role: Role| Line::from(styled(app, text::fit(&printable(&text), width, Cut::Middle), role));
+    if let Some(notice) = &app.notice {
+        return say(format!(" {notice}"), Role::Accent);
+    }
+    if let Some(held) = &app.held {
+        let key = Scope::Screen.key(Action::Freeze).map(|key| key.to_string()).unwrap_or_default();
+        return say(format!(" FROZEN  {} observations came in since; {key} goes on", held.count()), Role::Warn);
+    }
+    if let Some(progress) = app.progress {
+        return say(reading(progress), Role::Accent);
+    }
+    let mut spans = Vec::new();
+    for hint in hints(app, app.scope()) {
+        let used: usize = spans.iter().map(Span::width).sum();
+        if used + hint.width() <= width {
+            spans.push(hint);
+        }
+    }
+    Line::from(spans)
+}
+
+/// The keys that are hinted at, from the table.
+fn hints(app: &App, scope: Scope) -> Vec<Span<'static>> {
+    let hinted = scope.bindings().filter(|binding| !binding.hint.is_empty());
+    let each = hinted.flat_map(|binding| {
+        let key = names(&binding.keys[..1]);
+        [styled(app, format!(" {key} "), Role::Heading), styled(app, format!("{}  ", binding.hint), Role::Muted)]
+    });
+    each.collect()
+}
+
+fn reading(progress: Progress) -> String {
+    const STEPS: u64 = 20;
+    let key = Scope::Screen.key(Action::Back).map(|key| key.to_string()).unwrap_or_default();
+    let (read, total) = (Bytes(progress.read as f64), Bytes(progress.total as f64));
+    let filled = (progress.read.saturating_mul(STEPS)).checked_div(progress.total).unwrap_or(0).min(STEPS);
+    let bar: String = (0..STEPS).map(|step| if step < filled { '█' } else { '░' }).collect();
+    let percent = (progress.read.saturating_mul(100)).checked_div(progress.total).unwrap_or(0).min(100);
+    format!(" reading {bar} {percent} %  {read} of {total}   {key} stops")
+}
+
+/// A line being typed, with the cursor in it.
+fn draw_input(app: &App, frame: &mut Frame<'_>, area: Rect, prompt: &str, input: &Input) {
+    let mut spans = vec![styled(app, prompt, Role::Heading), styled(app, printable(input.text()), Role::Text)];
+    spans.push(Span::raw("   "));
+    match &app.filter_error {
+        Some(error) if matches!(app.mode, Mode::Filter(_)) => spans.push(styled(app, printable(error), Role::Warn)),
+        _ => spans.extend(hints(app, Scope::Line)),
+    }
+    frame.render_widget(Line::from(spans), area);
+    let before = text::width(prompt) + text::width(&printable(input.before_cursor()));
+    let x = area.x + u16::try_from(before).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+    frame.set_cursor_position(Position { x, y: area.y });
+}
