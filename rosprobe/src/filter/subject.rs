@@ -62,6 +62,17 @@ impl<'a> Subject<'a> {
     /// An observation. Its topics are those it names, those of the call that it answers (`call`, where that is known), and those
     /// of the links on whose sockets it happened or whose names it looked up.
     pub fn of_observation(observation: &'a Observation, call: Option<&'a Observation>, graph: &'a Graph) -> Self {
+        let mut subject = Self::of_observation_alone(observation, call);
+        for link in graph.links().filter(|link| concerns(link, observation)) {
+            subject.names.push(link.name.as_str().into());
+            let ends = [&link.subscriber, &link.publisher];
+            subject.nodes.extend(ends.into_iter().filter_map(|party| party.node.as_deref().map(Cow::from)));
+        }
+        subject
+    }
+
+    /// An observation without the links that it belongs to, for whoever has found those already.
+    pub fn of_observation_alone(observation: &'a Observation, call: Option<&'a Observation>) -> Self {
         let mut subject = Self {
             failed: observation.what.is_failure(),
             about_rosprobe: matches!(observation.what, What::Lost { .. }),
@@ -78,11 +89,6 @@ impl<'a> Subject<'a> {
         subject.errnos.extend(observation.what.errno());
         for what in [Some(&observation.what), call.map(|call| &call.what)].into_iter().flatten() {
             subject.add_names(what);
-        }
-        for link in graph.links().filter(|link| concerns(link, observation)) {
-            subject.names.push(link.name.as_str().into());
-            let ends = [&link.subscriber, &link.publisher];
-            subject.nodes.extend(ends.into_iter().filter_map(|party| party.node.as_deref().map(Cow::from)));
         }
         subject
     }

@@ -701,7 +701,7 @@ impl App {
         let mut passed = Vec::new();
         for observation in said {
             count += 1;
-            if self.selection.observation(observation) {
+            if self.selection.observation(&self.scene, observation) {
                 passed.push(RowKey::Observation(observation.id));
             }
         }

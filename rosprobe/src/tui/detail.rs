@@ -132,7 +132,7 @@ fn link_page(scene: &Scene, link: &Link, page: &mut Page) {
         let from = links::party(scene, &link.publisher);
         let to = links::party(scene, &link.subscriber);
         let sentence = match link.kind {
-            LinkKind::Topic => format!("{symbol} {} from {from} to {to}: {words}", link.name),
+            LinkKind::Topic | LinkKind::Dds => format!("{symbol} {} from {from} to {to}: {words}", link.name),
             _ => format!("{symbol} {}, {to} calls {from}: {words}", links::title(link)),
         };
         page.labelled("", &sentence, role);

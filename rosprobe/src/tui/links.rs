@@ -29,7 +29,7 @@ pub fn rows(scene: &Scene, selection: &Selection, sort: Sort) -> (Vec<RowKey>, u
     let mut passed: Vec<&Link> = Vec::new();
     for link in scene.graph().links() {
         total += 1;
-        if selection.link(scene, link) {
+        if selection.link(link) {
             passed.push(link);
         }
     }
@@ -89,7 +89,7 @@ pub const fn mark(health: Health) -> (&'static str, Role) {
 /// What a link is about: the topic or service, or which way between node and master.
 pub fn title(link: &Link) -> String {
     match link.kind {
-        LinkKind::Topic => link.name.clone(),
+        LinkKind::Topic | LinkKind::Dds => link.name.clone(),
         LinkKind::Service => format!("{} (service)", link.name),
         LinkKind::Master => format!("(to the master) {}", link.name).trim_end().to_owned(),
         LinkKind::Callback => format!("(from the master) {}", link.name).trim_end().to_owned(),

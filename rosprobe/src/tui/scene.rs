@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use jiff::tz::TimeZone;
 
 use crate::event::{Clock, Monotonic, ProcessRef};
-use crate::graph::{Graph, Link};
+use crate::graph::{Graph, Link, Stage};
 use crate::observation::{Observation, ObservationId, Span};
 use crate::session::Session;
 
@@ -100,11 +100,12 @@ impl Scene {
         self.sockets.get(&socket).into_iter().flatten().filter_map(|id| self.observation(*id))
     }
 
-    /// Sockets on which a link's stages were tried last, and those that its evidence names; each once.
+    /// Sockets of a link's own connections, each once; those to the master, which other topics share, are not among them.
     pub fn sockets_of(&self, link: &Link) -> Vec<u64> {
-        let evidence = link.stages.iter().flat_map(|stage| &stage.evidence);
+        let own = || link.stages.iter().filter(|state| !matches!(state.stage, Stage::Master | Stage::Advertised));
+        let evidence = own().flat_map(|state| &state.evidence);
         let named = evidence.filter_map(|id| Some(self.observation(*id)?.socket.as_ref()?.id));
-        let mut sockets: Vec<u64> = link.stages.iter().filter_map(|stage| stage.socket).chain(named).collect();
+        let mut sockets: Vec<u64> = own().filter_map(|state| state.socket).chain(named).collect();
         sockets.sort_unstable();
         sockets.dedup();
         sockets

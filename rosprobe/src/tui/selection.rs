@@ -3,19 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::conversation;
-use super::findings;
-use super::hosts::Host;
-use super::links;
+use super::hosts::{Host, host_of};
 use super::processes::Counts;
 use super::scene::Scene;
-use super::theme::Role;
 use crate::diagnosis::{Finding, Severity};
-use crate::errno::Errno;
 use crate::event::ProcessRef;
 use crate::filter::{Filter, Subject};
-use crate::graph::{Health, Link, LinkId, Outcome, Party, ProcessState};
-use crate::observation::{Call, Observation, ObservationId, What};
+use crate::graph::{Health, Link, LinkId, ProcessState};
+use crate::observation::{Observation, ObservationId, What};
 
 /// The filter and the switch for failures.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +30,7 @@ pub struct Related {
     processes: HashSet<ProcessRef>,
     sockets: HashSet<u64>,
     evidence: HashSet<ObservationId>,
+    hosts: HashSet<String>,
 }
 
 impl Selection {
@@ -50,24 +46,14 @@ impl Selection {
             return;
         }
         let mut related = Related::default();
-        for link in scene.graph().links().filter(|link| self.link(scene, link)) {
-            related.links.insert(link.id);
-            related
-                .processes
-                .extend([&link.subscriber, &link.publisher].into_iter().filter_map(|end| end.process.clone()));
-            related.sockets.extend(scene.sockets_of(link));
-            related.evidence.extend(link.stages.iter().flat_map(|state| &state.evidence).copied());
-        }
+        scene.graph().links().filter(|link| self.link(link)).for_each(|link| related.add(scene, link));
         self.related = Some(related);
     }
 
     /// Whether a link passes.
-    pub fn link(&self, _scene: &Scene, link: &Link) -> bool {
-        if self.is_everything() {
-            return true;
-        }
-        let failed = link.health() == Health::Failed;
-        (!self.failures || failed) && self.filter.matches(&link_subject(link))
+    pub fn link(&self, link: &Link) -> bool {
+        (!self.failures || link.health() == Health::Failed)
+            && (self.filter.is_empty() || self.filter.matches(&Subject::of_link(link)))
     }
 
     /// Whether a process passes: by itself, or by a link of its own.
@@ -79,6 +65,7 @@ impl Selection {
             names: std::iter::once(Cow::from(process.comm.as_str())).chain(nodes.iter().cloned()).collect(),
             nodes,
             pids: vec![process.pid],
+            comms: vec![process.comm.as_str().into()],
             failed: counts.failed > 0,
             ..Subject::default()
         };
@@ -101,111 +88,44 @@ impl Selection {
     }
 
     /// Whether an observation passes: by itself, or because it belongs to a link that does.
-    pub fn observation(&self, observation: &Observation) -> bool {
+    pub fn observation(&self, scene: &Scene, observation: &Observation) -> bool {
         let Some(related) = &self.related else { return true };
-        if self.failures && conversation::role(&observation.what) == Role::Text {
+        if self.failures && !observation.what.is_failure() {
             return false;
         }
-        related.evidence.contains(&observation.id)
-            || observation.socket.as_ref().is_some_and(|socket| related.sockets.contains(&socket.id))
-            || self.filter.matches(&observation_subject(observation))
+        related.contains(observation) || {
+            let call = match &observation.what {
+                What::Answer { to, .. } => to.and_then(|call| scene.observation(call)),
+                _ => None,
+            };
+            self.filter.matches(&Subject::of_observation_alone(observation, call))
+        }
     }
 
     /// Whether a finding passes.
     pub fn finding(&self, finding: &Finding) -> bool {
-        let named = findings::about(finding);
-        let node = finding.process.as_ref().and_then(|process| process.node.as_deref());
-        let peer = finding.peer.as_ref();
-        let nodes = [node, peer.and_then(|peer| peer.node.as_deref()), finding.node.as_deref()];
-        let uri = peer.and_then(|peer| peer.uri.as_deref());
-        let failed = finding.severity == Severity::Error;
-        let subject = Subject {
-            names: vec![named.into()],
-            nodes: nodes.into_iter().flatten().map(Cow::from).collect(),
-            pids: finding.process.iter().map(|process| process.pid).collect(),
-            addresses: [finding.address.as_deref(), uri].into_iter().flatten().map(Cow::from).collect(),
-            errnos: finding.errno.into_iter().collect(),
-            failed,
+        (!self.failures || finding.severity == Severity::Error) && self.filter.matches(&Subject::of_finding(finding))
+    }
+}
+
+impl Related {
+    fn add(&mut self, scene: &Scene, link: &Link) {
+        self.links.insert(link.id);
+        let ends = [&link.subscriber, &link.publisher];
+        self.processes.extend(ends.into_iter().filter_map(|end| end.process.clone()));
+        self.sockets.extend(scene.sockets_of(link));
+        self.evidence.extend(link.stages.iter().flat_map(|state| &state.evidence).copied());
+        let advertised = link.stages.iter().filter_map(|state| state.advertised.as_deref());
+        self.hosts.extend(advertised.map(|address| host_of(address).to_owned()));
+    }
+
+    fn contains(&self, observation: &Observation) -> bool {
+        let looked_up = match &observation.what {
+            What::NameQuery { name, .. } | What::NameAnswer { name, .. } => self.hosts.contains(name),
+            _ => false,
         };
-        (!self.failures || failed) && self.filter.matches(&subject)
-    }
-}
-
-fn link_subject(link: &Link) -> Subject<'_> {
-    let ends = [&link.subscriber, &link.publisher];
-    let each = |part: fn(&Party) -> Option<&str>| ends.into_iter().filter_map(part).map(Cow::from);
-    let tried = link.stages.iter().filter_map(|state| state.address).map(|address| Cow::from(address.to_string()));
-    let advertised = link.stages.iter().filter_map(|state| state.advertised.as_deref()).map(Cow::from);
-    Subject {
-        names: vec![links::title(link).into()],
-        nodes: each(|party| party.node.as_deref()).collect(),
-        pids: ends.into_iter().filter_map(|party| Some(party.process.as_ref()?.pid)).collect(),
-        addresses: advertised.chain(tried).chain(each(|party| party.uri.as_deref())).collect(),
-        errnos: link.stages.iter().filter_map(|state| errno(&state.outcome)).collect(),
-        failed: link.health() == Health::Failed,
-    }
-}
-
-fn errno(outcome: &Outcome) -> Option<Errno> {
-    match outcome {
-        Outcome::Failed { errno } => Some(*errno),
-        _ => None,
-    }
-}
-
-fn observation_subject(observation: &Observation) -> Subject<'_> {
-    let mut subject = Subject {
-        pids: observation.process.iter().map(|process| process.pid).collect(),
-        failed: conversation::role(&observation.what) == Role::Err,
-        ..Subject::default()
-    };
-    if let Some(remote) = observation.socket.as_ref().and_then(|socket| socket.remote) {
-        subject.addresses.push(remote.to_string().into());
-    }
-    match &observation.what {
-        What::Call { call, .. } => call_subject(call, &mut subject),
-        What::Answer { method, .. } => subject.names.push(method.into()),
-        What::TcprosHeader { header, .. } => {
-            subject.names.extend(["topic", "service"].into_iter().filter_map(|key| header.get(key)).map(Cow::from));
-            subject.nodes.extend(header.get("callerid").map(Cow::from));
-        }
-        What::NameQuery { name, .. } | What::NameAnswer { name, .. } => subject.names.push(name.into()),
-        What::ConnectFailed { errno, .. } | What::SocketError { errno } | What::IoFailed { errno, .. } => {
-            subject.errnos.push(*errno);
-        }
-        What::ConnectReturned { errno, .. } => subject.errnos.extend(*errno),
-        _ => {}
-    }
-    subject
-}
-
-fn call_subject<'a>(call: &'a Call, subject: &mut Subject<'a>) {
-    subject.names.push(call.method().into());
-    match call {
-        Call::RegisterSubscriber { caller_id, topic, caller_api, .. }
-        | Call::RegisterPublisher { caller_id, topic, caller_api, .. }
-        | Call::UnregisterSubscriber { caller_id, topic, caller_api }
-        | Call::UnregisterPublisher { caller_id, topic, caller_api } => {
-            subject.names.push(topic.into());
-            subject.nodes.push(caller_id.into());
-            subject.addresses.push(caller_api.into());
-        }
-        Call::PublisherUpdate { caller_id, topic, publishers } => {
-            subject.names.push(topic.into());
-            subject.nodes.push(caller_id.into());
-            subject.addresses.extend(publishers.iter().map(Cow::from));
-        }
-        Call::RequestTopic { caller_id, topic: name, .. }
-        | Call::RegisterService { caller_id, service: name, .. }
-        | Call::UnregisterService { caller_id, service: name, .. }
-        | Call::LookupService { caller_id, service: name }
-        | Call::LookupNode { caller_id, node: name }
-        | Call::GetParam { caller_id, key: name }
-        | Call::SetParam { caller_id, key: name, .. } => {
-            subject.names.push(name.into());
-            subject.nodes.push(caller_id.into());
-        }
-        Call::Multicall { calls } => calls.iter().for_each(|call| call_subject(call, subject)),
-        _ => {}
+        looked_up
+            || self.evidence.contains(&observation.id)
+            || observation.socket.as_ref().is_some_and(|socket| self.sockets.contains(&socket.id))
     }
 }
