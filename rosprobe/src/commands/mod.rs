@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, wiring only.
 
 mod doctor;
+mod domain;
 
 use std::io;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ Exit status:
 #[derive(Debug, Subcommand)]
 enum Command {
     Doctor(doctor::Arguments),
+    Domain(domain::Arguments),
 }
 
 /// What a command found.
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let result = match command_line.command {
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Domain(arguments) => domain::run(&arguments),
     };
     match result {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,

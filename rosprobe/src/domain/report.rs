@@ -98,6 +98,14 @@ impl DomainReport {
     }
 }
 
+impl DomainReport {
+    /// False when not even one process, or not the number that was asked about, finds its ports free on this machine.
+    pub fn is_sound(&self) -> bool {
+        let fits = self.room.first().is_none_or(|here| here.processes > 0);
+        fits && self.participants.as_ref().is_none_or(|participants| participants.troubles.is_empty())
+    }
+}
+
 impl ParticipantsReport {
     fn new(domain: Domain, count: u32, ephemeral: &Ephemeral) -> Self {
         let mut troubles = Vec::new();
