@@ -1,5 +1,7 @@
 //! `rosprobe domain` as a person and as a script meet it.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::process::{Command, Output};
 
 fn domain(arguments: &[&str], variable: Option<&str>) -> Output {
