@@ -249,3 +249,6 @@ impl Tracker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

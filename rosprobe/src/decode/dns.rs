@@ -253,3 +253,6 @@ fn push_label(name: &mut String, label: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,7 +240,7 @@ impl Reader {
         // Small steps: little of what follows the head is copied in vain.
         let step = bytes.len().min(1024);
         self.buffer.extend_from_slice(&bytes[..step]);
-        if let Some(end) = head_end(&self.buffer, searched) {
+        if let Some(end) = head_end(&self.buffer, searched).filter(|end| *end <= self.head_limit) {
             let head = std::mem::take(&mut self.buffer);
             let used = self.pass(end - before);
             self.head_complete(&head[..end], sink);
@@ -413,3 +413,6 @@ impl Reader {
         self.pass(bytes.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,6 +154,7 @@ enum Token<'a> {
 
 struct Parser<'a> {
     reader: Reader<&'a [u8]>,
+    not_xml: bool,
     depth: usize,
     values: usize,
     limits: &'a Limits,
@@ -166,24 +167,25 @@ impl<'a> Parser<'a> {
         config.expand_empty_elements = true;
         // roscpp passes over a bare `&`, so it gets as far as that.
         config.allow_dangling_amp = true;
-        Self { reader, depth: 0, values: 0, limits }
+        Self { reader, not_xml: false, depth: 0, values: 0, limits }
     }
 
     fn position(&self) -> usize {
-        let position = match self.reader.error_position() {
-            0 => self.reader.buffer_position(),
-            position => position,
-        };
+        let position = if self.not_xml { self.reader.error_position() } else { self.reader.buffer_position() };
         usize::try_from(position).unwrap_or(usize::MAX)
     }
 
     fn next(&mut self) -> Result<Token<'a>, Problem> {
         loop {
-            return Ok(match self.reader.read_event().map_err(|error| Problem::Xml(cut(&error.to_string(), 120)))? {
+            let event = self.reader.read_event().map_err(|error| {
+                self.not_xml = true;
+                Problem::Xml(cut(&error.to_string(), 120))
+            })?;
+            return Ok(match event {
                 Event::Start(start) | Event::Empty(start) => Token::Open(known(start.name().into_inner())),
                 Event::End(_) => Token::Close,
-                Event::Text(text) => Token::Text(text.into_inner()),
-                Event::CData(data) => Token::Text(data.into_inner()),
+                Event::Text(text) => Token::Text(line_ends(text.into_inner())),
+                Event::CData(data) => Token::Text(line_ends(data.into_inner())),
                 Event::GeneralRef(entity) => Token::Text(resolve(&entity)?),
                 Event::Eof => Token::End,
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
@@ -403,9 +405,12 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Adds text, with its line ends as XML 1.0 2.11 has them.
+/// Line ends as XML 1.0 2.11 has them.
+fn line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
+}
+
 fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
-    let more = if more.contains('\r') { Cow::Owned(more.replace("\r\n", "\n").replace('\r', "\n")) } else { more };
     if text.is_empty() {
         *text = more;
     } else {
@@ -469,3 +474,6 @@ fn fault(value: Value) -> Result<Document, Problem> {
 fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
+
+#[cfg(test)]
+mod tests;
