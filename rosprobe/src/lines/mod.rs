@@ -1,5 +1,14 @@
 //! What was seen and what is wrong, as lines for a person and as JSON lines.
 
+mod announce;
+mod json;
 mod paint;
+mod text;
 
+pub use self::announce::{Announcer, Reason};
+pub use self::json::{Findings, Line, Links, Start, Statistics};
 pub use self::paint::{Colour, Paint};
+pub use self::text::Style;
+
+#[cfg(test)]
+mod tests;

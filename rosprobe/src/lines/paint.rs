@@ -34,6 +34,11 @@ impl Paint {
         Self { on: stream.is_terminal() && !unwanted && !dumb }
     }
 
+    /// `text` as it is, where other texts have a colour.
+    pub fn plain<T: fmt::Display>(self, text: T) -> Painted<T> {
+        Painted { colour: None, text }
+    }
+
     /// `text` in a colour.
     pub fn paint<T: fmt::Display>(self, colour: Colour, text: T) -> Painted<T> {
         Painted { colour: self.on.then_some(colour), text }
