@@ -10,6 +10,7 @@ mod open;
 mod read;
 mod record;
 mod salvage;
+mod schema;
 mod write;
 
 pub use self::detect::FileKind;
@@ -18,4 +19,5 @@ pub use self::files::{WriteError, free_name};
 pub use self::open::{Opened, open};
 pub use self::read::{OpenError, Reading, read};
 pub use self::record::Recorder;
+pub use self::schema::schema;
 pub use self::write::{document_to_string, write_document};
