@@ -16,7 +16,7 @@ mod write;
 pub use self::detect::FileKind;
 pub use self::document::{Document, Line, Lost, Meta, Source, VERSION};
 pub use self::files::{WriteError, free_name};
-pub use self::open::{Opened, open};
+pub use self::open::{Opened, Progress, open, open_until};
 pub use self::read::{OpenError, Reading, read};
 pub use self::record::Recorder;
 pub use self::schema::schema;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -14,6 +15,9 @@ use crate::decode::Decoder;
 use crate::event::Clock;
 use crate::observation::Observation;
 use crate::session::Session;
+
+/// Told how many bytes of the file were read; says whether to go on.
+pub type Progress<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
 
 /// A file that was opened.
 #[derive(Debug)]
@@ -29,6 +33,14 @@ pub struct Opened {
 /// Opens a trace, a recording, a pcap or a pcapng, compressed or not. `progress` is told now and then how many bytes of
 /// the file were read.
 pub fn open(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
+    open_until(path, &mut |bytes| {
+        progress(bytes);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same, until `progress` breaks it off: then with what was read by that moment.
+pub fn open_until(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
     let file = File::open(path).map_err(OpenError::Io)?;
     if file.metadata().map_err(OpenError::Io)?.is_dir() {
         return Err(OpenError::NotATrace { found: "a folder".to_owned() });
@@ -68,12 +80,15 @@ fn fill(mut input: impl Read, buffer: &mut [u8]) -> Result<usize, OpenError> {
     Ok(filled)
 }
 
-fn open_trace(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
+fn open_trace(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
     let file = File::open(path).map_err(OpenError::Io)?;
-    let input = Watched { inner: file, read: 0, progress };
+    let mut input = Watched { inner: file, read: 0, stopped: false, progress };
     let mut session = Session::for_file();
-    let reading = read::read(input, &mut |observation| session.observe(observation))?;
+    let reading = read::read(&mut input, &mut |observation| session.observe(observation))?;
     let mut missing = reading.missing;
+    if input.stopped {
+        missing.insert(0, stopped_at(input.read));
+    }
     describe_lost(reading.lost, &mut missing);
     session.finish_file(reading.meta.end, reading.lost.observations, reading.findings);
     Ok(Opened { meta: reading.meta, session, missing })
@@ -88,28 +103,37 @@ fn describe_lost(lost: Lost, missing: &mut Vec<String>) {
     }
 }
 
+fn stopped_at(bytes: u64) -> String {
+    format!("Reading was stopped after {bytes} bytes: what comes behind them is not shown.")
+}
+
 struct Watched<'a, R> {
     inner: R,
     read: u64,
-    progress: &'a mut dyn FnMut(u64),
+    stopped: bool,
+    progress: &'a mut Progress<'a>,
 }
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.stopped {
+            return Ok(0);
+        }
         let read = self.inner.read(buffer)?;
         self.read += read as u64;
-        (self.progress)(self.read);
+        self.stopped = (self.progress)(self.read).is_break();
         Ok(read)
     }
 }
 
-fn open_packets(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
+fn open_packets(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
     let mut capture = PacketCapture::open(path).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
     let position = capture.progress();
     let mut session = Session::for_file();
     let (mut events, mut observations) = (Vec::new(), Vec::<Observation>::new());
     let mut decoder = None;
     let mut more = true;
+    let mut stopped = None;
     while more {
         more = capture.read(&mut events);
         let Some(clock) = capture.clock() else { break };
@@ -123,7 +147,10 @@ fn open_packets(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, Op
         for observation in observations.drain(..) {
             session.observe(observation);
         }
-        progress(position.bytes());
+        if progress(position.bytes()).is_break() {
+            stopped = Some(stopped_at(position.bytes()));
+            break;
+        }
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut meta = match capture.clock() {
@@ -131,7 +158,7 @@ fn open_packets(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, Op
         None => Meta::of_packets(Clock { zero: unknown_meta(None).started }, name),
     };
     session.advance(capture.now());
-    let missing = describe(&capture);
+    let missing: Vec<String> = stopped.into_iter().chain(describe(&capture)).collect();
     for limit in &missing {
         meta.note(limit.clone());
     }

@@ -9,7 +9,7 @@ use ratatui::text::Line;
 use super::hosts::{self, Hosts};
 use super::input::Input;
 use super::keys::{Action, Scope};
-use super::listing::{Listing, RowKey};
+use super::listing::{Listing, RowKey, Sort};
 use super::message::{Effect, Export, ExportError, Message, Options, Progress, Source, Statistics};
 use super::processes::{self, Tally};
 use super::scene::Scene;
@@ -20,6 +20,10 @@ use crate::event::Monotonic;
 use crate::filter::Filter;
 use crate::observation::{Observation, ObservationId};
 use crate::session::Session;
+use crate::trace::Opened;
+
+/// Observations that are looked through for one frame: what a slow machine does in a part of one.
+const LOOKED_THROUGH: usize = 20_000;
 
 /// The views, in the order of the bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -105,7 +109,6 @@ pub(super) struct Prepared {
     page_of: Option<(RowKey, usize, bool)>,
     /// The newest observation that the conversation was looked through to.
     told: Option<ObservationId>,
-    conversation_total: usize,
 }
 
 /// The whole state of the screen.
@@ -123,6 +126,9 @@ pub struct App {
     pub(super) raw: bool,
     pub(super) held: Option<Held>,
     pub(super) statistics: Statistics,
+    pub(super) memory: u64,
+    /// How the file was recorded, short; empty when it does not say.
+    pub(super) file_mode: String,
     pub(super) progress: Option<Progress>,
     pub(super) notice: Option<String>,
     pub(super) prepared: Prepared,
@@ -138,7 +144,7 @@ pub struct App {
 impl App {
     /// A screen of this size with nothing on it so far.
     pub fn new(options: Options, size: Size) -> Self {
-        let reading = matches!(options.source, Source::File { .. });
+        let reading = matches!(options.source, Source::File(_));
         let mut app = Self {
             scene: Scene::new(options.zone.clone()),
             selection: Selection { failures: options.failures, ..Selection::default() },
@@ -151,6 +157,8 @@ impl App {
             raw: false,
             held: None,
             statistics: Statistics::default(),
+            memory: 0,
+            file_mode: String::new(),
             progress: reading.then(Progress::default),
             notice: None,
             prepared: Prepared::default(),
@@ -174,7 +182,10 @@ impl App {
             Message::Advance(now) => self.advance(now),
             Message::Statistics(statistics) => self.set(|app| &mut app.statistics, statistics),
             Message::Progress(progress) => self.set(|app| &mut app.progress, Some(progress)),
-            Message::Opened(result) => self.opened(result),
+            // A tenth of a megabyte is what is shown.
+            Message::Memory(bytes) => self.set(|app| &mut app.memory, bytes / 100_000 * 100_000),
+            Message::Opened(opened) => self.opened(*opened),
+            Message::OpenFailed(_) => return vec![Effect::Quit],
             Message::Exported(result) => self.exported(result),
             Message::Notice(text) => self.set(|app| &mut app.notice, Some(text)),
             Message::Quit => {
@@ -201,8 +212,9 @@ impl App {
     /// The session, with everything that came in.
     pub fn into_session(mut self) -> Session {
         self.thaw();
-        let now = self.scene.graph().now();
-        self.scene.advance(now);
+        if !self.scene.behind().is_zero() {
+            self.scene.advance(Monotonic(0));
+        }
         self.scene.into_session()
     }
 
@@ -273,12 +285,13 @@ impl App {
         self.session().findings().iter().map(|finding| (finding.id.clone(), finding.count)).collect()
     }
 
-    fn opened(&mut self, result: Result<(), String>) {
+    fn opened(&mut self, opened: Opened) {
         self.progress = None;
-        self.notice = result.err();
-        self.scene.advance(Monotonic(0));
-        self.stale = true;
-        self.changed = true;
+        self.held = None;
+        self.notice = (!opened.missing.is_empty()).then(|| opened.missing.join(" "));
+        self.file_mode = opened.meta.capture_mode.unwrap_or_default();
+        self.scene.adopt(opened.session);
+        self.refill();
     }
 
     fn thaw(&mut self) {
@@ -611,10 +624,8 @@ impl App {
     fn default_name(&self) -> String {
         let last = self.session().history().back().map(|observation| observation.time);
         let zoned = last.map(|time| time.to_zoned(self.options.zone.clone()));
-        zoned.map_or_else(
-            || "rosprobe.jsonl".to_owned(),
-            |time| time.strftime("rosprobe-%Y%m%d-%H%M%S.jsonl").to_string(),
-        )
+        zoned
+            .map_or_else(|| "rosprobe.json".to_owned(), |time| time.strftime("rosprobe-%Y%m%d-%H%M%S.json").to_string())
     }
 
     // Rows and pages.
@@ -650,25 +661,28 @@ impl App {
 
     /// Brings rows and detail up to date; to be called before drawing.
     pub fn prepare(&mut self) {
-        // While a file is read, or with much coming in, findings are made anew a few times a second of what is watched.
-        let due = if self.progress.is_some() { 30_000 } else { 250 };
-        if self.scene.behind().as_millis() >= due {
+        // With much coming in, findings are made anew a few times a second of what is watched.
+        if self.scene.behind().as_millis() >= 250 {
             self.scene.advance(Monotonic(0));
         }
+        let mut more = false;
         if self.stale {
-            self.selection.relate(&self.scene);
-            self.fill();
+            if self.selection.relate(&self.scene, self.view) {
+                self.prepared.told = None;
+            }
+            more = self.fill();
         }
         if let Some(areas) = self.areas() {
             self.list_mut().page(usize::from(areas.rows));
             self.prepare_page(usize::from(areas.detail.width));
             self.scroll = self.scroll.min(self.furthest_scroll());
         }
-        self.stale = false;
-        self.changed = false;
+        self.stale = more;
+        self.changed = more;
     }
 
-    fn fill(&mut self) {
+    /// True when there is more to look through.
+    fn fill(&mut self) -> bool {
         let sort = self.list().sort();
         let (scene, selection) = (&self.scene, &self.selection);
         let (keys, total) = match self.view {
@@ -685,18 +699,19 @@ impl App {
             ViewKind::Findings => findings::rows(scene, selection, sort),
         };
         self.list_mut().replace(keys, total);
+        false
     }
 
-    /// Looks through what came in since the last time; through everything when the filter changed.
-    fn fill_conversation(&mut self) {
-        let sort = self.list().sort();
+    /// Looks through what came in since the last time, a frame's worth at once; true when there is more.
+    fn fill_conversation(&mut self) -> bool {
+        let list = &mut self.lists[ViewKind::Conversation as usize];
         let history = self.scene.session().history();
-        let kept_from = history.front().map_or(ObservationId(0), |oldest| oldest.id);
-        let in_order = sort == super::listing::Sort::default();
-        let told = self.prepared.told.filter(|_| in_order && self.selection.is_everything());
-        let anew = told.is_none();
-        let start = told.map_or(0, |told| history.partition_point(|seen| seen.id <= told));
-        let said = history.range(start..).filter(|seen| conversation::is_said(&seen.what));
+        let start = self.prepared.told.map_or(0, |told| history.partition_point(|seen| seen.id <= told));
+        if self.prepared.told.is_none() {
+            list.replace(Vec::new(), 0);
+        }
+        let end = history.len().min(start + LOOKED_THROUGH);
+        let said = history.range(start..end).filter(|seen| conversation::is_said(&seen.what));
         let mut count = 0;
         let mut passed = Vec::new();
         for observation in said {
@@ -705,20 +720,18 @@ impl App {
                 passed.push(RowKey::Observation(observation.id));
             }
         }
-        self.prepared.told = history.back().map(|newest| newest.id);
-        let list = &mut self.lists[ViewKind::Conversation as usize];
-        if anew {
-            if !in_order {
-                conversation::order(&self.scene, &mut passed, sort);
-            }
-            self.prepared.conversation_total = count;
-            list.replace(passed, count);
-            return;
+        let sort = list.sort();
+        if sort == Sort::default() {
+            let kept_from = history.front().map_or(ObservationId(0), |oldest| oldest.id);
+            let dropped = list.keys().partition_point(|key| matches!(key, RowKey::Observation(id) if *id < kept_from));
+            list.slide(dropped, passed, (list.total() + count).saturating_sub(dropped));
+        } else {
+            passed.splice(0..0, list.keys().iter().cloned());
+            conversation::order(&self.scene, &mut passed, sort);
+            list.replace(passed, list.total() + count);
         }
-        let is_forgotten = |key: &RowKey| matches!(key, RowKey::Observation(id) if *id < kept_from);
-        let dropped = list.keys().partition_point(is_forgotten);
-        self.prepared.conversation_total = (self.prepared.conversation_total + count).saturating_sub(dropped);
-        list.slide(dropped, passed, self.prepared.conversation_total);
+        self.prepared.told = history.range(..end).next_back().map(|newest| newest.id);
+        end < history.len()
     }
 
     fn prepare_page(&mut self, width: usize) {

@@ -6,6 +6,7 @@ use ratatui::crossterm::event::Event;
 
 use crate::event::Monotonic;
 use crate::observation::Observation;
+use crate::trace::Opened;
 
 /// Something happened.
 #[derive(Debug)]
@@ -18,10 +19,14 @@ pub enum Message {
     Advance(Monotonic),
     /// How the capture is doing.
     Statistics(Statistics),
+    /// Memory that rosprobe itself uses, in bytes.
+    Memory(u64),
     /// How far the reading of a file has come.
     Progress(Progress),
-    /// The file is read; with the reason when it could not be read to its end.
-    Opened(Result<(), String>),
+    /// The file is read.
+    Opened(Box<Opened>),
+    /// The file cannot be read, and why.
+    OpenFailed(String),
     /// A trace was written to this path, or why not.
     Exported(Result<Export, ExportError>),
     /// Something a person should know, in one sentence.
@@ -77,10 +82,6 @@ pub struct Statistics {
     pub events_per_second: f64,
     /// Events lost so far, at any place.
     pub lost: u64,
-    /// Memory that rosprobe itself uses, in bytes; 0 when unknown.
-    pub memory_bytes: u64,
-    /// Processes that have sockets of interest; 0 when unknown.
-    pub processes: usize,
 }
 
 /// How far the reading of a file has come.
@@ -102,13 +103,8 @@ pub enum Source {
         /// The rungs in use, short: `sock mode`.
         mode: String,
     },
-    /// A trace or a packet capture.
-    File {
-        /// Its name.
-        name: String,
-        /// How it was recorded, short; empty when the file does not say.
-        mode: String,
-    },
+    /// A trace or a packet capture of this name.
+    File(String),
 }
 
 /// What the screen starts with.

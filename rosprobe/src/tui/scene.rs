@@ -34,8 +34,28 @@ impl Scene {
         }
     }
 
+    /// Takes over the session of a file that was read.
+    pub fn adopt(&mut self, session: Session) {
+        *self = Self::new(self.zone.clone());
+        for observation in session.history() {
+            self.note(observation);
+        }
+        self.latest = self.latest.max(session.graph().now());
+        self.advanced = self.latest;
+        self.session = session;
+    }
+
     /// Folds in one observation.
     pub fn observe(&mut self, observation: Observation) {
+        self.note(&observation);
+        let oldest = self.session.history().front().filter(|_| self.session.history().len() == Session::HISTORY_LIMIT);
+        if let Some((socket, id)) = oldest.and_then(|old| Some((old.socket.as_ref()?.id, old.id))) {
+            self.forget(socket, id);
+        }
+        self.session.observe(observation);
+    }
+
+    fn note(&mut self, observation: &Observation) {
         self.latest = self.latest.max(observation.monotonic);
         if self.clock.is_none() {
             let since_zero = i64::try_from(observation.monotonic.0).unwrap_or(i64::MAX);
@@ -45,11 +65,6 @@ impl Scene {
         if let Some(socket) = &observation.socket {
             self.sockets.entry(socket.id).or_default().push_back(observation.id);
         }
-        let oldest = self.session.history().front().filter(|_| self.session.history().len() == Session::HISTORY_LIMIT);
-        if let Some((socket, id)) = oldest.and_then(|old| Some((old.socket.as_ref()?.id, old.id))) {
-            self.forget(socket, id);
-        }
-        self.session.observe(observation);
     }
 
     fn forget(&mut self, socket: u64, id: ObservationId) {

@@ -228,14 +228,14 @@ fn waiting(app: &App) -> &'static str {
         (Source::Live { .. }, ViewKind::Findings, _) => {
             "Nothing is wrong so far.\nFindings appear here the moment something fails."
         }
-        (Source::File { .. }, ViewKind::Findings, _) => "Nothing is wrong in this file.",
+        (Source::File(_), ViewKind::Findings, _) => "Nothing is wrong in this file.",
         (Source::Live { .. }, ..) => {
             "Waiting for ROS nodes to talk.\n\n\
              Start one, or try `rostopic echo /some/topic` in another terminal.\n\
              Nodes that run already appear when they talk next.\n\n\
              `rosprobe doctor` says whether rosprobe can work here; `rosprobe demo` shows what a fault looks like."
         }
-        (Source::File { .. }, ..) => "There is nothing of this kind in the file.",
+        (Source::File(_), ..) => "There is nothing of this kind in the file.",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::app::ViewKind;
 use super::hosts::{Host, host_of};
 use super::processes::Counts;
 use super::scene::Scene;
@@ -39,15 +40,18 @@ impl Selection {
         self.filter.is_empty() && !self.failures
     }
 
-    /// Finds what belongs to the links that pass.
-    pub fn relate(&mut self, scene: &Scene) {
-        self.related = None;
-        if self.is_everything() {
-            return;
+    /// Finds what belongs to the links that pass, for the views that do not list links themselves. True when it is other links
+    /// than before.
+    pub fn relate(&mut self, scene: &Scene, view: ViewKind) -> bool {
+        let before = self.related.take().map(|related| related.links);
+        if self.is_everything() || matches!(view, ViewKind::Links | ViewKind::Findings) {
+            return before.is_some();
         }
         let mut related = Related::default();
         scene.graph().links().filter(|link| self.link(link)).for_each(|link| related.add(scene, link));
+        let differs = before.as_ref() != Some(&related.links);
         self.related = Some(related);
+        differs
     }
 
     /// Whether a link passes.

@@ -40,7 +40,7 @@ fn pieces(app: &App) -> Vec<Piece> {
     let piece = |text: String, role: Role, importance: u8| Piece { text, role, importance };
     let (what, mode, live) = match &app.options.source {
         Source::Live { what, mode } => (format!("watching {what}"), mode, true),
-        Source::File { name, mode } => (name.clone(), mode, false),
+        Source::File(name) => (name.clone(), &app.file_mode, false),
     };
     let mut counts = Counts::default();
     app.scene.graph().links().for_each(|link| counts.add(link.health()));
@@ -60,8 +60,8 @@ fn pieces(app: &App) -> Vec<Piece> {
         pieces.push(piece(format!("{} observations", app.session().history().len()), Role::Text, 5));
     }
     pieces.push(piece(format!("lost {lost}"), if lost == 0 { Role::Muted } else { Role::Err }, 8));
-    if app.statistics.memory_bytes > 0 {
-        pieces.push(piece(Bytes(app.statistics.memory_bytes as f64).to_string(), Role::Muted, 2));
+    if app.memory > 0 {
+        pieces.push(piece(Bytes(app.memory as f64).to_string(), Role::Muted, 2));
     }
     if !mode.is_empty() {
         pieces.push(piece(printable(mode).into_owned(), Role::Muted, 3));

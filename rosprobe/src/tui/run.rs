@@ -1,0 +1,234 @@
+//! The one place with I/O: the terminal's events and the capture's messages go into the state, its effects are done.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ratatui::crossterm::event;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::app::App;
+use super::message::{Effect, Export, ExportError, Message, Options, Progress};
+use super::terminal::Screen;
+use crate::session::Session;
+use crate::trace::{self, Meta, OpenError, Opened, WriteError};
+
+/// Time between two pictures: at most 30 a second.
+const FRAME: Duration = Duration::from_millis(33);
+/// Messages that are taken in before the next picture may be drawn.
+const BATCH: usize = 64;
+
+/// Why the screen could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The terminal.
+    #[error("the terminal cannot be used for the screen: {0}. Use --output text instead, or run it on a terminal")]
+    Terminal(#[from] io::Error),
+    /// The file.
+    #[error("{}: {reason}", path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Shows the screen until somebody leaves it or the capture ends; gives back the session with everything that came in.
+///
+/// `meta` describes the capture for the trace that `e` writes. Ctrl-C, SIGTERM and SIGHUP end it as `q` does.
+pub async fn run(feed: mpsc::Receiver<Message>, options: Options, meta: Meta) -> Result<Session, Error> {
+    let (app, ..) = Runner::new(feed, options, Some(meta))?.run().await?;
+    Ok(app.into_session())
+}
+
+/// Shows what a file holds until somebody leaves. `read` reads it, telling how many bytes it has read, until it is told to stop.
+pub async fn show<R>(path: &Path, options: Options, read: R) -> Result<Session, Error>
+where
+    R: FnOnce(&mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Opened, OpenError> + Send + 'static,
+{
+    let (sender, feed) = mpsc::channel(16);
+    let stop = Arc::new(AtomicBool::new(false));
+    let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let stopped = Arc::clone(&stop);
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut told = 0;
+        let opened = read(&mut |bytes| {
+            // A hundred steps are what the progress line shows.
+            if bytes >= told + total / 100 {
+                told = bytes;
+                // A full channel means that the screen has older news to show first.
+                let _ = sender.try_send(Message::Progress(Progress { read: bytes, total }));
+            }
+            if stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let message = match opened {
+            Ok(opened) => Message::Opened(Box::new(opened)),
+            Err(error) => Message::OpenFailed(error.to_string()),
+        };
+        // Nobody listens any more when the person has left already.
+        let _ = sender.blocking_send(message);
+    });
+    let mut runner = Runner::new(feed, options, None)?;
+    runner.stop_reading = Arc::clone(&stop);
+    let (app, failure) = runner.run().await?;
+    stop.store(true, Ordering::Relaxed);
+    let _ = reader.await;
+    match failure {
+        Some(reason) => Err(Error::Open { path: path.to_owned(), reason }),
+        None => Ok(app.into_session()),
+    }
+}
+
+struct Runner {
+    app: App,
+    screen: Screen,
+    feed: mpsc::Receiver<Message>,
+    meta: Option<Meta>,
+    stop_reading: Arc<AtomicBool>,
+    failure: Option<String>,
+    leaving: bool,
+}
+
+impl Runner {
+    fn new(feed: mpsc::Receiver<Message>, options: Options, meta: Option<Meta>) -> Result<Self, Error> {
+        let screen = Screen::open()?;
+        let app = App::new(options, screen.size()?);
+        let stop_reading = Arc::new(AtomicBool::new(false));
+        Ok(Self { app, screen, feed, meta, stop_reading, failure: None, leaving: false })
+    }
+
+    async fn run(mut self) -> Result<(App, Option<String>), Error> {
+        let mut input = terminal_events();
+        let mut feeding = true;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut memory = interval(Duration::from_secs(2));
+        memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_frame = Instant::now();
+        while !self.leaving {
+            if self.app.changed() && Instant::now() >= next_frame {
+                self.app.prepare();
+                self.screen.draw(&self.app)?;
+                next_frame = Instant::now() + FRAME;
+            }
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => break,
+                _ = interrupt.recv() => break,
+                () = sleep_until(next_frame), if self.app.changed() => {}
+                event = input.recv() => match event {
+                    Some(event) => self.apply(Message::Terminal(event)).await?,
+                    // The terminal is gone.
+                    None => break,
+                },
+                message = self.feed.recv(), if feeding => match message {
+                    Some(message) => self.take_in(message).await?,
+                    None => feeding = false,
+                },
+                _ = memory.tick() => self.apply(Message::Memory(memory_used())).await?,
+            }
+        }
+        // The terminal is given back before anything is printed.
+        let Self { app, screen, failure, .. } = self;
+        drop(screen);
+        Ok((app, failure))
+    }
+
+    /// Takes in a message and those that wait behind it, so that a flood does not draw a picture for each.
+    async fn take_in(&mut self, first: Message) -> Result<(), Error> {
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(mut message) = next else { break };
+            match &mut message {
+                Message::Opened(opened) => self.meta = Some(opened.meta.clone()),
+                Message::OpenFailed(reason) => self.failure = Some(reason.clone()),
+                _ => {}
+            }
+            self.apply(message).await?;
+            next = self.feed.try_recv().ok();
+        }
+        if let Some(message) = next {
+            self.apply(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, message: Message) -> Result<(), Error> {
+        for effect in self.app.update(message) {
+            match effect {
+                Effect::Quit => self.leaving = true,
+                Effect::Export { path, overwrite } => {
+                    let result = self.export(path, overwrite);
+                    self.app.update(Message::Exported(result));
+                }
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Suspend => self.suspend().await?,
+                Effect::Redraw => self.screen.clear()?,
+                Effect::StopReading => self.stop_reading.store(true, Ordering::Relaxed),
+            }
+        }
+        Ok(())
+    }
+
+    fn export(&self, path: PathBuf, overwrite: bool) -> Result<Export, ExportError> {
+        let failed = |reason: String| ExportError::Failed(reason);
+        let Some(meta) = &self.meta else {
+            return Err(failed("nothing was written: the file is still being read".to_owned()));
+        };
+        if overwrite {
+            std::fs::remove_file(&path).map_err(|error| failed(format!("{} was kept: {error}", path.display())))?;
+        }
+        let session = self.app.session();
+        match trace::write_document(&path, meta, session) {
+            Ok(()) => {
+                Ok(Export { path: path.canonicalize().unwrap_or(path), observations: session.history().len() as u64 })
+            }
+            Err(WriteError::Exists { .. }) => Err(ExportError::Exists(path)),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// What Ctrl-Z does to a program that leaves the terminal alone: the whole job stops, the shell goes on.
+    async fn suspend(&mut self) -> Result<(), Error> {
+        let mut resumed = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
+        self.screen.leave()?;
+        // Pid 0 is this process's group: sudo and cargo before us stop too, else the shell would wait for them.
+        kill(Pid::from_raw(0), Signal::SIGTSTP).map_err(io::Error::from)?;
+        // The signal may come a moment after kill() has returned. Where nobody can resume us it is ignored, and there is no SIGCONT.
+        let _ = timeout(Duration::from_millis(200), resumed.recv()).await;
+        self.screen.enter()?;
+        let size = self.screen.size()?;
+        self.app.update(Message::Terminal(event::Event::Resize(size.width, size.height)));
+        Ok(())
+    }
+}
+
+/// Events of the terminal, read by a thread of their own: reading them blocks.
+fn terminal_events() -> mpsc::Receiver<event::Event> {
+    let (sender, receiver) = mpsc::channel(64);
+    std::thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if sender.blocking_send(event).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Memory that this process holds, in bytes; 0 when unknown.
+fn memory_used() -> u64 {
+    let pages =
+        procfs::process::Process::myself().and_then(|process| process.statm()).map_or(0, |statm| statm.resident);
+    pages * procfs::page_size()
+}

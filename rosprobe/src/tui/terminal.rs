@@ -1,0 +1,112 @@
+//! The terminal itself: taken over when the screen opens, given back however it ends.
+
+use std::io::{self, Stdout, Write};
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::layout::Size;
+
+use super::app::App;
+use super::screen;
+
+/// True while the terminal is ours.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+static PANIC_HOOK: Once = Once::new();
+
+/// Longest text that is handed to the clipboard, in bytes; terminals drop longer ones.
+const CLIPBOARD_LIMIT: usize = 74_000;
+
+/// The terminal while it is ours.
+#[derive(Debug)]
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal over. It is given back when this is dropped, and before a panic's message is printed.
+    pub fn open() -> io::Result<Self> {
+        PANIC_HOOK.call_once(|| {
+            let print = panic::take_hook();
+            panic::set_hook(Box::new(move |panic| {
+                give_back();
+                print(panic);
+            }));
+        });
+        take()?;
+        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| give_back())? })
+    }
+
+    /// How large it is.
+    pub fn size(&self) -> io::Result<Size> {
+        self.terminal.size()
+    }
+
+    /// Draws the state. An error when a panic elsewhere has given the terminal back to show its message.
+    pub fn draw(&mut self, app: &App) -> io::Result<()> {
+        if !TAKEN.load(Ordering::SeqCst) {
+            return Err(io::Error::other("a part of rosprobe failed, as its message above says"));
+        }
+        self.terminal.draw(|frame| screen::draw(app, frame)).map(|_| ())
+    }
+
+    /// Draws everything at the next time, whatever was there.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Hands text to the clipboard (OSC 52), which terminals do for programs on other hosts too.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let end = text.floor_char_boundary(CLIPBOARD_LIMIT);
+        let out = self.terminal.backend_mut();
+        write!(out, "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(&text[..end]))?;
+        Write::flush(out)
+    }
+
+    /// Gives the terminal back for a while.
+    pub fn leave(&mut self) -> io::Result<()> {
+        self.terminal.show_cursor()?;
+        give_back();
+        Ok(())
+    }
+
+    /// Takes it over again.
+    pub fn enter(&mut self) -> io::Result<()> {
+        take()?;
+        self.terminal.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste).inspect_err(|_| give_back())
+}
+
+/// Gives the terminal back once, as far as that goes: it may be gone.
+fn give_back() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let _ = execute!(
+        io::stdout(),
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        ratatui::crossterm::cursor::Show
+    );
+    let _ = disable_raw_mode();
+}
