@@ -11,6 +11,7 @@ mod exchange;
 pub mod http;
 mod limits;
 pub mod ros1;
+mod rtps;
 mod sockets;
 pub mod stream;
 pub mod tcpros;
@@ -18,6 +19,7 @@ pub mod xmlrpc;
 
 use self::context::Context;
 pub use self::limits::Limits;
+use self::rtps::Rtps;
 use self::sockets::{Socket, Sockets};
 use crate::event::{Clock, Direction, Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
 use crate::observation::{AbandonCause, ErrorSource, Observation, ObservationId, Protocol, What};
@@ -34,6 +36,7 @@ pub struct Decoder {
     reporter: ErrorSource,
     last_id: u64,
     sockets: Sockets,
+    rtps: Rtps,
     /// The earliest moment since which a stream waits for missing bytes, or an earlier one.
     waiting_since: Option<Monotonic>,
 }
@@ -73,8 +76,8 @@ impl Decoder {
 
     /// A decoder for one live capture, with limits of one's own.
     pub fn with_limits(clock: Clock, limits: Limits) -> Self {
-        let sockets = Sockets::default();
-        Self { clock, limits, reporter: ErrorSource::SocketError, last_id: 0, sockets, waiting_since: None }
+        let (sockets, rtps) = (Sockets::default(), Rtps::default());
+        Self { clock, limits, reporter: ErrorSource::SocketError, last_id: 0, sockets, rtps, waiting_since: None }
     }
 
     /// For a packet capture, where a `Fact::SocketError` is an RST or an ICMP message.
@@ -107,6 +110,19 @@ impl Decoder {
                 self.give_up(time, time, out);
                 self.say(time, process.as_ref(), socket.as_ref(), What::Lost { events }, out);
             }
+            (fact, Some(socket)) if rtps::concerns(&fact, &socket) => {
+                let mut speaker = Speaker {
+                    clock: self.clock,
+                    last_id: &mut self.last_id,
+                    now: time,
+                    process: process.as_ref(),
+                    socket: Some(&socket),
+                    out,
+                };
+                self.rtps.fact(time, process.as_ref(), &socket, fact, &mut |what| {
+                    speaker.say(what);
+                });
+            }
             (fact, Some(socket)) => self.socket_fact(time, process, &socket, fact, out),
             (_, None) => {}
         }
@@ -123,6 +139,11 @@ impl Decoder {
     /// The capture is over: what was still under way at `now` is said.
     pub fn finish(&mut self, now: Monotonic, out: &mut Vec<Observation>) {
         self.give_up(now, now, out);
+        let (clock, last_id) = (self.clock, &mut self.last_id);
+        self.rtps.finish(&mut |process, socket, what| {
+            let (process, socket) = (process.as_ref(), socket.as_ref());
+            Speaker { clock, last_id: &mut *last_id, now, process, socket, out: &mut *out }.say(what);
+        });
         for id in self.sockets.ids() {
             self.with_socket(id, now, out, |socket, speaker, _| socket.abandon(AbandonCause::LostSight, now, speaker));
         }

@@ -195,6 +195,9 @@ pub enum Dds {
         direction: Direction,
         /// What it said.
         participant: Box<ParticipantData>,
+        /// Who passed it on, when the participant did not send it itself (a discovery server).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        relayed_by: Option<GuidPrefix>,
     },
     /// It said the same again, so that its lease is renewed. At most one a second for each participant and socket.
     ParticipantRenewed {
@@ -248,10 +251,19 @@ pub enum Dds {
         direction: Direction,
         /// The writer.
         writer: Guid,
-        /// Samples so far; a sample in fragments counts once.
+        /// Samples so far; a sample in fragments counts once, one that is sent again counts again.
         messages: u64,
         /// Bytes of their serialised form so far.
         bytes: u64,
+    },
+    /// A reader acknowledged samples of a writer, or asked for them, for the first time: they match.
+    Acknowledged {
+        /// Which way.
+        direction: Direction,
+        /// The reader.
+        reader: Guid,
+        /// The writer.
+        writer: Guid,
     },
     /// A process bound an RTPS port, or tried to.
     Bound {

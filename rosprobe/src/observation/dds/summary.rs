@@ -7,7 +7,10 @@ use super::{Dds, EndpointData, Locator, ParticipantData, RosName, ros_type};
 impl fmt::Display for Dds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ParticipantAnnounced { direction, participant } => write!(f, "{} {participant}", direction.arrow()),
+            Self::ParticipantAnnounced { direction, participant, relayed_by } => {
+                write!(f, "{} {participant}", direction.arrow())?;
+                relayed_by.map_or(Ok(()), |by| write!(f, ", passed on by {by}"))
+            }
             Self::ParticipantRenewed { direction, guid_prefix } => {
                 write!(f, "{} participant {guid_prefix} announced again", direction.arrow())
             }
@@ -25,6 +28,9 @@ impl fmt::Display for Dds {
             }
             Self::UserData { direction, writer, messages, bytes } => {
                 write!(f, "{} {messages} samples, {bytes} bytes of writer {writer}", direction.arrow())
+            }
+            Self::Acknowledged { direction, reader, writer } => {
+                write!(f, "{} reader {reader} acknowledged writer {writer}", direction.arrow())
             }
             Self::Bound { address, errno: None } => write!(f, "bound {address}"),
             Self::Bound { address, errno: Some(errno) } => write!(f, "bind to {address} failed: {errno}"),
