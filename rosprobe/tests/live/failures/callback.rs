@@ -81,7 +81,7 @@ fn nobody(_: &Lab) -> Vec<Program> {
 }
 
 /// A talker that comes after the listener, so that the master has to tell the listener about it.
-fn late_talker(lab: &Lab) -> Vec<Program> {
+fn late_talker(lab: &Lab, _: &Program) -> Vec<Program> {
     vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start()]
 }
 

@@ -38,7 +38,7 @@ pub struct Case {
     /// Starts whoever needs it.
     subscriber: fn(&Lab, Library) -> Program,
     /// Goes on once the subscriber runs: what breaks later.
-    afterwards: fn(&Lab) -> Vec<Program>,
+    afterwards: fn(&Lab, &Program) -> Vec<Program>,
     /// What must be reported, one after the other.
     expected: Vec<Expected>,
     /// What may be reported besides, because it is true as well.
@@ -91,7 +91,7 @@ impl Case {
             network: |_| (),
             publisher: |lab| vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start()],
             subscriber: |lab, library| lab.outer.node(library, "listener", "listener", TOPIC).start(),
-            afterwards: |_| Vec::new(),
+            afterwards: |_, _| Vec::new(),
             expected: vec![expected],
             also_true: &[],
         }
@@ -113,7 +113,7 @@ impl Case {
         Self { subscriber, ..self }
     }
 
-    pub fn afterwards(self, afterwards: fn(&Lab) -> Vec<Program>) -> Self {
+    pub fn afterwards(self, afterwards: fn(&Lab, &Program) -> Vec<Program>) -> Self {
         Self { afterwards, ..self }
     }
 
@@ -135,7 +135,7 @@ impl Case {
         let publisher = (self.publisher)(&lab);
         let advertised = (self.master)(&lab).lookup_node("/talker");
         let subscriber = (self.subscriber)(&lab, self.library);
-        let later = (self.afterwards)(&lab);
+        let later = (self.afterwards)(&lab, &subscriber);
         for expected in &self.expected {
             let found = watch.finding(&expected.describe(), expected.within, |finding| {
                 expected.is_met(finding) && expected.about.is_met(finding, &subscriber)
