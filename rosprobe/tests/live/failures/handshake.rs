@@ -29,6 +29,16 @@ pub fn cases() -> Vec<Case> {
         ]);
     }
     cases.push(
+        on_inner("large packets are lost", Library::Rospy, stalled(), "listener")
+            .network(lose_large_packets)
+            .publisher(|lab| vec![lab.router.node(Library::Rospy, "big", "talker", TOPIC).argument("20000").start()]),
+    );
+    cases.push(
+        Case::new("UDPROS request unanswered", Library::Roscpp, no_response())
+            .publisher(|lab| talker(lab, Library::Roscpp, "10"))
+            .subscriber(|lab, library| lab.inner.node(library, "udp", "listener", TOPIC).start()),
+    );
+    cases.push(
         on_inner("two nodes of one name", Library::Rospy, duplicate(), "listener")
             .afterwards(|lab, _| vec![lab.inner.node(Library::Rospy, "talker", "talker", TOPIC).start()]),
     );
@@ -99,6 +109,11 @@ fn cut(lab: &Lab, subscriber: &Program) -> Vec<Program> {
     subscriber.wait_for("heard", Duration::from_secs(20));
     lab.inner.run("iptables -A INPUT -i eth0 -s 10.0.1.1 -p tcp ! --sport 11311 -j DROP");
     Vec::new()
+}
+
+/// A path with a smaller MTU that tells nobody.
+fn lose_large_packets(lab: &Lab) {
+    lab.inner.run("iptables -A INPUT -i eth0 -p tcp -m length --length 1000:65535 -j DROP");
 }
 
 /// Router lets outer through to the master and to the talker's XML-RPC port alone.

@@ -1,6 +1,7 @@
 """A small rospy node for the lab: rospy_node.py ROLE NODE NAME [ARGUMENT]
 
 talker    publishes std_msgs/String on topic NAME, ARGUMENT times a second (10; 0: advertise and stay silent)
+big       publishes messages of ARGUMENT bytes on topic NAME, ten times a second
 listener  subscribes to NAME as std_msgs/String and prints what it hears
 mismatch  subscribes to NAME as std_msgs/Int32
 server    provides service NAME (std_srvs/Trigger)
@@ -25,6 +26,15 @@ def talker(name, argument):
     while not rospy.is_shutdown():
         publisher.publish("hello %d" % count)
         count += 1
+        rate.sleep()
+
+
+def big(name, argument):
+    publisher = rospy.Publisher(name, String, queue_size=10)
+    print("advertised", flush=True)
+    rate = rospy.Rate(10)
+    while not rospy.is_shutdown():
+        publisher.publish("x" * int(argument))
         rate.sleep()
 
 
