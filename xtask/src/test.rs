@@ -11,13 +11,15 @@ use crate::privilege::as_root;
 use crate::process::{cargo, find, run, words};
 
 /// What the live tests need besides a kernel with eBPF: ROS 1, a compiler for roscpp nodes, and what makes a network.
-const PACKAGES: [&str; 18] = [
+const PACKAGES: [&str; 21] = [
+    "dropbear-bin",
     "g++",
     "iproute2",
     "iptables",
     "libroscpp-dev",
     "libstd-msgs-dev",
     "libstd-srvs-dev",
+    "openssh-client",
     "pkg-config",
     "python3-roslaunch",
     "python3-rosnode",
@@ -28,6 +30,7 @@ const PACKAGES: [&str; 18] = [
     "python3-std-msgs",
     "python3-std-srvs",
     "rosout",
+    "sshuttle",
     "tmux",
     "util-linux",
 ];

@@ -8,3 +8,4 @@ mod healthy;
 mod lab;
 mod ros;
 mod running;
+mod sshuttle;

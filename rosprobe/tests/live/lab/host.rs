@@ -16,6 +16,7 @@ pub struct Host {
     namespace: String,
     /// Where `ip netns exec` finds the files that take the place of /etc's.
     files: PathBuf,
+    home: PathBuf,
     /// What programs here have in their environment.
     environment: Vec<(String, String)>,
 }
@@ -35,8 +36,8 @@ impl Host {
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).to_vec();
         // From here on dropping it undoes whatever was done so far.
-        let host = Self { name, namespace, files, environment };
-        fs::create_dir_all(&home).unwrap_or_else(|error| panic!("cannot make {}: {error}", home.display()));
+        let host = Self { name, namespace, files, home, environment };
+        fs::create_dir_all(host.home()).unwrap_or_else(|error| panic!("cannot make {}: {error}", host.home.display()));
         fs::create_dir_all(&host.files).unwrap_or_else(|error| panic!("cannot make {}: {error}", host.files.display()));
         host.write_file("hosts", &format!("127.0.0.1 localhost\n127.0.1.1 {name}\n"));
         host.write_file("nsswitch.conf", "hosts: files\n");
@@ -88,6 +89,11 @@ impl Host {
     pub fn sysctl(&self, name: &str, value: &str) {
         let mut command = self.command("sh");
         run(command.args(["-c", &format!("echo {value} > /proc/sys/{name}")]));
+    }
+
+    /// Home directory of whoever runs programs here.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Name of its network namespace.

@@ -11,6 +11,7 @@ mod program;
 mod record;
 mod ros;
 mod screen;
+mod ssh;
 mod watch;
 
 use std::fs;
@@ -88,6 +89,9 @@ fn demand_prerequisites() {
         ("/usr/bin/g++", "g++"),
         ("/usr/sbin/iptables", "iptables"),
         ("/usr/bin/tmux", "tmux"),
+        ("/usr/bin/ssh-keygen", "openssh-client"),
+        ("/usr/sbin/dropbear", "dropbear-bin"),
+        ("/usr/bin/sshuttle", "sshuttle"),
     ] {
         assert!(Path::new(path).exists(), "{path} (Debian's package {package}) is missing: {ADVICE}");
     }

@@ -1,0 +1,64 @@
+//! ssh from outer to router, with keys of the lab's own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::host::run;
+use super::{Host, Lab, Program};
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+impl Lab {
+    /// An ssh server on router that lets root of outer in without a question.
+    pub fn ssh_server(&self) -> Program {
+        let (server, client) = (self.router.ssh_files(), self.outer.ssh_files());
+        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(client.join("id_ed25519")));
+        copy(&client.join("id_ed25519.pub"), &server.join("authorized_keys"));
+        write(
+            &client.join("config"),
+            "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  User root\n",
+        );
+        let key = server.join("host_key");
+        run(Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(&key));
+        let server = self.router.start_at_home(&format!("dropbear -F -E -s -p 192.168.50.1:22 -r {}", key.display()));
+        server.wait_for("Not backgrounding", START_LIMIT);
+        server
+    }
+
+    /// Runs `sshuttle` on outer, as it was typed.
+    pub fn sshuttle(&self, typed: &str) -> Program {
+        let sshuttle = self.outer.start_at_home(typed);
+        sshuttle.wait_for("Connected to server", START_LIMIT);
+        sshuttle
+    }
+}
+
+impl Host {
+    /// Starts a program for which root's home directory, as /etc/passwd has it, is this host's.
+    fn start_at_home(&self, words: &str) -> Program {
+        let mut command = self.command("sh");
+        command.args(["-c", &format!("mount --bind \"$HOME\" /root && exec {words}")]);
+        Program::start(&format!("{words} on {}", self.name), command)
+    }
+
+    /// Its `~/.ssh`, made where it is missing.
+    fn ssh_files(&self) -> std::path::PathBuf {
+        let folder = self.home().join(".ssh");
+        fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
+        for path in [self.home(), &folder] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("the lab owns its files");
+        }
+        folder
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::copy(from, to).unwrap_or_else(|error| panic!("cannot copy {}: {error}", from.display()));
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+}
