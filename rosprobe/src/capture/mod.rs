@@ -4,5 +4,7 @@ mod bounded;
 mod namespace;
 pub mod pcap;
 mod process;
+mod statistics;
 
 pub use self::process::{ENVIRONMENT, ProcessTable};
+pub use self::statistics::Statistics;

@@ -1,0 +1,211 @@
+//! The live loop: capture -> decode -> audience, with signals, a duration and a command that is watched.
+
+mod audience;
+mod command;
+mod printer;
+mod signals;
+
+use std::io;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, sleep_until};
+
+pub use self::audience::Audience;
+pub use self::command::{Command, CommandError, Output};
+pub use self::printer::{Format, Printer};
+use self::signals::Signals;
+use crate::capture::Statistics;
+use crate::decode::Decoder;
+use crate::event::{Event, Monotonic};
+
+/// Records taken from the ring buffer before anything else gets its turn.
+const DRAIN_LIMIT: usize = 1024;
+/// Drains after the end of the capture; a machine that goes on talking must not keep us.
+const LAST_DRAINS: usize = 256;
+/// Findings are made anew this long after an event.
+const SETTLE: Duration = Duration::from_millis(20);
+/// Findings are made anew this often without any event, for those that time alone brings.
+const IDLE: Duration = Duration::from_millis(500);
+/// Totals of sockets are read, and statistics said, this often.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// How long a command may take to end after it was asked to.
+const COMMAND_END: Duration = Duration::from_secs(5);
+
+/// Where events come from.
+#[expect(async_fn_in_trait, reason = "used on one thread, never boxed")]
+pub trait Capture {
+    /// Waits until there may be events. May be dropped at any time.
+    async fn ready(&mut self) -> io::Result<()>;
+
+    /// Appends the events of at most `limit` records; true when there may be more.
+    fn drain(&mut self, limit: usize, out: &mut Vec<Event>) -> bool;
+
+    /// Appends what the kernel side counted since the last time.
+    fn sample(&mut self, out: &mut Vec<Event>);
+
+    /// Totals so far.
+    fn statistics(&self) -> Statistics;
+
+    /// The time now, on the clock of the events.
+    fn now(&self) -> Monotonic;
+}
+
+/// Why the loop came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Signal(Signal),
+    Duration,
+    Command,
+}
+
+/// Watches until a signal, the end of the duration or the end of the command. An error is that of the audience or of the capture.
+pub async fn watch<C: Capture, A: Audience>(
+    capture: &mut C,
+    decoder: &mut Decoder,
+    audience: &mut A,
+    duration: Option<Duration>,
+    command: Option<&mut Command>,
+) -> io::Result<()> {
+    let mut watch = Watch { capture, decoder, audience, events: Vec::new(), dirty: false };
+    watch.run(duration, command).await
+}
+
+struct Watch<'a, C, A> {
+    capture: &'a mut C,
+    decoder: &'a mut Decoder,
+    audience: &'a mut A,
+    events: Vec<Event>,
+    /// Something was observed since findings were made.
+    dirty: bool,
+}
+
+impl<C: Capture, A: Audience> Watch<'_, C, A> {
+    async fn run(&mut self, duration: Option<Duration>, mut command: Option<&mut Command>) -> io::Result<()> {
+        let mut signals = Signals::new()?;
+        let deadline = duration.map(|duration| Instant::now() + duration);
+        let end = self.until_end(&mut signals, deadline, &mut command).await?;
+        if let Some(command) = command
+            && end != End::Command
+        {
+            self.end_command(&mut signals, command, end).await?;
+        }
+        self.finish()
+    }
+
+    async fn until_end(
+        &mut self,
+        signals: &mut Signals,
+        deadline: Option<Instant>,
+        command: &mut Option<&mut Command>,
+    ) -> io::Result<End> {
+        let mut advance = Instant::now() + IDLE;
+        let mut sample = Instant::now() + SAMPLE;
+        loop {
+            tokio::select! {
+                biased;
+                signal = signals.next() => return Ok(End::Signal(signal)),
+                () = at(deadline) => return Ok(End::Duration),
+                () = sleep_until(sample) => {
+                    self.sample()?;
+                    sample = Instant::now() + SAMPLE;
+                }
+                () = sleep_until(advance) => {
+                    self.advance()?;
+                    advance = Instant::now() + IDLE;
+                }
+                ready = self.capture.ready() => {
+                    ready?;
+                    self.drain()?;
+                    if self.dirty {
+                        advance = advance.min(Instant::now() + SETTLE);
+                    }
+                }
+                ended = ended(command) => {
+                    self.audience.notice(&ended)?;
+                    return Ok(End::Command);
+                }
+            }
+        }
+    }
+
+    /// Asks the command to end, and goes on watching until it has.
+    async fn end_command(&mut self, signals: &mut Signals, command: &mut Command, end: End) -> io::Result<()> {
+        command.ask_to_end(if let End::Signal(signal) = end { signal } else { Signal::SIGTERM });
+        let deadline = Instant::now() + COMMAND_END;
+        loop {
+            tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                () = sleep_until(deadline) => break,
+                ended = command.ended() => return self.audience.notice(&ended),
+                ready = self.capture.ready() => {
+                    ready?;
+                    self.drain()?;
+                }
+            }
+        }
+        command.kill().await
+    }
+
+    fn drain(&mut self) -> io::Result<bool> {
+        let more = self.capture.drain(DRAIN_LIMIT, &mut self.events);
+        self.hand_on()?;
+        Ok(more)
+    }
+
+    fn sample(&mut self) -> io::Result<()> {
+        self.capture.sample(&mut self.events);
+        self.hand_on()?;
+        self.audience.statistics(&self.capture.statistics())
+    }
+
+    fn hand_on(&mut self) -> io::Result<()> {
+        let mut observations = Vec::new();
+        for event in self.events.drain(..) {
+            self.decoder.handle(event, &mut observations);
+        }
+        if observations.is_empty() {
+            return Ok(());
+        }
+        self.dirty = true;
+        self.audience.observations(observations)
+    }
+
+    fn advance(&mut self) -> io::Result<()> {
+        self.dirty = false;
+        self.audience.advance(self.capture.now())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        for _ in 0..LAST_DRAINS {
+            if !self.drain()? {
+                break;
+            }
+        }
+        self.capture.sample(&mut self.events);
+        self.hand_on()?;
+        let now = self.capture.now();
+        let mut observations = Vec::new();
+        self.decoder.finish(now, &mut observations);
+        self.audience.observations(observations)?;
+        self.audience.finish(now, &self.capture.statistics())
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(command: &mut Option<&mut Command>) -> String {
+    match command {
+        Some(command) => command.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Lines on standard output, for a person or for a script.
+
+use std::io::{self, BufWriter, Write};
+
+use super::Audience;
+use crate::capture::Statistics;
+use crate::diagnosis::{Finding, Severity};
+use crate::event::Monotonic;
+use crate::filter::{Filter, Subject};
+use crate::lines::{self, Announcer, Line, Reason, Style};
+use crate::observation::{Observation, ObservationId, What};
+use crate::session::Session;
+
+/// Text or JSON lines.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// For a person.
+    Text(Style),
+    /// For a script.
+    Json,
+}
+
+/// Folds observations into a session of its own, and prints what passes the filter.
+#[derive(Debug)]
+pub struct Printer<W: Write> {
+    out: BufWriter<W>,
+    format: Format,
+    filter: Filter,
+    session: Session,
+    announcer: Announcer,
+}
+
+impl<W: Write> Printer<W> {
+    /// Prints to `out` what passes `filter`.
+    pub fn new(out: W, format: Format, filter: Filter) -> Self {
+        let (session, announcer) = (Session::default(), Announcer::default());
+        Self { out: BufWriter::new(out), format, filter, session, announcer }
+    }
+
+    /// What was written to.
+    #[cfg(test)]
+    pub(super) fn into_inner(self) -> W {
+        self.out.into_inner().unwrap_or_else(|error| panic!("{}", error.error()))
+    }
+
+    /// What was seen, and what is wrong.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Whether an error stands that passes the filter.
+    pub fn has_errors(&self) -> bool {
+        self.findings().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Writes the first line.
+    pub fn start(&mut self, start: lines::Start<'_>) -> io::Result<()> {
+        match &self.format {
+            Format::Json => Line::Start(start).write(&mut self.out)?,
+            Format::Text(_) => {
+                let what = start.command.map_or_else(|| "this machine".to_owned(), |words| words.join(" "));
+                self.text(&format!("watching {what} ({} mode); Ctrl-C ends it", start.capture_mode))?;
+            }
+        }
+        self.out.flush()
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.session.findings().iter().filter(|finding| self.filter.matches(&Subject::of_finding(finding)))
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", crate::printable::printable(text))
+    }
+
+    fn print(&mut self, since: ObservationId) -> io::Result<()> {
+        let Self { out, format, filter, session, .. } = self;
+        let first = session.history().partition_point(|known| known.id < since);
+        for observation in session.history().range(first..) {
+            let call = match &observation.what {
+                What::Answer { to: Some(id), .. } if !filter.is_empty() => find(session, *id),
+                _ => None,
+            };
+            let passes =
+                filter.is_empty() || { filter.matches(&Subject::of_observation(observation, call, session.graph())) };
+            if passes {
+                match format {
+                    Format::Json => Line::Observation(observation).write(out)?,
+                    // Totals once a second and socket would bury everything else.
+                    Format::Text(_) if matches!(observation.what, What::Traffic(_)) => {}
+                    Format::Text(style) => writeln!(out, "{}", style.observation(observation))?,
+                }
+            }
+        }
+        out.flush()
+    }
+
+    fn announce(&mut self, due: &[(Reason, Finding)]) -> io::Result<()> {
+        let Self { out, format, filter, .. } = self;
+        let due = due.iter().filter(|(_, finding)| filter.matches(&Subject::of_finding(finding)));
+        for (reason, finding) in due {
+            match (&*format, reason) {
+                (Format::Json, Reason::Over) => Line::FindingOver { id: &finding.id }.write(out)?,
+                (Format::Json, _) => Line::Finding(finding).write(out)?,
+                (Format::Text(style), Reason::New | Reason::Changed) => write!(out, "\n{}\n", style.finding(finding))?,
+                (Format::Text(style), Reason::Again) => out.write_all(style.again(finding).as_bytes())?,
+                (Format::Text(style), Reason::Over) => out.write_all(style.over(finding).as_bytes())?,
+            }
+        }
+        out.flush()
+    }
+
+    fn summary(&mut self) -> io::Result<()> {
+        let findings = lines::Findings::of(self.findings());
+        let links = lines::Links::of(self.session.graph());
+        let lost = self.session.graph().lost();
+        writeln!(
+            self.out,
+            "links: {} ok, {} pending, {} failed; findings: {}, {}, {}; events lost: {lost}",
+            links.ok,
+            links.pending,
+            links.failed,
+            counted(findings.error, "error"),
+            counted(findings.warning, "warning"),
+            counted(findings.info, "note"),
+        )
+    }
+}
+
+fn counted(count: u64, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+fn find(session: &Session, id: ObservationId) -> Option<&Observation> {
+    let index = session.history().binary_search_by_key(&id, |observation| observation.id).ok()?;
+    session.history().get(index)
+}
+
+impl<W: Write> Audience for Printer<W> {
+    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
+        let Some(first) = observations.first().map(|observation| observation.id) else { return Ok(()) };
+        for observation in observations {
+            self.session.observe(observation);
+        }
+        self.print(first)
+    }
+
+    fn advance(&mut self, now: Monotonic) -> io::Result<()> {
+        self.session.advance(now);
+        let due = self.announcer.due(self.session.findings(), now);
+        if due.is_empty() { Ok(()) } else { self.announce(&due) }
+    }
+
+    fn statistics(&mut self, statistics: &Statistics) -> io::Result<()> {
+        if matches!(self.format, Format::Json) {
+            let line = lines::Statistics {
+                events: statistics.events,
+                ring_buffer_bytes: statistics.ring_buffer_bytes,
+                lost: statistics.lost,
+                observations: self.session.history().len() as u64 + self.session.forgotten(),
+                links: lines::Links::of(self.session.graph()),
+                findings: lines::Findings::of(self.findings()),
+                memory_bytes: memory_bytes(),
+            };
+            Line::Statistics(line).write(&mut self.out)?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, text: &str) -> io::Result<()> {
+        match &self.format {
+            Format::Json => Line::Notice { text }.write(&mut self.out)?,
+            Format::Text(_) => self.text(text)?,
+        }
+        self.out.flush()
+    }
+
+    fn finish(&mut self, now: Monotonic, statistics: &Statistics) -> io::Result<()> {
+        self.advance(now)?;
+        let rest = self.announcer.rest(self.session.findings());
+        self.announce(&rest)?;
+        self.statistics(statistics)?;
+        if matches!(self.format, Format::Text(_)) {
+            self.summary()?;
+        }
+        self.out.flush()
+    }
+}
+
+/// Memory that this process holds, in bytes; 0 when unknown.
+fn memory_bytes() -> u64 {
+    let statm = procfs::process::Process::myself().and_then(|process| process.statm());
+    statm.map_or(0, |statm| statm.resident * procfs::page_size())
+}
