@@ -149,6 +149,11 @@ impl Decoder {
         }
     }
 
+    /// Bytes kept of unfinished messages, of all sockets; at most [`Limits::buffered`] and what the busiest socket adds.
+    pub fn buffered(&self) -> usize {
+        self.sockets.buffered()
+    }
+
     fn say(
         &mut self,
         now: Monotonic,

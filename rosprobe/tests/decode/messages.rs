@@ -8,15 +8,15 @@ use rosprobe::observation::{Answer, Call, What};
 
 use crate::feed::Feed;
 
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ros1/messages")
 }
 
-fn read(name: &str) -> Vec<u8> {
+pub fn read(name: &str) -> Vec<u8> {
     fs::read(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn names(suffix: &str) -> Vec<String> {
+pub fn names(suffix: &str) -> Vec<String> {
     let entries = fs::read_dir(folder()).expect("fixtures are part of the project");
     let mut names: Vec<_> =
         entries.map(|entry| entry.expect("readable").file_name().into_string().expect("ASCII")).collect();
