@@ -5,6 +5,7 @@
 //! graph, and everything a person sees is drawn from these. Imports run down that list and never up.
 
 pub mod capture;
+pub mod check;
 pub mod commands;
 pub mod decode;
 pub mod diagnosis;

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, wiring only.
 
+mod check;
 mod doctor;
 mod domain;
 
@@ -29,6 +30,7 @@ Exit status:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Arguments),
     Doctor(doctor::Arguments),
     Domain(domain::Arguments),
 }
@@ -46,6 +48,7 @@ enum Verdict {
 pub fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let result = match command_line.command {
+        Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Domain(arguments) => domain::run(&arguments),
     };
