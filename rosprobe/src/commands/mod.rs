@@ -3,6 +3,8 @@
 mod check;
 mod doctor;
 mod domain;
+mod open;
+mod screen;
 
 use std::io;
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ enum Command {
     Check(check::Arguments),
     Doctor(doctor::Arguments),
     Domain(domain::Arguments),
+    Open(open::Arguments),
 }
 
 /// What a command found.
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Domain(arguments) => domain::run(&arguments),
+        Command::Open(arguments) => open::run(&arguments),
     };
     match result {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,

@@ -298,7 +298,7 @@ fn finding_page(scene: &Scene, finding: &Finding, page: &mut Page) {
         .map(|process| format!("{} [{}] {}", process.comm, process.pid, process.node.as_deref().unwrap_or_default()));
     let peer = finding.peer.as_ref();
     let facts = [
-        ("code", Some(findings::code(finding))),
+        ("code", Some(finding.code.word())),
         ("topic", finding.topic.clone()),
         ("service", finding.service.clone()),
         ("node", finding.node.clone()),

@@ -45,7 +45,7 @@ pub fn cells(scene: &Scene, finding: &Finding) -> Vec<Cell> {
     vec![
         Cell::new(symbol, role),
         Cell::new(word, role),
-        Cell::new(code(finding), role),
+        Cell::new(finding.code.word(), role),
         Cell::searched(about(finding), Role::Text),
         Cell::new(finding.count.to_string(), Role::Muted),
         Cell::new(scene.wall(finding.last), Role::Muted),
@@ -60,11 +60,6 @@ pub const fn mark(severity: Severity) -> (&'static str, &'static str, Role) {
         Severity::Warning => ("!", "warning", Role::Warn),
         Severity::Info => ("i", "info", Role::Accent),
     }
-}
-
-/// The finding's code as scripts know it.
-pub fn code(finding: &Finding) -> String {
-    serde_json::to_value(finding.code).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
 
 /// The topic, service, node or domain that it is about.

@@ -52,7 +52,7 @@ pub async fn run(feed: mpsc::Receiver<Message>, options: Options, meta: Meta) ->
 /// Shows what a file holds until somebody leaves. `read` reads it, telling how many bytes it has read, until it is told to stop.
 pub async fn show<R>(path: &Path, options: Options, read: R) -> Result<Session, Error>
 where
-    R: FnOnce(&mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Opened, OpenError> + Send + 'static,
+    R: FnOnce(&mut trace::Progress<'_>) -> Result<Opened, OpenError> + Send + 'static,
 {
     let (sender, feed) = mpsc::channel(16);
     let stop = Arc::new(AtomicBool::new(false));
