@@ -402,8 +402,8 @@ fn observation_page(scene: &Scene, observation: &Observation, page: &mut Page) {
     let role = conversation::role(&observation.what);
     page.labelled("", &observation.what.to_string(), role);
     let who = observation.process.as_ref().map(|process| scene.process_label(process));
-    page.labelled("Who", &who.unwrap_or_else(|| "unknown process".to_owned()), Role::Text);
-    page.labelled("When", &format!("{}, observation {}", scene.wall(observation.time), observation.id.0), Role::Text);
+    page.labelled("Who  ", &who.unwrap_or_else(|| "unknown process".to_owned()), Role::Text);
+    page.labelled("When ", &format!("{}, observation {}", scene.wall(observation.time), observation.id.0), Role::Text);
     if let Some(socket) = &observation.socket {
         let end = |address: Option<std::net::SocketAddr>| address.map_or("?".to_owned(), |address| address.to_string());
         page.labelled(

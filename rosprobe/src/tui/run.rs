@@ -44,7 +44,7 @@ pub enum Error {
 /// Shows the screen until somebody leaves it or the capture ends; gives back the session with everything that came in.
 ///
 /// `meta` describes the capture for the trace that `e` writes. Ctrl-C, SIGTERM and SIGHUP end it as `q` does.
-pub async fn run(feed: mpsc::Receiver<Message>, options: Options, meta: Meta) -> Result<Session, Error> {
+pub async fn run(feed: mpsc::UnboundedReceiver<Message>, options: Options, meta: Meta) -> Result<Session, Error> {
     let (app, ..) = Runner::new(feed, options, Some(meta))?.run().await?;
     Ok(app.into_session())
 }
@@ -54,7 +54,7 @@ pub async fn show<R>(path: &Path, options: Options, read: R) -> Result<Session, 
 where
     R: FnOnce(&mut trace::Progress<'_>) -> Result<Opened, OpenError> + Send + 'static,
 {
-    let (sender, feed) = mpsc::channel(16);
+    let (sender, feed) = mpsc::unbounded_channel();
     let stop = Arc::new(AtomicBool::new(false));
     let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let stopped = Arc::clone(&stop);
@@ -64,8 +64,8 @@ where
             // A hundred steps are what the progress line shows.
             if bytes >= told + total / 100 {
                 told = bytes;
-                // A full channel means that the screen has older news to show first.
-                let _ = sender.try_send(Message::Progress(Progress { read: bytes, total }));
+                // Nobody listens any more when the person has left already.
+                let _ = sender.send(Message::Progress(Progress { read: bytes, total }));
             }
             if stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -73,8 +73,7 @@ where
             Ok(opened) => Message::Opened(Box::new(opened)),
             Err(error) => Message::OpenFailed(error.to_string()),
         };
-        // Nobody listens any more when the person has left already.
-        let _ = sender.blocking_send(message);
+        let _ = sender.send(message);
     });
     let mut runner = Runner::new(feed, options, None)?;
     runner.stop_reading = Arc::clone(&stop);
@@ -90,7 +89,7 @@ where
 struct Runner {
     app: App,
     screen: Screen,
-    feed: mpsc::Receiver<Message>,
+    feed: mpsc::UnboundedReceiver<Message>,
     meta: Option<Meta>,
     stop_reading: Arc<AtomicBool>,
     failure: Option<String>,
@@ -98,7 +97,7 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(feed: mpsc::Receiver<Message>, options: Options, meta: Option<Meta>) -> Result<Self, Error> {
+    fn new(feed: mpsc::UnboundedReceiver<Message>, options: Options, meta: Option<Meta>) -> Result<Self, Error> {
         let screen = Screen::open()?;
         let app = App::new(options, screen.size()?);
         let stop_reading = Arc::new(AtomicBool::new(false));

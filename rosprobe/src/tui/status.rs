@@ -117,7 +117,7 @@ fn hints(app: &App, scope: Scope) -> Vec<Span<'static>> {
     let hinted = scope.bindings().filter(|binding| !binding.hint.is_empty());
     let each = hinted.flat_map(|binding| {
         let key = names(&binding.keys[..1]);
-        [styled(app, format!(" {key} "), Role::Heading), styled(app, format!("{}  ", binding.hint), Role::Muted)]
+        [styled(app, format!(" {key} "), Role::Heading), styled(app, format!("{} ", binding.hint), Role::Muted)]
     });
     each.collect()
 }

@@ -80,7 +80,8 @@ pub fn widths(columns: &[Column], natural: &[u16], available: u16) -> Vec<u16> {
 
 /// The widest text of each column, title included.
 pub fn natural_widths(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<u16> {
-    let title = |column: &Column| text::width(column.title) + 2;
+    // A title keeps room for the mark of the sorted column.
+    let title = |column: &Column| if column.title.is_empty() { 1 } else { text::width(column.title) + 2 };
     let widest =
         |position: usize| rows.iter().filter_map(|row| row.get(position)).map(|cell| text::width(&cell.text)).max();
     let each = columns.iter().enumerate().map(|(position, column)| widest(position).unwrap_or(0).max(title(column)));

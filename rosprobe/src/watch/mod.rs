@@ -2,6 +2,7 @@
 
 mod audience;
 mod command;
+mod on_screen;
 mod printer;
 mod signals;
 
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use self::audience::Audience;
 pub use self::command::{Command, CommandError, Output};
+pub use self::on_screen::watch_on_screen;
 pub use self::printer::{Format, Printer};
 use self::signals::Signals;
 use crate::capture::Statistics;
