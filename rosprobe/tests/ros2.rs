@@ -2,6 +2,8 @@
 
 #[path = "ros2/decoding.rs"]
 mod decoding;
+#[path = "ros2/graph.rs"]
+mod graph;
 #[path = "ros2/hostile.rs"]
 mod hostile;
 
@@ -9,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rosprobe::capture::pcap::PacketCapture;
 use rosprobe::decode::Decoder;
-use rosprobe::event::{Clock, Event};
+use rosprobe::event::{Clock, Event, Monotonic};
+use rosprobe::graph::Graph;
 use rosprobe::observation::Observation;
 
 const CAPTURES: [&str; 14] = [
@@ -38,6 +41,11 @@ fn clock() -> Clock {
 }
 
 fn events(name: &str) -> Vec<Event> {
+    events_until(name).0
+}
+
+/// With the time of the last packet.
+fn events_until(name: &str) -> (Vec<Event>, Monotonic) {
     let mut capture = match PacketCapture::open(&fixture(&format!("{name}.pcap"))) {
         Ok(capture) => capture,
         Err(error) => panic!("{error}"),
@@ -45,7 +53,18 @@ fn events(name: &str) -> Vec<Event> {
     let mut events = Vec::new();
     while capture.read(&mut events) {}
     assert_eq!(capture.damage(), None);
-    events
+    (events, capture.now())
+}
+
+/// The graph at the end of a capture.
+fn graph(name: &str) -> Graph {
+    let (events, now) = events_until(name);
+    let mut graph = Graph::default();
+    for observation in decoded(&events) {
+        graph.observe(&observation);
+    }
+    graph.advance(now);
+    graph
 }
 
 fn decoded(events: &[Event]) -> Vec<Observation> {

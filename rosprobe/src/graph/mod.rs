@@ -1,5 +1,6 @@
 //! Observations folded into state: processes, network namespaces, nodes, topics, and links between them.
 
+pub mod dds;
 mod link;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ pub struct Graph {
     processes: BTreeMap<ProcessRef, ProcessState>,
     namespaces: BTreeMap<u64, Namespace>,
     nodes: BTreeMap<String, Node>,
+    dds: dds::Dds,
     lost: u64,
 }
 
@@ -52,12 +54,14 @@ pub struct Node {
 impl Graph {
     /// Folds in one observation. Observations come in the order of their ids.
     pub fn observe(&mut self, observation: &Observation) {
-        let _ = observation;
+        self.now = self.now.max(observation.monotonic);
+        self.dds.observe(observation);
     }
 
     /// Time has come to `now` without a further observation: what was due and did not happen becomes visible.
     pub fn advance(&mut self, now: Monotonic) {
         self.now = self.now.max(now);
+        self.dds.advance(self.now);
     }
 
     /// The latest moment that the graph knows of.
@@ -67,12 +71,12 @@ impl Graph {
 
     /// All links, in the order in which they were first seen.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter()
+        self.links.iter().chain(self.dds.links())
     }
 
     /// One link.
     pub fn link(&self, id: LinkId) -> Option<&Link> {
-        self.links.iter().find(|link| link.id == id)
+        self.links.iter().find(|link| link.id == id).or_else(|| self.dds.link(id))
     }
 
     /// All processes that were seen.
@@ -87,7 +91,7 @@ impl Graph {
 
     /// All nodes whose name is known.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.values()
+        self.nodes.values().chain(self.dds.nodes())
     }
 
     /// All network namespaces that were seen.
@@ -98,6 +102,11 @@ impl Graph {
     /// A network namespace by its inode.
     pub fn namespace(&self, net_namespace: u64) -> Option<&Namespace> {
         self.namespaces.get(&net_namespace)
+    }
+
+    /// What is known of ROS 2.
+    pub fn dds(&self) -> &dds::Dds {
+        &self.dds
     }
 
     /// Events lost so far.

@@ -1,0 +1,199 @@
+//! Which writer and reader match, as links with a ladder of their own.
+
+use super::{Dds, Endpoint, FIRST_LINK, LINK_LIMIT, Moment, Participant};
+use crate::event::{Monotonic, Traffic};
+use crate::graph::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
+use crate::observation::dds::{Guid, GuidPrefix, Incompatibility, Role, RosName, incompatibilities, ros_type};
+
+/// Why a writer and a reader of one topic do not match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mismatch {
+    /// Their types have different names, or one name and different definitions.
+    Type {
+        /// The writer's.
+        written: String,
+        /// The reader's.
+        read: String,
+    },
+    /// The writer offers less than the reader requests.
+    Qos(Vec<Incompatibility>),
+}
+
+impl Mismatch {
+    fn words(&self) -> String {
+        match self {
+            Self::Type { written, read } => format!("the writer's type is {written}, the reader's {read}"),
+            Self::Qos(found) => {
+                let words = found
+                    .iter()
+                    .map(|found| format!("{}: offered {}, requested {}", found.policy, found.offered, found.requested));
+                words.collect::<Vec<_>>().join("; ")
+            }
+        }
+    }
+}
+
+/// Why two endpoints of one topic do not match; `None` when they do.
+pub(crate) fn mismatch(writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
+    let (written, read) = (&writer.data, &reader.data);
+    if written.type_name != read.type_name {
+        return Some(Mismatch::Type { written: ros_type(&written.type_name), read: ros_type(&read.type_name) });
+    }
+    if let (Some(of_writer), Some(of_reader)) = (&written.type_hash, &read.type_hash)
+        && of_writer != of_reader
+    {
+        let name = ros_type(&written.type_name);
+        return Some(Mismatch::Type { written: format!("{name} {of_writer}"), read: format!("{name} {of_reader}") });
+    }
+    let found = incompatibilities(&written.qos, &read.qos);
+    (!found.is_empty()).then_some(Mismatch::Qos(found))
+}
+
+impl Dds {
+    /// Looks at all links of a participant's endpoints again.
+    pub(super) fn judge_participant(&mut self, guid_prefix: GuidPrefix) {
+        for guid in self.endpoints_of(guid_prefix) {
+            self.judge_endpoint(guid);
+        }
+    }
+
+    /// Looks at all links of an endpoint again.
+    pub(super) fn judge_endpoint(&mut self, guid: Guid) {
+        let Some(role) = self.endpoints.get(&guid).map(|endpoint| endpoint.data.role) else { return };
+        for other in self.counterparts(guid) {
+            match role {
+                Role::Writer => self.judge(guid, other),
+                Role::Reader => self.judge(other, guid),
+            }
+        }
+    }
+
+    /// Looks at one link again; makes it when there is none and both ends are in one domain.
+    pub(super) fn judge(&mut self, writer: Guid, reader: Guid) {
+        let (Some(from), Some(to)) = (self.endpoints.get(&writer), self.endpoints.get(&reader)) else { return };
+        if from.data.topic != to.data.topic || !self.may_meet(writer.prefix, reader.prefix) {
+            return;
+        }
+        let known = self.link_ids.get(&(writer, reader)).copied();
+        if known.is_none() && self.links.len() >= LINK_LIMIT {
+            let moment = from.first;
+            self.limit(
+                format!("more than {LINK_LIMIT} pairs of writer and reader: further ones are not shown"),
+                moment,
+            );
+            return;
+        }
+        let id = known.unwrap_or(LinkId(FIRST_LINK + self.next_link));
+        let Some(link) = self.link_now(id, writer, reader) else { return };
+        if known.is_none() {
+            self.next_link = self.next_link.wrapping_add(1) % FIRST_LINK;
+            self.link_ids.insert((writer, reader), id);
+        }
+        self.links.insert(id, link);
+    }
+
+    /// True unless the participants are known to be in different domains.
+    pub(crate) fn may_meet(&self, one: GuidPrefix, other: GuidPrefix) -> bool {
+        match (self.domain(one), self.domain(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        }
+    }
+
+    fn link_now(&self, id: LinkId, writer: Guid, reader: Guid) -> Option<Link> {
+        let (from, to) = (self.endpoints.get(&writer)?, self.endpoints.get(&reader)?);
+        let samples = self.samples.get(&writer);
+        let ends = (self.participants.get(&writer.prefix), self.participants.get(&reader.prefix));
+        let mut stages: Vec<StageState> = Stage::DDS_LADDER.into_iter().map(empty).collect();
+        let [announced, discovered, known, matched, data] = stages.as_mut_slice() else { return None };
+        let both_known = later(from.first, to.first);
+        done(known, both_known);
+        if let (Some(one), Some(other)) = ends {
+            done(announced, later(one.first, other.first));
+            judge_discovery(discovered, one, other, self.acknowledged.contains(&(reader, writer)), both_known);
+        }
+        if let Some(mismatch) = mismatch(from, to) {
+            matched.outcome = Outcome::Refused { reason: mismatch.words() };
+            matched.at = both_known.at;
+            matched.first_failure = Some(both_known.at);
+            matched.failures = 1;
+            matched.evidence = vec![from.changed.id, to.changed.id];
+        } else if !matches!(discovered.outcome, Outcome::Pending { .. }) {
+            done(matched, both_known);
+            if let Some(samples) = samples {
+                done(data, samples.last);
+            }
+        }
+        let flows = data.outcome == Outcome::Ok;
+        let traffic = samples.filter(|_| flows).map_or_else(Traffic::default, |samples| Traffic {
+            sent_bytes: samples.bytes,
+            sent_messages: samples.messages,
+            ..Traffic::default()
+        });
+        let known = self.links.get(&id);
+        Some(Link {
+            id,
+            kind: LinkKind::Dds,
+            name: RosName::of_dds_topic(&from.data.topic).to_string(),
+            data_type: Some(ros_type(&from.data.type_name)),
+            subscriber: self.party(reader),
+            publisher: self.party(writer),
+            stages,
+            first_seen: known.map_or(both_known.at, |link| link.first_seen),
+            changed: self.now,
+            traffic,
+            rate: samples.filter(|_| flows).map_or_else(Rate::default, |samples| samples.rate),
+            gone: from.gone.is_some() || to.gone.is_some(),
+            incomplete: false,
+        })
+    }
+
+    fn party(&self, guid: Guid) -> Party {
+        let process = self.participants.get(&guid.prefix).and_then(|participant| participant.process.clone());
+        Party { node: self.node_of(guid), process, uri: None }
+    }
+}
+
+fn later(one: Moment, other: Moment) -> Moment {
+    if one.at >= other.at { one } else { other }
+}
+
+fn empty(stage: Stage) -> StageState {
+    StageState {
+        stage,
+        outcome: Outcome::NotReached,
+        at: Monotonic::default(),
+        first_failure: None,
+        failures: 0,
+        advertised: None,
+        address: None,
+        socket: None,
+        evidence: Vec::new(),
+    }
+}
+
+fn done(state: &mut StageState, moment: Moment) {
+    state.outcome = Outcome::Ok;
+    state.at = moment.at;
+    state.evidence = vec![moment.id];
+}
+
+/// Each has addressed the other, or the reader has acknowledged, or both are one.
+fn judge_discovery(
+    state: &mut StageState,
+    one: &Participant,
+    other: &Participant,
+    acknowledged: bool,
+    both_known: Moment,
+) {
+    let same = one.data.guid_prefix == other.data.guid_prefix;
+    let there = one.knows.get(&other.data.guid_prefix);
+    let back = other.knows.get(&one.data.guid_prefix);
+    match (there, back) {
+        (Some(there), Some(back)) => done(state, later(*there, *back)),
+        _ if same || acknowledged => done(state, both_known),
+        // On one host they may talk through shared memory or the loopback interface, where nothing of it need be seen.
+        _ if one.same_host(other) => {}
+        _ => state.outcome = Outcome::Pending { since: both_known.at, syn_retransmits: 0 },
+    }
+}
