@@ -1,6 +1,6 @@
 //! A system on which nothing is wrong: nothing is reported, nothing is lost, and watching it costs next to nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rosprobe::observation::What;
@@ -8,6 +8,7 @@ use rosprobe::observation::What;
 use crate::lab::{Lab, Library, Program, Watch};
 
 const TOPIC: &str = "/some/topic";
+const LIBRARIES: [Library; 2] = [Library::Rospy, Library::Roscpp];
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]
@@ -77,6 +78,59 @@ fn a_gigabyte_of_messages_is_counted_and_not_copied() {
     let copied = copied.expect("statistics say how many bytes came through the ring buffer");
     assert!(copied < 1_000_000, "{copied} bytes came through the ring buffer");
     assert_eq!(watch.lost(), 0, "events were lost");
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn ten_minutes_of_twenty_nodes_are_silent() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let until = Instant::now() + Duration::from_mins(10);
+    let _roscore = lab.router.roscore();
+    let _fleet = fleet(&lab);
+    let mut visitors = 0;
+    while Instant::now() < until {
+        for library in LIBRARIES {
+            come_and_go(&lab, library, visitors);
+            visitors += 1;
+        }
+    }
+    watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "after {visitors} visitors: {:#?}", watch.alarms());
+    assert_eq!(watch.lost(), 0, "events were lost");
+}
+
+/// Twenty nodes on two hosts: topics, services and parameters of both libraries.
+fn fleet(lab: &Lab) -> Vec<Program> {
+    let mut fleet = Vec::new();
+    for (number, (library, other)) in
+        [(LIBRARIES[0], LIBRARIES[1]), (LIBRARIES[1], LIBRARIES[0])].into_iter().enumerate()
+    {
+        let (topic, service) = (format!("/topic_{number}"), format!("/service_{number}"));
+        fleet.push(lab.router.node(library, "talker", &format!("talker_{number}"), &topic).start());
+        fleet.push(lab.inner.node(library, "talker", &format!("second_talker_{number}"), &topic).start());
+        fleet.push(lab.router.node(library, "server", &format!("server_{number}"), &service).start());
+        fleet.push(lab.inner.node(other, "client", &format!("client_{number}"), &service).start());
+        fleet.push(
+            lab.inner.node(library, "setter", &format!("setter_{number}"), "/parameter").argument("2000").start(),
+        );
+        fleet.push(
+            lab.router.node(other, "setter", &format!("other_setter_{number}"), "/parameter").argument("20").start(),
+        );
+        for place in 0..4 {
+            let host = if place % 2 == 0 { &lab.inner } else { &lab.router };
+            fleet.push(host.node(other, "listener", &format!("listener_{number}_{place}"), &topic).start());
+        }
+    }
+    fleet
+}
+
+/// A listener that starts, hears something, and leaves as Ctrl-C makes it leave.
+fn come_and_go(lab: &Lab, library: Library, number: u32) {
+    let mut visitor = lab.inner.node(library, "listener", &format!("visitor_{number}"), "/topic_0").start();
+    visitor.wait_for("heard", SOON);
+    visitor.signal(Signal::SIGINT);
+    visitor.wait(SOON);
 }
 
 /// A talker, a service and its client, a listener of each library: all of them well.

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -52,6 +52,15 @@ impl Program {
     pub fn signal(&self, signal: Signal) {
         if let Err(error) = kill(self.raw_pid(), signal) {
             panic!("cannot send {signal} to {}: {error}", self.name);
+        }
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while !self.child.try_wait().is_ok_and(|status| status.is_some()) {
+            assert!(Instant::now() < deadline, "{} did not end within {limit:?}", self.name);
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
