@@ -22,7 +22,7 @@ use crate::lab::{Found, Host, Lab, Library, Program, Watch};
 /// The topic (or service) that everything in the table is about.
 pub const TOPIC: &str = "/some/topic";
 
-/// Labs that run at the same moment.
+/// Cases that are under way at the same moment.
 const WORKERS: usize = 4;
 
 /// One way to fail, for one client library.

@@ -7,6 +7,7 @@
 //! No link leads out of the lab, and router forwards nothing unless a test asks for it.
 
 mod host;
+mod permit;
 mod program;
 mod record;
 mod ros;
@@ -20,6 +21,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
+
+use self::permit::Permit;
 
 pub use self::host::Host;
 pub use self::program::Program;
@@ -37,12 +40,14 @@ pub struct Lab {
     pub inner: Host,
     pub outer: Host,
     _directory: TempDir,
+    _permit: Permit,
 }
 
 impl Lab {
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         demand_prerequisites();
+        let permit = Permit::new();
         remove_leftovers();
         let name = format!("{PREFIX}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let directory = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory can be made");
@@ -51,7 +56,7 @@ impl Lab {
         let outer = Host::new(&name, "outer", directory.path(), "192.168.50.2", "192.168.50.1");
         link((&router, "lan0", "10.0.1.1"), (&inner, "eth0", "10.0.1.2"));
         link((&router, "wan0", "192.168.50.1"), (&outer, "eth0", "192.168.50.2"));
-        Self { router, inner, outer, _directory: directory }
+        Self { router, inner, outer, _directory: directory, _permit: permit }
     }
 
     pub fn hosts(&self) -> [&Host; 3] {
