@@ -48,6 +48,25 @@ fn a_request_of_241_kilobytes_decodes_for_both_libraries() {
 
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn transfers_that_ros_itself_does_not_use_decode() {
+    let lab = Lab::new();
+    let watch = Watch::start(&lab, &[]);
+    let client = lab.router.start(&format!("python3 {} 10.0.1.1", source("odd_transfers.py").display()));
+    client.wait_for("sent everything", SOON);
+    for name in ["http10", "chunked", "pipelined_1", "pipelined_2"] {
+        for direction in [Direction::Sent, Direction::Received] {
+            watch.observation(&format!("the call of {name}, {direction:?}"), SOON, |observation| {
+                called_by(observation, direction) == Some(&format!("/{name}"))
+            });
+            watch.observation(&format!("the answer to {name}, {direction:?}"), SOON, |observation| {
+                answered_with(observation, direction) == Some(name)
+            });
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn hostile_peers_are_malformed_and_stop_nobody_else() {
     let lab = Lab::new();
     let watch = Watch::start(&lab, &[]);
@@ -95,6 +114,26 @@ fn big_value(observation: &Observation, wanted: Direction) -> Option<&str> {
             if *direction == wanted && key == "/big" =>
         {
             Some(text)
+        }
+        _ => None,
+    }
+}
+
+/// Who called getPid.
+fn called_by(observation: &Observation, wanted: Direction) -> Option<&String> {
+    match &observation.what {
+        What::Call { direction, call: Call::GetPid { caller_id }, .. } if *direction == wanted => Some(caller_id),
+        _ => None,
+    }
+}
+
+/// The words of an answer to getPid.
+fn answered_with(observation: &Observation, wanted: Direction) -> Option<&str> {
+    match &observation.what {
+        What::Answer { direction, method, answer: Answer::Success { message, .. }, .. }
+            if *direction == wanted && method == "getPid" =>
+        {
+            Some(message)
         }
         _ => None,
     }
