@@ -4,6 +4,7 @@ use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
+use super::cure::Cure;
 use super::{About, Address, Case, Expected, TOPIC};
 use crate::lab::{Lab, Library, Program};
 
@@ -16,12 +17,14 @@ pub fn cases() -> Vec<Case> {
                 library,
                 callback().errno(Errno::ENETUNREACH).address(Address::Host("10.9.9.9")),
             )
+            .network(Lab::forward)
             .publisher(nobody)
             .subscriber(|lab, library| {
                 lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_IP", "10.9.9.9").start()
             })
             .afterwards(late_talker)
-            .also_true(&[Code::ConnectFailed]),
+            .also_true(&[Code::ConnectFailed])
+            .cure(Cure::RestartSubscriber(|lab| &lab.outer)),
             Case::new(
                 "callback refused",
                 library,
@@ -32,15 +35,20 @@ pub fn cases() -> Vec<Case> {
                 lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_IP", "10.0.1.1").start()
             })
             .afterwards(late_talker)
-            .also_true(&[Code::ConnectFailed]),
+            .also_true(&[Code::ConnectFailed])
+            .cure(Cure::RestartSubscriber(|lab| &lab.inner)),
             Case::new("callback to an unknown name", library, callback().address(Address::Host("laptop")))
-                .network(|lab| lab.outer.know("192.168.50.2", "laptop"))
+                .network(|lab| {
+                    lab.forward();
+                    lab.outer.know("192.168.50.2", "laptop");
+                })
                 .publisher(nobody)
                 .subscriber(|lab, library| {
                     lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "laptop").start()
                 })
                 .afterwards(late_talker)
-                .also_true(&[Code::NameUnresolved, Code::ConnectFailed]),
+                .also_true(&[Code::NameUnresolved, Code::ConnectFailed])
+                .cure(Cure::RestartSubscriber(|lab| &lab.outer)),
             Case::new(
                 "master refuses",
                 library,
@@ -57,7 +65,8 @@ pub fn cases() -> Vec<Case> {
                 .subscriber(|lab, library| {
                     lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "localhost").start()
                 })
-                .also_true(&[Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted]),
+                .also_true(&[Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted])
+                .cure(Cure::RestartSubscriber(|lab| &lab.inner)),
         ]);
     }
     cases

@@ -1,25 +1,35 @@
 //! The publisher's address was handed over, and connecting to it fails.
 
-use rosprobe::diagnosis::{Code, Severity};
+use rosprobe::diagnosis::Code;
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
+use super::cure::Cure;
 use super::{Address, Case, Expected, TOPIC};
 use crate::lab::{Lab, Library, Program};
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![Case::new("seed: rostopic echo without a route", Library::Rospy, no_route()).subscriber(echo)];
+    let mut cases = vec![
+        Case::new("seed: rostopic echo without a route", Library::Rospy, no_route())
+            .subscriber(echo)
+            .cure(Cure::Tunnel),
+    ];
     for library in [Library::Rospy, Library::Roscpp] {
         cases.extend([
-            Case::new("no route", library, no_route()),
+            Case::new("no route", library, no_route()).cure(Cure::Tunnel),
             Case::new("host absent", library, failed(Errno::EHOSTUNREACH))
                 .network(Lab::forward)
-                .publisher(|lab| talker_as(lab, "ROS_IP", "10.0.1.9")),
-            Case::new("refused by RST", library, failed(Errno::ECONNREFUSED)).network(|lab| reject(lab, "tcp-reset")),
+                .publisher(|lab| talker_as(lab, "ROS_IP", "10.0.1.9"))
+                .cure(Cure::RestartPublisher(|lab| &lab.router)),
+            Case::new("refused by RST", library, failed(Errno::ECONNREFUSED))
+                .network(|lab| reject(lab, "tcp-reset"))
+                .cure(Cure::Tunnel),
             Case::new("refused by ICMP", library, failed(Errno::ECONNREFUSED))
-                .network(|lab| reject(lab, "icmp-port-unreachable")),
+                .network(|lab| reject(lab, "icmp-port-unreachable"))
+                .cure(Cure::Tunnel),
             Case::new("prohibited by a firewall", library, failed(Errno::EHOSTUNREACH))
-                .network(|lab| reject(lab, "icmp-admin-prohibited")),
+                .network(|lab| reject(lab, "icmp-admin-prohibited"))
+                .cure(Cure::Tunnel),
             Case::new("only port 11311 forwarded", library, no_route())
                 .master(|lab| &lab.inner)
                 .network(forward_one_port)
@@ -30,12 +40,16 @@ pub fn cases() -> Vec<Case> {
                             .env("ROS_MASTER_URI", "http://10.0.1.2:11311")
                             .start(),
                     ]
-                }),
+                })
+                .cure(Cure::Tunnel),
             Case::new("stale registration", library, failed(Errno::ECONNREFUSED).remedy(&["rosnode cleanup"]))
                 .publisher(dead_talker)
-                .subscriber(|lab, library| lab.inner.node(library, "listener", "listener", TOPIC).start()),
+                .subscriber(|lab, library| lab.inner.node(library, "listener", "listener", TOPIC).start())
+                .cure(Cure::Run("rosnode cleanup", |lab| &lab.inner))
+                .cure(Cure::StartPublisher(|lab| &lab.router)),
             Case::new("loopback advertised", library, loopback())
-                .publisher(|lab| talker_as(lab, "ROS_IP", "127.0.0.1")),
+                .publisher(|lab| talker_as(lab, "ROS_IP", "127.0.0.1"))
+                .cure(Cure::RestartPublisher(|lab| &lab.router)),
         ]);
     }
     cases.extend(dropped());
@@ -44,12 +58,13 @@ pub fn cases() -> Vec<Case> {
 
 /// A firewall that drops: nothing at all comes back.
 fn dropped() -> Vec<Case> {
-    let pending = || Expected::new(Code::ConnectPending, Stage::Xmlrpc).severity(Severity::Warning).says(&["SYN"]);
+    let pending = || Expected::new(Code::ConnectPending, Stage::Xmlrpc).says(&["SYN"]);
     let abandoned = Expected::new(Code::ConnectAbandoned, Stage::Xmlrpc).within_seconds(80);
     let timed_out = failed(Errno::ETIMEDOUT).within_seconds(60);
+    let open_ports = Cure::Run("iptables", |lab| &lab.router);
     vec![
-        Case::new("dropped", Library::Rospy, pending()).network(drop_everything).then(abandoned),
-        Case::new("dropped", Library::Roscpp, pending()).network(drop_everything).then(timed_out),
+        Case::new("dropped", Library::Rospy, pending()).network(drop_everything).then(abandoned).cure(open_ports),
+        Case::new("dropped", Library::Roscpp, pending()).network(drop_everything).then(timed_out).cure(open_ports),
     ]
 }
 

@@ -7,6 +7,7 @@ use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::graph::Stage;
 
 use super::connect::TCPROS;
+use super::cure::Cure;
 use super::{About, Address, Case, Expected, TOPIC};
 use crate::lab::{Lab, Library, Program, source};
 
@@ -25,7 +26,8 @@ pub fn cases() -> Vec<Case> {
             on_inner("cut after connecting", library, stalled(), "listener").afterwards(cut),
             Case::new("only the TCPROS port is dropped", library, tcpros_pending())
                 .network(Lab::forward)
-                .publisher(blocked_data_port),
+                .publisher(blocked_data_port)
+                .cure(Cure::Run("iptables", |lab| &lab.router)),
         ]);
     }
     cases.push(
@@ -76,7 +78,7 @@ fn stalled() -> Expected {
 }
 
 fn tcpros_pending() -> Expected {
-    Expected::new(Code::ConnectPending, Stage::Tcpros).severity(Severity::Warning).address(TCPROS)
+    Expected::new(Code::ConnectPending, Stage::Tcpros).address(TCPROS)
 }
 
 fn duplicate() -> Expected {

@@ -2,6 +2,7 @@
 
 mod callback;
 mod connect;
+mod cure;
 mod handshake;
 mod name;
 mod service;
@@ -17,6 +18,7 @@ use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 use rosprobe::observation::{Observation, What};
 
+use self::cure::{Applied, Cure};
 use crate::lab::{Found, Host, Lab, Library, Program, Watch};
 
 /// The topic (or service) that everything in the table is about.
@@ -43,6 +45,8 @@ pub struct Case {
     expected: Vec<Expected>,
     /// What may be reported besides, because it is true as well.
     also_true: &'static [Code],
+    /// Remedies of the last finding: applied together, they let a subscriber reach data.
+    cures: Vec<Cure>,
 }
 
 /// A finding that must come.
@@ -94,6 +98,7 @@ impl Case {
             afterwards: |_, _| Vec::new(),
             expected: vec![expected],
             also_true: &[],
+            cures: Vec::new(),
         }
     }
 
@@ -126,6 +131,11 @@ impl Case {
         Self { also_true, ..self }
     }
 
+    pub fn cure(mut self, cure: Cure) -> Self {
+        self.cures.push(cure);
+        self
+    }
+
     /// Makes it happen and returns the alarms that it should not have raised.
     fn run(&self) -> Vec<Finding> {
         let lab = Lab::new();
@@ -136,17 +146,33 @@ impl Case {
         let advertised = (self.master)(&lab).lookup_node("/talker");
         let subscriber = (self.subscriber)(&lab, self.library);
         let later = (self.afterwards)(&lab, &subscriber);
+        let mut last = None;
         for expected in &self.expected {
             let found = watch.finding(&expected.describe(), expected.within, |finding| {
                 expected.is_met(finding) && expected.about.is_met(finding, &subscriber)
             });
             expected.check(&found, &watch, advertised.as_deref());
+            last = Some(found.finding);
         }
-        watch.stop(Signal::SIGINT);
-        drop((later, subscriber, publisher, roscore));
         let mut alarms = watch.alarms();
         alarms.retain(|finding| !self.explains(finding));
+        if let Some(finding) = last.filter(|_| !self.cures.is_empty()) {
+            cure::leave(subscriber);
+            self.cure_and_try_again(&lab, &watch, &finding, publisher);
+        }
+        watch.stop(Signal::SIGINT);
+        drop((later, roscore));
         alarms
+    }
+
+    /// Applies the remedies as printed, and demands that a subscriber now gets messages.
+    fn cure_and_try_again(&self, lab: &Lab, watch: &Watch, finding: &Finding, mut publisher: Vec<Program>) {
+        let applied = self.cures.iter().map(|cure| cure.apply(lab, self.library, finding, &mut publisher));
+        let mut applied: Vec<Applied> = applied.collect();
+        let restarted = applied.iter_mut().find_map(|applied| applied.subscriber.take());
+        let subscriber = restarted.unwrap_or_else(|| (self.subscriber)(lab, self.library));
+        watch.until_data(&subscriber, TOPIC, Duration::from_secs(30));
+        drop(applied);
     }
 
     fn explains(&self, finding: &Finding) -> bool {

@@ -6,6 +6,7 @@ use rosprobe::diagnosis::Code;
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
+use super::cure::Cure;
 use super::{Address, Case, Expected, TOPIC};
 use crate::lab::{Lab, Library, Program};
 
@@ -13,19 +14,23 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for library in [Library::Rospy, Library::Roscpp] {
         cases.extend([
-            Case::new("name in no hosts file", library, unresolved()).publisher(named_talker),
+            Case::new("name in no hosts file", library, unresolved()).publisher(named_talker).cure(hosts_line()),
             Case::new("name unknown to DNS", library, unresolved().says(&["NXDOMAIN"]))
                 .network(ask_router)
-                .publisher(|lab| with_name_server(lab, "nxdomain")),
+                .publisher(|lab| with_name_server(lab, "nxdomain"))
+                .cure(hosts_line()),
             Case::new("name server silent", library, unresolved().within_seconds(40))
                 .network(ask_router)
-                .publisher(|lab| with_name_server(lab, "silent")),
+                .publisher(|lab| with_name_server(lab, "silent"))
+                .cure(hosts_line()),
             Case::new("name is loopback here", library, loopback())
                 .network(|lab| lab.outer.know("127.0.1.1", "robot"))
-                .publisher(named_talker),
+                .publisher(named_talker)
+                .cure(Cure::RestartPublisher(|lab| &lab.router)),
             Case::new("name is another host here", library, wrong_host())
                 .network(|lab| lab.outer.know("192.168.50.9", "robot"))
-                .publisher(named_talker),
+                .publisher(named_talker)
+                .cure(Cure::RestartPublisher(|lab| &lab.router)),
         ]);
     }
     cases.push(
@@ -38,9 +43,14 @@ pub fn cases() -> Vec<Case> {
         .publisher(|lab| {
             let talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC);
             vec![talker.env("ROS_IPV6", "on").env("ROS_IP", "fd50::1").start()]
-        }),
+        })
+        .cure(Cure::RestartPublisher(|lab| &lab.router)),
     );
     cases
+}
+
+fn hosts_line() -> Cure {
+    Cure::Run("/etc/hosts", |lab| &lab.outer)
 }
 
 fn unresolved() -> Expected {

@@ -26,7 +26,7 @@ use self::permit::Permit;
 
 pub use self::host::Host;
 pub use self::program::Program;
-pub use self::ros::{Library, source};
+pub use self::ros::{Library, Node, source};
 pub use self::screen::Screen;
 pub use self::watch::{Found, Watch};
 

@@ -40,8 +40,14 @@ impl Program {
 
     /// Waits until it prints a line that contains `text`.
     pub fn wait_for(&self, text: &str, limit: Duration) -> String {
-        let found = self.output.wait(limit, |lines| lines.iter().find(|line| line.contains(text)).cloned());
-        found.unwrap_or_else(|| panic!("{} did not print {text:?} within {limit:?}", self.name))
+        self.wait_for_any(&[text], limit)
+    }
+
+    /// Waits until it prints a line that contains one of `texts`.
+    pub fn wait_for_any(&self, texts: &[&str], limit: Duration) -> String {
+        let wanted = |line: &&String| texts.iter().any(|text| line.contains(text));
+        let found = self.output.wait(limit, |lines| lines.iter().find(wanted).cloned());
+        found.unwrap_or_else(|| panic!("{} did not print any of {texts:?} within {limit:?}", self.name))
     }
 
     /// True when it has printed a line that contains `text`.
@@ -57,11 +63,19 @@ impl Program {
 
     /// Waits for its end.
     pub fn wait(&mut self, limit: Duration) {
+        assert!(self.ends_within(limit), "{} did not end within {limit:?}", self.name);
+    }
+
+    /// Waits whether it ends.
+    pub fn ends_within(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while !self.child.try_wait().is_ok_and(|status| status.is_some()) {
-            assert!(Instant::now() < deadline, "{} did not end within {limit:?}", self.name);
+            if Instant::now() > deadline {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
+        true
     }
 
     fn raw_pid(&self) -> Pid {

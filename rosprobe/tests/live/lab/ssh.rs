@@ -23,25 +23,26 @@ impl Lab {
         );
         let key = server.join("host_key");
         run(Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(&key));
-        let server = self.router.start_at_home(&format!("dropbear -F -E -s -p 192.168.50.1:22 -r {}", key.display()));
+        let server =
+            self.router.start_at_home(&format!("exec dropbear -F -E -s -p 192.168.50.1:22 -r {}", key.display()));
         server.wait_for("Not backgrounding", START_LIMIT);
         server
     }
 
     /// Runs `sshuttle` on outer, as it was typed.
     pub fn sshuttle(&self, typed: &str) -> Program {
-        let sshuttle = self.outer.start_at_home(typed);
+        let sshuttle = self.outer.start_at_home(&format!("exec {typed}"));
         sshuttle.wait_for("Connected to server", START_LIMIT);
         sshuttle
     }
 }
 
 impl Host {
-    /// Starts a program for which root's home directory, as /etc/passwd has it, is this host's.
-    fn start_at_home(&self, words: &str) -> Program {
+    /// Runs a shell script for which root's home directory, as /etc/passwd has it, is this host's.
+    pub fn start_at_home(&self, script: &str) -> Program {
         let mut command = self.command("sh");
-        command.args(["-c", &format!("mount --bind \"$HOME\" /root && exec {words}")]);
-        Program::start(&format!("{words} on {}", self.name), command)
+        command.args(["-c", &format!("mount --bind \"$HOME\" /root\n{script}")]);
+        Program::start(&format!("{script} on {}", self.name), command)
     }
 
     /// Its `~/.ssh`, made where it is missing.

@@ -1,0 +1,111 @@
+//! Remedies, applied exactly as they are printed.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rosprobe::diagnosis::Finding;
+
+use super::TOPIC;
+use crate::lab::{Host, Lab, Library, Node, Program};
+
+/// How long a command of a remedy may take until it has done its work.
+const DONE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A remedy of a finding, and where it is applied.
+#[derive(Clone, Copy)]
+pub enum Cure {
+    /// The command that contains this word, on this host.
+    Run(&'static str, Place),
+    /// The command with sshuttle, on outer; router lets outer in by ssh.
+    Tunnel,
+    /// The publisher is started again with the variables that the remedy says.
+    RestartPublisher(Place),
+    /// The subscriber is started again with the variables that the remedy says.
+    RestartSubscriber(Place),
+    /// The publisher is simply started again.
+    StartPublisher(Place),
+}
+
+/// A host of the lab.
+pub type Place = fn(&Lab) -> &Host;
+
+/// What is left for the caller to hold on to.
+#[derive(Default)]
+pub struct Applied {
+    /// What goes on running.
+    pub programs: Vec<Program>,
+    /// The subscriber, when the remedy was to start it again.
+    pub subscriber: Option<Program>,
+}
+
+impl Cure {
+    pub fn apply(self, lab: &Lab, library: Library, finding: &Finding, publisher: &mut Vec<Program>) -> Applied {
+        let mut applied = Applied::default();
+        match self {
+            Self::Run(word, place) => applied.programs.push(run_command(place(lab), &command_with(finding, word))),
+            Self::Tunnel => {
+                applied.programs.push(lab.ssh_server());
+                applied.programs.push(run_command(&lab.outer, &command_with(finding, "sshuttle -r 192.168.50.1")));
+            }
+            Self::RestartSubscriber(place) => {
+                let node = place(lab).node(library, "listener", "listener", TOPIC);
+                applied.subscriber = Some(with(node, &variables(finding)).start());
+            }
+            Self::RestartPublisher(place) => {
+                publisher.drain(..).for_each(leave);
+                let node = place(lab).node(Library::Rospy, "talker", "talker", TOPIC);
+                publisher.push(with(node, &variables(finding)).start());
+            }
+            Self::StartPublisher(place) => {
+                publisher.push(place(lab).node(Library::Rospy, "talker", "talker", TOPIC).start());
+            }
+        }
+        applied
+    }
+}
+
+fn with<'lab>(node: Node<'lab>, variables: &[(String, String)]) -> Node<'lab> {
+    variables.iter().fold(node, |node, (name, value)| node.env(name, value))
+}
+
+/// Ends a node as Ctrl-C does, so that it unregisters; one that does not react is killed.
+pub fn leave(mut program: Program) {
+    program.signal(Signal::SIGINT);
+    program.ends_within(Duration::from_secs(10));
+}
+
+/// A command is what follows `run: ` to the end of its line.
+fn command_with(finding: &Finding, word: &str) -> String {
+    let commands = finding.remedies.iter().filter_map(|remedy| remedy.split_once("run: "));
+    let mut commands = commands.map(|(_, command)| command.trim_end().to_owned());
+    commands
+        .find(|command| command.contains(word))
+        .unwrap_or_else(|| panic!("no command with {word:?} in {finding:#?}"))
+}
+
+/// `NAME=value` for the variables of ROS that a remedy sets.
+fn variables(finding: &Finding) -> Vec<(String, String)> {
+    let restart = finding.remedies.iter().find(|remedy| remedy.starts_with("Restart "));
+    let restart = restart.unwrap_or_else(|| panic!("nothing is to be restarted in {finding:#?}"));
+    let words = restart.split([' ', ';', ',']);
+    let set = words.filter_map(|word| word.trim_end_matches('.').split_once('='));
+    let set: Vec<_> = set
+        .filter(|(name, _)| name.starts_with("ROS_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert!(!set.is_empty(), "no variable is to be set in {restart:?}");
+    set
+}
+
+/// Runs a command as a person would, with a `sudo` that has nothing to do, until it ends or says that it is ready.
+fn run_command(host: &Host, typed: &str) -> Program {
+    let sudo = host.home().join("sudo");
+    std::fs::write(&sudo, "#!/bin/sh\nexec \"$@\"\n").expect("the lab owns its files");
+    std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).expect("the lab owns its files");
+    // `rosnode cleanup` asks once whether it should; sshuttle goes on running.
+    let program = host.start_at_home(&format!("PATH=$HOME:$PATH\necho y | {{ {typed}; }}\necho exit status $?"));
+    let said = program.wait_for_any(&["exit status", "Connected to server"], DONE_LIMIT);
+    assert!(said.contains("exit status 0") || said.contains("Connected"), "{typed}: {said}");
+    program
+}
