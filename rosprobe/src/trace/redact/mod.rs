@@ -1,0 +1,213 @@
+//! Fit for the public: parameter values, host names, user names and addresses become placeholders.
+//!
+//! The same original has the same placeholder everywhere in one file, inside URIs, headers, bodies, command lines and
+//! environments too, and subnets stay subnets: so the redacted observations give the same graph and the same findings.
+
+mod addresses;
+mod names;
+mod parameters;
+mod text;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::addresses::AddressMap;
+use self::names::{Names, REDACTED, Replacer};
+use super::document::Meta;
+use super::open::Opened;
+use crate::diagnosis::Finding;
+use crate::observation::Observation;
+use crate::session::Session;
+
+/// Words that are the format's own, and no text: the names of variants in the schema.
+static VOCABULARY: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let mut words = BTreeSet::new();
+    collect_words(&super::schema(), &mut words);
+    words
+});
+
+/// Fields that hold times and numbers by name, and nobody's text.
+const FIXED_FIELDS: [&str; 8] = ["time", "zero", "started", "ended", "errno", "rosprobe", "kernel", "architecture"];
+
+/// The same file with placeholders.
+pub fn redact(opened: &Opened) -> Opened {
+    let observations: Vec<Observation> = opened.session.history().iter().map(parameters::without_values).collect();
+    let mut found = Found::default();
+    found.meta(&opened.meta);
+    for (original, observation) in opened.session.history().iter().zip(&observations) {
+        found.observation(original, observation);
+    }
+    let redactor = found.finish();
+    let mut session = Session::for_file();
+    let mut left_out = 0;
+    for observation in &observations {
+        match redactor.apply(observation) {
+            Some(observation) => session.observe(observation),
+            None => left_out += 1,
+        }
+    }
+    let findings = opened.session.findings().iter().filter_map(|finding| redactor.apply::<Finding>(finding)).collect();
+    session.finish_file(opened.meta.end, opened.session.forgotten(), findings);
+    let mut missing: Vec<String> = opened.missing.iter().map(|sentence| redactor.text(sentence)).collect();
+    if left_out > 0 {
+        missing.push(format!("{left_out} observations could not be redacted, and are left out."));
+    }
+    let meta =
+        redactor.apply::<Meta>(&opened.meta).unwrap_or_else(|| super::read::unknown_meta(Some(opened.meta.clock)));
+    Opened { meta: Meta { redacted: true, ..meta }, session, missing }
+}
+
+fn collect_words(schema: &Value, words: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match (key.as_str(), value) {
+                    ("const", Value::String(word)) => {
+                        words.insert(word.clone());
+                    }
+                    ("enum", Value::Array(list)) => {
+                        words.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
+                    }
+                    _ => collect_words(value, words),
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| collect_words(value, words)),
+        _ => {}
+    }
+}
+
+/// What there is to replace.
+#[derive(Default)]
+struct Found {
+    addresses: BTreeSet<IpAddr>,
+    names: Names,
+}
+
+impl Found {
+    fn meta(&mut self, meta: &Meta) {
+        if let Some(host) = &meta.host {
+            self.names.host(host);
+        }
+        if let Ok(value) = serde_json::to_value(meta) {
+            self.value("", &value);
+        }
+    }
+
+    fn observation(&mut self, original: &Observation, without_values: &Observation) {
+        if let Ok(value) = serde_json::to_value(without_values) {
+            if matches!(value["kind"].as_str(), Some("name-query" | "name-answer")) {
+                self.names.host(value["name"].as_str().unwrap_or_default());
+            }
+            self.value("", &value);
+        }
+        for secret in parameters::values(original) {
+            self.names.secret(&secret);
+        }
+    }
+
+    /// Looks through a value that stands in the field `key`.
+    fn value(&mut self, key: &str, value: &Value) {
+        match value {
+            Value::String(text) => self.string(key, text),
+            Value::Array(list) => {
+                if let [Value::String(name), Value::String(value)] = list.as_slice()
+                    && name.eq_ignore_ascii_case("host")
+                {
+                    self.names.host(text::without_port(value));
+                }
+                for item in list {
+                    // A line of the hosts file: an address, then its names.
+                    let names = key == "hosts" && item.is_array();
+                    self.value(if names { "host-line" } else { key }, item);
+                }
+            }
+            Value::Object(object) => {
+                for (key, value) in object {
+                    self.value(key, value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn string(&mut self, key: &str, value: &str) {
+        match key {
+            "host" | "hostname" | "host-line" | "ROS_HOSTNAME" | "HOSTNAME" => self.names.host(value),
+            "user" | "USER" | "LOGNAME" => self.names.user(value),
+            _ => {}
+        }
+        text::for_each_address(value, |address| {
+            self.addresses.insert(address);
+        });
+        text::for_each_uri_host(value, |host| self.names.host(host));
+        text::for_each_home(value, |user| self.names.user(user));
+    }
+
+    fn finish(self) -> Redactor {
+        Redactor { addresses: AddressMap::new(&self.addresses), names: self.names.finish() }
+    }
+}
+
+struct Redactor {
+    addresses: AddressMap,
+    names: Replacer,
+}
+
+impl Redactor {
+    /// The same thing with placeholders; `None` when it does not survive that.
+    fn apply<T: Serialize + DeserializeOwned>(&self, thing: &T) -> Option<T> {
+        let mut value = serde_json::to_value(thing).ok()?;
+        self.value("", &mut value);
+        serde_json::from_value(value).ok()
+    }
+
+    fn value(&self, key: &str, value: &mut Value) {
+        match value {
+            Value::String(text) if FIXED_FIELDS.contains(&key) || VOCABULARY.contains(text.as_str()) => {}
+            Value::String(text) if is_secret_field(key) => REDACTED.clone_into(text),
+            Value::String(text) => *text = self.text(text),
+            Value::Array(list) => self.list(key, list),
+            Value::Object(object) => {
+                let prefix = object.get("prefix").and_then(Value::as_u64);
+                for (key, value) in object.iter_mut() {
+                    self.value(key, value);
+                    if let (Some(prefix), "destination", Value::String(network)) = (prefix, key.as_str(), value) {
+                        *network = text::network(network, prefix);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn list(&self, key: &str, list: &mut [Value]) {
+        if key == "argv" || key == "command_line" {
+            parameters::redact_arguments(list);
+        }
+        if let [Value::String(name), Value::String(value)] = list
+            && is_secret_field(name)
+        {
+            REDACTED.clone_into(value);
+        }
+        for item in list {
+            self.value(key, item);
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.names.replace(&text::replace_addresses(text, |address| self.addresses.get(address)))
+    }
+}
+
+/// HTTP header fields and environment variables whose very purpose is a secret.
+fn is_secret_field(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie")
+        || ["password", "passwd", "secret", "token"].iter().any(|word| name.contains(word))
+}
