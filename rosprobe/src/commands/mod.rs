@@ -3,7 +3,10 @@
 mod check;
 mod doctor;
 mod domain;
+mod export;
+mod files;
 mod open;
+mod report;
 mod screen;
 
 use std::io;
@@ -36,6 +39,8 @@ enum Command {
     Doctor(doctor::Arguments),
     Domain(domain::Arguments),
     Open(open::Arguments),
+    Report(report::Arguments),
+    Export(export::Arguments),
 }
 
 /// What a command found.
@@ -55,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Domain(arguments) => domain::run(&arguments),
         Command::Open(arguments) => open::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
     };
     match result {
         Ok(Verdict::Clean) => ExitCode::SUCCESS,

@@ -1,0 +1,86 @@
+//! `rosprobe report`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+
+use super::Verdict;
+use super::files;
+use crate::diagnosis::Severity;
+use crate::lines::{Colour, Paint, Style};
+use crate::printable::printable;
+use crate::trace::{self, Opened, Report};
+
+/// What is wrong according to a file: a trace, a recording, a pcap or a pcapng
+///
+/// Several files of the same time are joined: both ends of a connection are matched by their addresses, and the clocks of the hosts
+/// are aligned.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Traces, recordings, pcap or pcapng files, compressed with gzip or not
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// For a person, for an issue, or for a script
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Replace parameter values, host names, user names and addresses by placeholders [default with --format markdown]
+    #[arg(long, overrides_with = "no_redact")]
+    redact: bool,
+    /// Leave everything as it is [default with --format text and json]
+    #[arg(long, overrides_with = "redact")]
+    no_redact: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a person
+    Text,
+    /// For an issue; redacted unless --no-redact is given
+    Markdown,
+    /// For a script: {"findings": [...], ...}
+    Json,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
+    let mut opened = files::open(&arguments.files)?;
+    let redact = arguments.redact || (arguments.format == Format::Markdown && !arguments.no_redact);
+    if redact {
+        opened = trace::redact(&opened);
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match arguments.format {
+        Format::Text => text(&mut out, &opened)?,
+        Format::Markdown => out.write_all(trace::markdown(&opened).as_bytes())?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &Report::of(&opened)).context("the report cannot be written")?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    let wrong = opened.session.findings().iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if wrong { Verdict::Errors } else { Verdict::Clean })
+}
+
+fn text(out: &mut impl Write, opened: &Opened) -> io::Result<()> {
+    let paint = Paint::for_stream(&io::stdout());
+    let style = Style { paint, zone: TimeZone::system() };
+    let report = Report::of(opened);
+    writeln!(out, "{}", paint.paint(Colour::Bold, printable(&trace::provenance(&opened.meta))))?;
+    for sentence in &opened.missing {
+        writeln!(out, "{} {}", paint.paint(Colour::Yellow, "incomplete"), printable(sentence))?;
+    }
+    for finding in report.findings {
+        writeln!(out, "\n{}", style.finding(finding).trim_end())?;
+    }
+    let (counts, links) = (report.counts, report.links);
+    if report.findings.is_empty() {
+        writeln!(out, "\n{}", paint.paint(Colour::Green, "Nothing wrong was found."))?;
+    }
+    writeln!(
+        out,
+        "\n{} errors, {} warnings, {} notes; links: {} ok, {} pending, {} failed; {} observations",
+        counts.error, counts.warning, counts.info, links.ok, links.pending, links.failed, report.observations
+    )
+}

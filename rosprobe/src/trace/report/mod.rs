@@ -1,0 +1,106 @@
+//! What is wrong according to one or several files, for a script or for an issue.
+
+mod markdown;
+
+use serde::Serialize;
+
+pub use self::markdown::markdown;
+use super::document::{Lost, Meta};
+use super::open::Opened;
+use crate::diagnosis::{Finding, Severity};
+use crate::graph::Health;
+
+/// `report --format json`.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    /// What is wrong, worst first.
+    pub findings: &'a [Finding],
+    /// How many findings of each severity there are.
+    pub counts: Counts,
+    /// How many links there are in each state.
+    pub links: Links,
+    /// Where the observations come from.
+    pub meta: &'a Meta,
+    /// How many observations there are.
+    pub observations: usize,
+    /// What is missing, and why; each a sentence.
+    pub missing: &'a [String],
+    /// What was lost while observing.
+    pub lost: Lost,
+}
+
+/// Findings by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Something that was asked for does not work.
+    pub error: usize,
+    /// It will not work for somebody, or may not.
+    pub warning: usize,
+    /// Worth knowing; no fault.
+    pub info: usize,
+}
+
+/// Links by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Links {
+    /// Everything that was seen of it succeeded.
+    pub ok: usize,
+    /// A stage is under way.
+    pub pending: usize,
+    /// A stage failed.
+    pub failed: usize,
+    /// Over.
+    pub gone: usize,
+}
+
+impl<'a> Report<'a> {
+    /// The report on an opened file.
+    pub fn of(opened: &'a Opened) -> Self {
+        let session = &opened.session;
+        Self {
+            findings: session.findings(),
+            counts: Counts::of(session.findings()),
+            links: Links::of(opened),
+            meta: &opened.meta,
+            observations: session.history().len(),
+            missing: &opened.missing,
+            lost: Lost { events: session.graph().lost(), observations: session.forgotten() },
+        }
+    }
+}
+
+impl Counts {
+    /// Counts findings.
+    pub fn of(findings: &[Finding]) -> Self {
+        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        Self { error: count(Severity::Error), warning: count(Severity::Warning), info: count(Severity::Info) }
+    }
+}
+
+impl Links {
+    fn of(opened: &Opened) -> Self {
+        let count = |health| opened.session.graph().links().filter(|link| link.health() == health).count();
+        Self {
+            ok: count(Health::Ok),
+            pending: count(Health::Pending),
+            failed: count(Health::Failed),
+            gone: count(Health::Gone),
+        }
+    }
+}
+
+/// Where the observations come from, in a line: `recorded on outer, Linux 6.12.0, 2026-11-21 06:00:00 UTC, 60 s`.
+pub fn provenance(meta: &Meta) -> String {
+    let mut parts = Vec::new();
+    if meta.files.is_empty() {
+        parts.push(format!("seen on {}", meta.host.as_deref().unwrap_or("an unknown host")));
+    } else {
+        parts.push(format!("read from {}", meta.files.join(" and ")));
+    }
+    if let Some(kernel) = &meta.kernel {
+        parts.push(format!("Linux {kernel}"));
+    }
+    parts.push(meta.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+    parts.push(format!("{:.1} s", std::time::Duration::from_nanos(meta.duration_ns).as_secs_f64()));
+    parts.join(", ")
+}
