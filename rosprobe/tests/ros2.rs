@@ -2,6 +2,8 @@
 
 #[path = "ros2/decoding.rs"]
 mod decoding;
+#[path = "ros2/findings.rs"]
+mod findings;
 #[path = "ros2/graph.rs"]
 mod graph;
 #[path = "ros2/hostile.rs"]

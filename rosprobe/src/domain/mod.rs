@@ -176,7 +176,8 @@ impl Ephemeral {
         Self { range, reserved }
     }
 
-    fn contains(&self, port: u32) -> bool {
+    /// True for a port that the system may hand out.
+    pub fn contains(&self, port: u32) -> bool {
         u16::try_from(port).is_ok_and(|port| {
             self.range.contains(&port) && !self.reserved.iter().any(|reserved| reserved.contains(&port))
         })

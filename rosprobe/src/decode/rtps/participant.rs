@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::cursor::{Cursor, Wrong};
 use super::message::Header;
 use super::parameters::{pid, properties, push_locator, sample_parameters, user_data_value};
-use crate::observation::dds::{Duration, Guid, GuidPrefix, ParticipantData};
+use crate::observation::dds::{Discovery, Duration, Guid, GuidPrefix, ParticipantData};
 
 /// What holds when an announcement names no lease (DDSI-RTPS 2.5, table 9.14).
 const DEFAULT_LEASE: Duration = Duration::Nanoseconds(100_000_000_000);
@@ -31,7 +31,7 @@ pub(super) fn participant(header: &Header, payload: &[u8]) -> Result<Participant
         host: None,
         enclave: None,
         secured: false,
-        discovery_server: false,
+        discovery: Discovery::Simple,
     };
     for (id, value) in sample_parameters(payload)? {
         parameter(&mut data, id, value)?;
@@ -67,7 +67,11 @@ fn apply_properties(data: &mut ParticipantData, mut properties: BTreeMap<String,
     data.pid = take(["__Pid", "fastdds.physical_data.process"]).and_then(|pid| pid.parse().ok());
     data.host = take(["__Hostname", "fastdds.physical_data.host"]);
     data.process_name = take(["__ProcessName", ""]);
-    data.discovery_server = take(["PARTICIPANT_TYPE", ""]).is_some_and(|kind| kind != "SIMPLE" && !kind.is_empty());
+    data.discovery = match take(["PARTICIPANT_TYPE", ""]).as_deref() {
+        Some("CLIENT" | "SUPER_CLIENT") => Discovery::Client,
+        Some("SERVER" | "BACKUP") => Discovery::Server,
+        _ => Discovery::Simple,
+    };
 }
 
 /// The participant that a key or an inline key hash names.

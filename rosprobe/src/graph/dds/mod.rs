@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 pub use self::endpoint::{Endpoint, Samples};
+pub(crate) use self::matching::{Mismatch, mismatch};
 pub use self::participant::{Gone, Participant};
 pub use self::sockets::{Attempt, SendFailure, UdpSockets};
 use super::{Link, LinkId, Node};
@@ -236,6 +237,24 @@ impl Dds {
     /// What UDP sockets of DDS tried and failed at.
     pub fn sockets(&self) -> &UdpSockets {
         &self.sockets
+    }
+
+    /// Writers and readers of one topic that live and may meet.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Endpoint, &Endpoint)> {
+        let pairs = self
+            .link_ids
+            .keys()
+            .filter_map(|(writer, reader)| Some((self.endpoints.get(writer)?, self.endpoints.get(reader)?)));
+        pairs.filter(|(writer, reader)| {
+            writer.gone.is_none()
+                && reader.gone.is_none()
+                && self.may_meet(writer.data.guid.prefix, reader.data.guid.prefix)
+        })
+    }
+
+    /// True when a reader of the participant acknowledged a writer of another one: unicast arrives there.
+    pub(crate) fn has_acknowledged(&self, guid_prefix: GuidPrefix) -> bool {
+        self.acknowledged.iter().any(|(reader, writer)| reader.prefix == guid_prefix && writer.prefix != guid_prefix)
     }
 
     /// Limits of rosprobe that were reached.

@@ -133,24 +133,27 @@ impl Participant {
             || !self.addresses.is_disjoint(&other.addresses)
     }
 
-    /// The process's pid and name, or the vendor and address, in words.
+    /// Its nodes and process, and in brackets its implementation and address.
     pub fn words(&self) -> String {
         let vendor = self.data.vendor.name();
-        let nodes: Vec<_> = self.nodes.iter().take(3).map(NodeEntities::full_name).collect();
-        let name = match (&self.process, nodes.is_empty()) {
-            (Some(process), true) => format!("{}[{}]", process.comm, process.pid),
-            (Some(process), false) => format!("{} ({}[{}])", nodes.join(", "), process.comm, process.pid),
-            (None, false) => nodes.join(", "),
-            (None, true) => match (&self.data.process_name, self.data.pid) {
-                (Some(name), Some(pid)) => format!("{name} (its pid {pid})"),
-                (None, Some(pid)) => format!("pid {pid}"),
-                _ => format!("participant {}", self.data.guid_prefix),
-            },
-        };
+        let name = self.name();
         match self.addresses.first() {
-            Some(address) => format!("{name}, {vendor} at {address}"),
-            None => format!("{name}, {vendor}"),
+            Some(address) => format!("{name} ({vendor} at {address})"),
+            None => format!("{name} ({vendor})"),
         }
+    }
+
+    fn name(&self) -> String {
+        let nodes: Vec<_> = self.nodes.iter().take(3).map(NodeEntities::full_name).collect();
+        let nodes = nodes.join(", ");
+        let process = match (&self.process, &self.data.process_name, self.data.pid) {
+            (Some(process), ..) => format!("{}[{}]", process.comm, process.pid),
+            (None, Some(name), Some(pid)) => format!("{name}[{pid}]"),
+            (None, None, Some(pid)) => format!("pid {pid}"),
+            _ if nodes.is_empty() => format!("participant {}", self.data.guid_prefix),
+            _ => return nodes,
+        };
+        if nodes.is_empty() { process } else { format!("{nodes} of {process}") }
     }
 }
 

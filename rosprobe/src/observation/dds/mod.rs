@@ -66,9 +66,22 @@ pub struct ParticipantData {
     /// True when it takes part in DDS-Security: its endpoints and data are encrypted.
     #[serde(default)]
     pub secured: bool,
-    /// True when it is a discovery server or a client of one (Fast DDS's `PARTICIPANT_TYPE`): it need not hear multicast.
+    /// How it finds others (Fast DDS's `PARTICIPANT_TYPE`).
     #[serde(default)]
-    pub discovery_server: bool,
+    pub discovery: Discovery,
+}
+
+/// How a participant finds others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Discovery {
+    /// By announcements to everybody.
+    #[default]
+    Simple,
+    /// Through a discovery server; it need not hear multicast.
+    Client,
+    /// It is a discovery server.
+    Server,
 }
 
 /// What a writer or a reader says of itself (SEDP).
