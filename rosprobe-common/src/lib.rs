@@ -1,2 +1,43 @@
-//! What the eBPF programs and user space share: event layouts and limits.
+//! What the eBPF programs and user space share: the configuration that the loader writes, the records that come back, and limits.
+//!
+//! Both sides are built from this file, but not at the same moment: the compiled object is committed. [`LAYOUT_VERSION`] is in the
+//! object, and the loader refuses another one.
 #![no_std]
+
+mod config;
+mod opening;
+mod record;
+mod socket;
+
+pub use config::{Config, KernelOffsets, Syscalls, UNKNOWN_OFFSET};
+pub use opening::{OPENING_BYTES, Opening, opening};
+pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, is_record_length};
+pub use socket::{DirectionState, Framing, Protocol, SocketFlags, SocketState};
+
+/// Changes whenever a shared layout or the meaning of a field changes.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
+pub const SOCKET_LIMIT: u32 = 16 * 1024;
+/// Threads inside `connect()`, `sendmmsg()` or `recvmmsg()` at one time; the least recently used is forgotten.
+pub const THREAD_LIMIT: u32 = 4 * 1024;
+/// Processes of which the end is reported; the least recently used is forgotten.
+pub const PROCESS_LIMIT: u32 = 8 * 1024;
+/// Processes that are followed because a watched command started them.
+pub const FOLLOWED_LIMIT: u32 = 8 * 1024;
+/// Default size of the ring buffer, in bytes.
+pub const RING_BUFFER_BYTES: u32 = 8 * 1024 * 1024;
+/// Default limit on the payload that is copied of one XML-RPC message, in bytes.
+pub const PAYLOAD_LIMIT: u32 = 1024 * 1024;
+/// Longest TCPROS header that is taken for one, in bytes. A longer length prefix is not TCPROS.
+pub const HEADER_LIMIT: u32 = 1024 * 1024;
+/// Longest message that is taken for one, in bytes: what roscpp refuses as well.
+pub const MESSAGE_LIMIT: u32 = 1_000_000_000;
+/// Bytes that are copied of each answer of a service: errors are text, and results can be anything.
+pub const SERVICE_ANSWER_LIMIT: u32 = 512;
+/// Bytes that are copied of each request to a service: its length says that it was asked, its arguments are nobody's business.
+pub const SERVICE_REQUEST_LIMIT: u32 = 4;
+/// Chunks of a socket that had been open before that are searched for the beginning of XML-RPC, before it is only counted.
+pub const MID_STREAM_LOOKS: u16 = 64;
+/// Segments of one vector that are looked at; Linux allows no more (`UIO_MAXIOV`).
+pub const IOVEC_LIMIT: u32 = 1024;

@@ -93,6 +93,11 @@ pub enum Fact {
     Process(Box<Process>),
     /// A network namespace was seen for the first time, or its addresses, routes or names changed.
     Namespace(Box<Namespace>),
+    /// The process, which is followed because a watched command started it, has a child now, which is followed as well.
+    Forked {
+        /// Process id of the child.
+        child: u32,
+    },
     /// The process ended.
     ProcessExited,
     /// `connect()` returned. `errno` is `None` on success; EINPROGRESS is a beginning, no failure.

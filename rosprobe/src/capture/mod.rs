@@ -1,10 +1,18 @@
 //! Where events come from: the kernel, `/proc`, or a packet capture.
 
 mod bounded;
+mod btf;
+mod capture_error;
+mod datagram;
+mod kernel;
+pub mod live;
 mod namespace;
 pub mod pcap;
 mod process;
+mod record;
 mod statistics;
 
+pub use self::capture_error::CaptureError;
+pub use self::live::{Description, LiveCapture, Options};
 pub use self::process::{ENVIRONMENT, ProcessTable};
 pub use self::statistics::Statistics;

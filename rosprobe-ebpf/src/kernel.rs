@@ -1,0 +1,169 @@
+//! Reading the kernel's structures by the offsets that user space found.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
+use rosprobe_common::{SocketAddress, UNKNOWN_OFFSET};
+
+use crate::maps::config;
+
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
+pub const TCP: u8 = 6;
+pub const UDP: u8 = 17;
+
+/// States of a TCP socket, `include/net/tcp_states.h`.
+pub mod tcp_state {
+    pub const ESTABLISHED: i32 = 1;
+    pub const SYN_SENT: i32 = 2;
+    pub const SYN_RECV: i32 = 3;
+    pub const FIN_WAIT1: i32 = 4;
+    pub const FIN_WAIT2: i32 = 5;
+}
+
+/// The bits of `task_struct.flags` of a kernel thread and of an io_uring worker: their registers are nobody's system call.
+const PF_KTHREAD_OR_IO_WORKER: u32 = 0x0020_0000 | 0x10;
+
+/// A value at `base + offset` in kernel memory; `None` where the offset is unknown or the memory cannot be read.
+#[inline(always)]
+pub fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
+    if offset == UNKNOWN_OFFSET || base == 0 {
+        return None;
+    }
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address and writes the whole value or fails.
+    let result = unsafe {
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, (base + u64::from(offset)) as *const _)
+    };
+    // SAFETY: written above.
+    (result == 0).then(|| unsafe { value.assume_init() })
+}
+
+/// The pid of the current process (its tgid).
+#[inline(always)]
+pub fn current_pid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The current task, as an address.
+#[inline(always)]
+pub fn current_task() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { generated::bpf_get_current_task() }
+}
+
+/// IP protocol number of a socket; 0 when unknown.
+#[inline(always)]
+pub fn protocol(sk: u64) -> u8 {
+    read::<u16>(sk, config!(offsets.sk_protocol)).map_or(0, |protocol| if protocol < 256 { protocol as u8 } else { 0 })
+}
+
+/// State of a TCP socket; 0 when unknown.
+#[inline(always)]
+pub fn state(sk: u64) -> i32 {
+    read::<u8>(sk, config!(offsets.skc_state)).map_or(0, i32::from)
+}
+
+/// Cookie of a socket; 0 when the kernel has not given one yet.
+#[inline(always)]
+pub fn cookie(sk: u64) -> u64 {
+    read::<u64>(sk, config!(offsets.skc_cookie)).unwrap_or(0)
+}
+
+/// Inode of a socket's network namespace; 0 when unknown.
+#[inline(always)]
+pub fn net_namespace(sk: u64) -> u32 {
+    read::<u64>(sk, config!(offsets.skc_net)).and_then(|net| read(net, config!(offsets.net_inum))).unwrap_or(0)
+}
+
+/// Bytes that the peer has not acknowledged; 0 when unknown.
+#[inline(always)]
+pub fn unacknowledged(sk: u64) -> u32 {
+    let written: Option<u32> = read(sk, config!(offsets.write_seq));
+    let acknowledged: Option<u32> = read(sk, config!(offsets.snd_una));
+    match (written, acknowledged) {
+        (Some(written), Some(acknowledged)) => written.wrapping_sub(acknowledged),
+        _ => 0,
+    }
+}
+
+/// This end of a socket.
+#[inline(always)]
+pub fn local(sk: u64, address: &mut SocketAddress) {
+    let port = read::<u16>(sk, config!(offsets.skc_num)).unwrap_or(0);
+    end(sk, address, port, config!(offsets.skc_rcv_saddr), config!(offsets.skc_v6_rcv_saddr));
+}
+
+/// The other end of a socket.
+#[inline(always)]
+pub fn remote(sk: u64, address: &mut SocketAddress) {
+    let port = read::<u16>(sk, config!(offsets.skc_dport)).unwrap_or(0);
+    end(sk, address, u16::from_be(port), config!(offsets.skc_daddr), config!(offsets.skc_v6_daddr));
+}
+
+#[inline(always)]
+fn end(sk: u64, address: &mut SocketAddress, port: u16, v4: u32, v6: u32) {
+    let family = read::<u16>(sk, config!(offsets.skc_family)).unwrap_or(0);
+    clear(address);
+    address.family = family;
+    address.port = port;
+    let (offset, size) = if family == AF_INET6 { (v6, 16) } else { (v4, 4) };
+    if offset != UNKNOWN_OFFSET {
+        // SAFETY: the helper checks the address; the array has 16 bytes. What cannot be read stays zero.
+        unsafe {
+            bpf_probe_read_kernel(address.address.as_mut_ptr().cast(), size, (sk + u64::from(offset)) as *const _)
+        };
+    }
+}
+
+/// Zeroes by words. Anything else becomes a loop over bytes, of which the verifier follows every turn.
+#[inline(always)]
+pub fn clear<T>(value: &mut T) {
+    let words: *mut u64 = (&raw mut *value).cast();
+    let mut at = 0;
+    while at < size_of::<T>() / 8 {
+        // SAFETY: inside `value`, which callers give aligned to words and with a size in whole words.
+        unsafe { core::ptr::write_volatile(words.add(at), 0) };
+        at += 1;
+    }
+}
+
+/// Copies by words, for the same reason.
+#[inline(always)]
+pub fn copy<T>(from: &T, to: &mut T) {
+    let (source, target): (*const u64, *mut u64) = ((&raw const *from).cast(), (&raw mut *to).cast());
+    let mut at = 0;
+    while at < size_of::<T>() / 8 {
+        // SAFETY: inside both, which callers give aligned to words and with a size in whole words.
+        unsafe { core::ptr::write_volatile(target.add(at), source.add(at).read()) };
+        at += 1;
+    }
+}
+
+/// The socket behind a descriptor of the current process; 0 when it is none, or unknown.
+#[inline(always)]
+pub fn socket_of(fd: i32) -> u64 {
+    walk(fd).unwrap_or(0)
+}
+
+#[inline(always)]
+fn walk(fd: i32) -> Option<u64> {
+    let files: u64 = read(current_task(), config!(offsets.task_files))?;
+    let table: u64 = read(files, config!(offsets.files_fdt))?;
+    let count: u32 = read(table, config!(offsets.fdtable_max_fds))?;
+    if fd < 0 || fd as u32 >= count {
+        return None;
+    }
+    let array: u64 = read(table, config!(offsets.fdtable_fd))?;
+    let file: u64 = read(array + u64::from(fd as u32) * 8, 0)?;
+    let socket: u64 = read(file, config!(offsets.file_private_data))?;
+    read(socket, config!(offsets.socket_sk))
+}
+
+/// Whether the current task's registers are those of a 64-bit system call of a program.
+#[inline(always)]
+pub fn in_native_syscall() -> bool {
+    let task = current_task();
+    let Some(flags) = read::<u32>(task, config!(offsets.task_flags)) else { return false };
+    let Some(compat) = read::<u32>(task, config!(offsets.task_compat)) else { return false };
+    flags & PF_KTHREAD_OR_IO_WORKER == 0 && compat & config!(offsets.task_compat_mask) == 0
+}

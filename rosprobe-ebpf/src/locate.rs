@@ -1,0 +1,172 @@
+//! Where the bytes of a send or receive are: the task is still inside its system call, so its registers tell.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_probe_read_user, bpf_task_pt_regs};
+use rosprobe_common::{Flow, IOVEC_LIMIT};
+
+use crate::kernel;
+use crate::maps::{BATCHES, Batch, config};
+
+/// Size of `struct msghdr` of user space.
+const MSGHDR: usize = 56;
+/// Size of `struct mmsghdr` of user space.
+const MMSGHDR: u64 = 64;
+
+/// Where payload is in user memory.
+#[derive(Clone, Copy)]
+pub struct Location {
+    /// The buffer, or the vector of segments.
+    pub address: u64,
+    /// Length of the buffer in bytes; unused for a vector.
+    pub length: u64,
+    /// Segments of the vector; 0: a buffer.
+    pub segments: u32,
+    /// Whether this is one message of several of a single call.
+    pub batch: bool,
+    /// Address of the peer's socket address, given by a send; 0 when none.
+    pub name: u64,
+    /// Its length.
+    pub name_length: u64,
+}
+
+/// A system call, as its registers show it.
+pub struct Call {
+    registers: u64,
+    /// Its number.
+    pub number: u32,
+}
+
+impl Call {
+    /// The call that the current task is in; `None` in kernel threads, io_uring's workers and 32-bit calls.
+    #[inline(always)]
+    pub fn current() -> Option<Self> {
+        if !kernel::in_native_syscall() {
+            return None;
+        }
+        // SAFETY: helpers; the task is the current one.
+        let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
+        let number = kernel::read::<u64>(registers, config!(offsets.regs_syscall))?;
+        // The x32 ABI sets a bit above the number, so its calls are in no table.
+        (number <= u64::from(u32::MAX)).then_some(Self { registers, number: number as u32 })
+    }
+
+    #[inline(always)]
+    fn argument<const N: usize>(&self) -> u64 {
+        kernel::read::<u64>(self.registers, config!(offsets.regs_argument[N])).unwrap_or(0)
+    }
+
+    /// Whether it is sendmmsg() or recvmmsg().
+    #[inline(always)]
+    pub fn is_batch(&self) -> bool {
+        self.number == config!(syscalls.sendmmsg) || self.number == config!(syscalls.recvmmsg)
+    }
+
+    /// Whether its descriptor leads to this socket. A file system's own socket is used inside other calls.
+    #[inline(always)]
+    pub fn is_on(&self, sk: u64) -> bool {
+        kernel::socket_of(self.argument::<0>() as i32) == sk
+    }
+
+    /// Where the bytes are; `None` for calls that are not known to have them in the process's memory.
+    /// For a batch, `index` says which message.
+    #[inline(always)]
+    pub fn location(&self, flow: Flow, index: u32) -> Option<Location> {
+        let sent = matches!(flow, Flow::Sent);
+        let number = self.number;
+        if number == if sent { config!(syscalls.write) } else { config!(syscalls.read) } {
+            return Some(self.buffer());
+        }
+        if number == if sent { config!(syscalls.sendto) } else { config!(syscalls.recvfrom) } {
+            let mut location = self.buffer();
+            if sent {
+                location.name = self.argument::<4>();
+                location.name_length = self.argument::<5>();
+            }
+            return Some(location);
+        }
+        if number == if sent { config!(syscalls.writev) } else { config!(syscalls.readv) }
+            || number == if sent { config!(syscalls.pwritev2) } else { config!(syscalls.preadv2) }
+        {
+            let segments = segments(self.argument::<2>());
+            return Some(Location { segments, ..self.buffer() });
+        }
+        if number == if sent { config!(syscalls.sendmsg) } else { config!(syscalls.recvmsg) } {
+            return message(self.argument::<1>(), sent, false);
+        }
+        if number == if sent { config!(syscalls.sendmmsg) } else { config!(syscalls.recvmmsg) } {
+            return message(self.argument::<1>() + u64::from(index) * MMSGHDR, sent, true);
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn buffer(&self) -> Location {
+        Location {
+            address: self.argument::<1>(),
+            length: self.argument::<2>(),
+            segments: 0,
+            batch: false,
+            name: 0,
+            name_length: 0,
+        }
+    }
+
+    /// Which message of sendmmsg() or recvmmsg() this is; `None` when that cannot be known.
+    ///
+    /// The hooks fire once a message. A call ends with its last message, with a failure, or with a send that took only a part
+    /// ([`end_batch`]). A receive with a time-out can end unseen, so there is no telling.
+    #[inline(always)]
+    pub fn batch_index(&self, cookie: u64, failed: bool) -> Option<u32> {
+        let count = self.argument::<2>() as u32;
+        let count = if count > IOVEC_LIMIT { IOVEC_LIMIT } else { count };
+        if count > 1 && self.number == config!(syscalls.recvmmsg) && self.argument::<4>() != 0 {
+            return None;
+        }
+        let vector = self.argument::<1>();
+        let thread = bpf_get_current_pid_tgid();
+        let index = match BATCHES.get_ptr(&thread) {
+            // SAFETY: this thread's own entry.
+            Some(batch) => unsafe {
+                if (*batch).cookie == cookie && (*batch).vector == vector && (*batch).count == count {
+                    (*batch).next
+                } else {
+                    0
+                }
+            },
+            None => 0,
+        };
+        if failed || index + 1 >= count {
+            let _ = BATCHES.remove(&thread);
+        } else {
+            let _ = BATCHES.insert(&thread, &Batch { cookie, vector, count, next: index + 1 }, 0);
+        }
+        Some(index)
+    }
+}
+
+/// The current thread's sendmmsg() stops after this message.
+#[inline(always)]
+pub fn end_batch() {
+    let _ = BATCHES.remove(bpf_get_current_pid_tgid());
+}
+
+#[inline(always)]
+fn segments(count: u64) -> u32 {
+    if count > u64::from(IOVEC_LIMIT) { IOVEC_LIMIT } else { count as u32 }
+}
+
+#[inline(always)]
+fn message(address: u64, sent: bool, batch: bool) -> Option<Location> {
+    // name, name length, segments, their number, and what is of no interest.
+    let mut header = [0u64; MSGHDR / 8];
+    // SAFETY: the helper checks the address and writes at most the array.
+    if unsafe { bpf_probe_read_user(header.as_mut_ptr().cast(), MSGHDR as u32, address as *const _) } != 0 {
+        return None;
+    }
+    let segments = segments(header[3]);
+    if segments == 0 {
+        return None;
+    }
+    let (name, name_length) = if sent { (header[0], header[1] & 0xffff_ffff) } else { (0, 0) };
+    Some(Location { address: header[2], length: 0, segments, batch, name, name_length })
+}

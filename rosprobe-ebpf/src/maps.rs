@@ -1,0 +1,92 @@
+//! The maps, and the constants that the loader writes.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use rosprobe_common::{
+    Config, FOLLOWED_LIMIT, LAYOUT_VERSION, PROCESS_LIMIT, RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState,
+    THREAD_LIMIT,
+};
+
+/// Written by the loader before the programs are loaded; zero in the object.
+#[unsafe(no_mangle)]
+pub static CONFIG: Config = Config::ZERO;
+
+/// A member of [`CONFIG`], read in such a way that the compiler does not fold its value in the object.
+macro_rules! config {
+    ($($member:tt)+) => {
+        // SAFETY: CONFIG is a static of this program; volatile because the loader replaces its value.
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::CONFIG.$($member)+) }
+    };
+}
+pub(crate) use config;
+
+/// As many entries as the version of the shared layouts: the loader refuses an object with another number.
+#[map]
+pub static LAYOUT: Array<u32> = Array::with_max_entries(LAYOUT_VERSION, 0);
+
+/// What goes to user space, in the order of the commits of all processors.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BUFFER_BYTES, 0);
+
+/// Records that found the ring buffer full.
+#[map]
+pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Sockets by cookie.
+#[map]
+pub static SOCKETS: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(SOCKET_LIMIT, 0);
+
+/// Threads inside connect(), by pid and tgid.
+#[map]
+pub static CONNECTS: LruHashMap<u64, Connect> = LruHashMap::with_max_entries(THREAD_LIMIT, 0);
+
+/// Threads inside sendmmsg() or recvmmsg(), by pid and tgid.
+#[map]
+pub static BATCHES: LruHashMap<u64, Batch> = LruHashMap::with_max_entries(THREAD_LIMIT, 0);
+
+/// Processes that records named: their end is reported.
+#[map]
+pub static PROCESSES: LruHashMap<u32, u8> = LruHashMap::with_max_entries(PROCESS_LIMIT, 0);
+
+/// Processes whose children are reported; user space puts the first one in.
+#[map]
+pub static FOLLOWED: HashMap<u32, u8> = HashMap::with_max_entries(FOLLOWED_LIMIT, 0);
+
+/// How many sockets of each processor were named by a number of our own.
+#[map]
+pub static NUMBERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// A call of connect() that has not returned.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Connect {
+    /// When it was called.
+    pub started: u64,
+    /// The kernel's socket behind the descriptor at that moment; 0 when unknown.
+    pub sk: u64,
+    /// The socket's cookie, once a state change in this thread gave it; 0 before.
+    pub cookie: u64,
+    /// What it shall connect to.
+    pub address: SocketAddress,
+    /// The descriptor.
+    pub fd: i32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Where a call of sendmmsg() or recvmmsg() has got to.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Batch {
+    /// The socket.
+    pub cookie: u64,
+    /// The vector in user memory.
+    pub vector: u64,
+    /// Its length.
+    pub count: u32,
+    /// The message that comes next.
+    pub next: u32,
+}
+
+/// A socket of which nothing is known; in a map's memory, so that no stack is spent on it.
+pub static EMPTY_SOCKET: SocketState = SocketState::EMPTY;

@@ -1,0 +1,284 @@
+//! Sends and receives on any socket, after they are done. An unrelated socket costs one map look-up.
+
+use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use rosprobe_common::{Cut, Flow, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketAddress, SocketFlags, SocketState};
+
+use crate::connect::{fresh, user_address};
+use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
+use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP, tcp_state};
+use crate::locate::{Call, Location, end_batch};
+use crate::maps::{SOCKETS, config};
+use crate::process;
+use crate::stream::{next_message, walk};
+
+const SENT: usize = 0;
+const RECEIVED: usize = 1;
+
+const MSG_OOB: i32 = 0x1;
+const MSG_PEEK: i32 = 0x2;
+const MSG_TRUNC: i32 = 0x20;
+const MSG_ERRQUEUE: i32 = 0x2000;
+
+const EINTR: i32 = 4;
+const EAGAIN: i32 = 11;
+/// `ERESTARTSYS` and its like: the call begins again and the process never sees them.
+const RESTARTS: core::ops::RangeInclusive<i32> = 512..=516;
+
+const DNS_PORT: u16 = 53;
+
+#[btf_tracepoint(function = "sock_send_length")]
+fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
+    done::<SENT>(ctx.arg(0), ctx.arg(1), 0);
+    0
+}
+
+#[btf_tracepoint(function = "sock_recv_length")]
+fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
+    done::<RECEIVED>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    0
+}
+
+#[inline(always)]
+fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
+    // SAFETY: a trusted argument of the tracepoint; the verifier checks the offset against the kernel's own description.
+    let family = unsafe { sk.add(config!(offsets.skc_family) as usize).cast::<u16>().read_volatile() };
+    if family != AF_INET && family != AF_INET6 {
+        return;
+    }
+    // SAFETY: a trusted argument of the tracepoint.
+    let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
+    // SAFETY: memory of the map.
+    match SOCKETS.get_ptr_mut(&cookie).map(|state| unsafe { &mut *state }) {
+        Some(state) if state.protocol == Protocol::Other as u8 => {}
+        Some(state) => transferred::<FLOW>(state, sk as u64, cookie, result, flags),
+        None => {
+            if let Some(state) = first_sight(sk as u64, cookie, result) {
+                transferred::<FLOW>(state, sk as u64, cookie, result, flags);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn flow<const FLOW: usize>() -> Flow {
+    if FLOW == SENT { Flow::Sent } else { Flow::Received }
+}
+
+/// A socket that had not called connect or been accepted since the capture began.
+#[inline(always)]
+fn first_sight<'a>(sk: u64, cookie: u64, result: i32) -> Option<&'a mut SocketState> {
+    let protocol = kernel::protocol(sk);
+    if protocol == UDP {
+        return fresh(cookie);
+    }
+    if protocol != TCP || (result < 0 && kernel::state(sk) != tcp_state::ESTABLISHED) {
+        return None;
+    }
+    let state = fresh(cookie)?;
+    state.protocol = Protocol::MidStream as u8;
+    emit(&Socket { sk, cookie, protocol, remote: None }, &Fact::here(Kind::AlreadyOpen));
+    Some(state)
+}
+
+#[inline(always)]
+fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) {
+    let call = Call::current();
+    let batch = call.as_ref().is_some_and(Call::is_batch);
+    let index = match &call {
+        Some(call) if batch => call.batch_index(cookie, result < 0),
+        _ => Some(0),
+    };
+    if FLOW == RECEIVED && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB) != 0 {
+        return;
+    }
+    let pid = kernel::current_pid();
+    if state.pid != pid {
+        state.pid = pid;
+        process::remember(pid);
+    }
+    if FLOW == SENT && config!(offsets.write_seq) != rosprobe_common::UNKNOWN_OFFSET {
+        remember_unacknowledged(state, sk, result);
+    }
+    let protocol = if state.protocol == Protocol::Dns as u8 || state.protocol == Protocol::Rtps as u8 {
+        UDP
+    } else {
+        kernel::protocol(sk)
+    };
+    let socket = Socket { sk, cookie, protocol, remote: None };
+    if result < 0 {
+        failed::<FLOW>(state, &socket, -result);
+        return;
+    }
+    if result == 0 {
+        if FLOW == RECEIVED && protocol == TCP {
+            end_of_stream(state, &socket);
+        }
+        return;
+    }
+    state.direction[FLOW].failures = 0;
+    turn::<FLOW>(state);
+    if protocol == TCP && !batch && counted::<FLOW>(state, result as u32) {
+        return;
+    }
+    let location = located::<FLOW>(state, sk, call.as_ref(), index, protocol == TCP && flags & MSG_TRUNC != 0);
+    if protocol == UDP {
+        datagram::<FLOW>(state, &socket, location, result as u32, pid);
+        return;
+    }
+    match location {
+        Some(location) => {
+            if walk(state, &socket, &location, result as u32, pid, flow::<FLOW>()) {
+                end_batch();
+            }
+        }
+        None => unreadable::<FLOW>(state, &socket, result as u32, pid),
+    }
+}
+
+/// Most of a robot's bytes: inside a message, or of a socket of which only the bytes are counted. No memory is looked at.
+#[inline(always)]
+fn counted<const FLOW: usize>(state: &mut SocketState, length: u32) -> bool {
+    let topic = state.protocol == Protocol::Topic as u8;
+    let direction = &mut state.direction[FLOW];
+    let lost = topic && direction.framing == Framing::Lost as u8;
+    let counting = state.protocol == Protocol::MidStream as u8 && state.looked >= MID_STREAM_LOOKS;
+    let inside = topic && direction.framing == Framing::Body as u8 && direction.remaining >= length;
+    if !lost && !counting && !inside {
+        return false;
+    }
+    direction.bytes += u64::from(length);
+    direction.uncopied += u64::from(length);
+    if inside {
+        direction.remaining -= length;
+        if direction.remaining == 0 {
+            direction.messages += 1;
+            next_message(state, FLOW as u32);
+        }
+    }
+    true
+}
+
+/// When the other side of a conversation had the word before, this is the beginning of a message.
+#[inline(always)]
+fn turn<const FLOW: usize>(state: &mut SocketState) {
+    let read_last = state.flags & SocketFlags::TURNED != 0;
+    if read_last == (FLOW == RECEIVED) {
+        return;
+    }
+    state.flags ^= SocketFlags::TURNED;
+    if state.protocol == Protocol::XmlRpc as u8 {
+        state.direction[FLOW].copied = 0;
+    }
+}
+
+#[inline(always)]
+fn remember_unacknowledged(state: &mut SocketState, sk: u64, result: i32) {
+    if state.protocol == Protocol::Topic as u8
+        || state.protocol == Protocol::Service as u8
+        || state.protocol == Protocol::MidStream as u8
+    {
+        let sent = if result > 0 { result as u32 } else { 0 };
+        state.unacknowledged = kernel::unacknowledged(sk).saturating_sub(sent);
+    }
+}
+
+#[inline(always)]
+fn failed<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, errno: i32) {
+    if errno == EAGAIN || errno == EINTR || RESTARTS.contains(&errno) {
+        return;
+    }
+    let direction = &mut state.direction[FLOW];
+    if direction.errno != errno {
+        direction.failures = 0;
+    }
+    direction.errno = errno;
+    direction.failures += 1;
+    // A process that repeats a failing call without end shall not fill the ring buffer: 1, 2, 4, 8, ...
+    if direction.failures & (direction.failures - 1) == 0 {
+        let flow = flow::<FLOW>();
+        emit(socket, &Fact { errno, value: direction.failures, flow, ..Fact::here(Kind::IoFailed) });
+    }
+}
+
+/// A receive of 0 bytes: the end, unless the process asked for 0 bytes.
+#[inline(always)]
+fn end_of_stream(state: &mut SocketState, socket: &Socket<'_>) {
+    let now = kernel::state(socket.sk);
+    let open = now == tcp_state::ESTABLISHED || now == tcp_state::FIN_WAIT1 || now == tcp_state::FIN_WAIT2;
+    if !open && state.flags & SocketFlags::PEER_CLOSED == 0 {
+        state.flags |= SocketFlags::PEER_CLOSED;
+        emit(socket, &Fact::here(Kind::PeerClosed));
+    }
+}
+
+#[inline(always)]
+fn located<const FLOW: usize>(
+    state: &mut SocketState,
+    sk: u64,
+    call: Option<&Call>,
+    index: Option<u32>,
+    discarded: bool,
+) -> Option<Location> {
+    let call = call?;
+    if discarded {
+        return None;
+    }
+    if state.flags & SocketFlags::USER == 0 {
+        if !call.is_on(sk) {
+            return None;
+        }
+        state.flags |= SocketFlags::USER;
+    }
+    call.location(flow::<FLOW>(), index?)
+}
+
+/// Bytes went by that nobody can look at: io_uring, splice, sendfile, a 32-bit program.
+#[inline(always)]
+fn unreadable<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, length: u32, pid: u32) {
+    let direction = &mut state.direction[FLOW];
+    let offset = direction.bytes;
+    direction.bytes += u64::from(length);
+    direction.framing = Framing::Lost as u8;
+    if state.protocol != Protocol::XmlRpc as u8 && state.protocol != Protocol::Undecided as u8 {
+        direction.uncopied += u64::from(length);
+        return;
+    }
+    let undecided = state.protocol == Protocol::Undecided as u8;
+    if undecided {
+        state.protocol = Protocol::MidStream as u8;
+    }
+    let flow = flow::<FLOW>();
+    let kind = Kind::Stream;
+    let fact = Fact { kind, value: offset, errno: 0, fd: 0, flow, pid, current: true };
+    emit_payload(socket, &fact, &Payload { address: 0, copy: 0, length, cut: Cut::Unreadable });
+}
+
+#[inline(always)]
+fn datagram<const FLOW: usize>(
+    state: &mut SocketState,
+    socket: &Socket<'_>,
+    location: Option<Location>,
+    length: u32,
+    pid: u32,
+) {
+    let Some(location) = location else {
+        // What it would have been stays unknown; the next one may be readable.
+        return;
+    };
+    let mut peer = SocketAddress::NONE;
+    if location.name == 0 || !user_address(location.name, location.name_length, &mut peer) {
+        kernel::remote(socket.sk, &mut peer);
+    }
+    if state.protocol == Protocol::Undecided as u8 && peer.port == DNS_PORT {
+        state.protocol = Protocol::Dns as u8;
+    }
+    if state.protocol == Protocol::Dns as u8 || state.protocol == Protocol::Undecided as u8 {
+        let socket = Socket { remote: Some(&peer), ..*socket };
+        walk(state, &socket, &location, length, pid, flow::<FLOW>());
+    } else {
+        state.direction[FLOW].bytes += u64::from(length);
+    }
+    state.direction[FLOW].messages += 1;
+}

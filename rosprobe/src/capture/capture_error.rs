@@ -1,0 +1,164 @@
+//! Why a live capture cannot be, and what to do about it.
+
+use std::io;
+
+use aya::EbpfError;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+use caps::{CapSet, Capability};
+
+use super::btf::BtfError;
+
+const SETCAP: &str =
+    "sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep $(which rosprobe)";
+const ELSEWHERE: &str = "`tcpdump -i any -w FILE` and `rosprobe open FILE` work here";
+
+/// Why a live capture cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The process may not load programs.
+    #[error("rosprobe may not load eBPF programs: it lacks {0}; run it as `sudo rosprobe watch`, or once `{SETCAP}`")]
+    Capabilities(String),
+    /// No registers and system calls known.
+    #[error("rosprobe does not know the system calls of {0}, only those of x86_64 and aarch64; {ELSEWHERE}")]
+    Architecture(&'static str),
+    /// The kernel does not describe itself.
+    #[error(
+        "this kernel ({release}) does not describe its structures: {reason}; it needs CONFIG_DEBUG_INFO_BTF=y; {ELSEWHERE}"
+    )]
+    NoBtf {
+        /// Its release.
+        release: String,
+        /// What reading the description said.
+        reason: String,
+    },
+    /// The kernel's description lacks something.
+    #[error(
+        "/sys/kernel/btf/vmlinux cannot be used: {0}; please report this with the output of `uname -r`; {ELSEWHERE}"
+    )]
+    Btf(BtfError),
+    /// tracefs cannot be mounted.
+    #[error(
+        "tracefs cannot be mounted on /sys/kernel/tracing: {0}; run `sudo mount -t tracefs tracefs /sys/kernel/tracing`"
+    )]
+    Tracefs(nix::Error),
+    /// tracefs has no system calls in it.
+    #[error("this kernel has no tracepoints for system calls; it needs CONFIG_FTRACE_SYSCALLS=y; {ELSEWHERE}")]
+    NoSyscallTracepoints,
+    /// A tracepoint is not what it should be.
+    #[error("{0}; rosprobe needs the tracepoints of connect(); {ELSEWHERE}")]
+    Tracepoint(String),
+    /// The object or its maps were refused.
+    #[error("the kernel refused rosprobe's maps: {0}; {hint}", hint = lockdown_hint())]
+    Object(#[source] Box<EbpfError>),
+    /// Object and program do not fit together.
+    #[error(
+        "the eBPF object has layout {object} and this program {loader}: build rosprobe again after `cargo xtask ebpf build`"
+    )]
+    Layout {
+        /// Of the object.
+        object: u32,
+        /// Of this program.
+        loader: u32,
+    },
+    /// The object lacks a map.
+    #[error("the eBPF object has no map {0}: build rosprobe again after `cargo xtask ebpf build`")]
+    Missing(&'static str),
+    /// A tracepoint that this kernel is too old for.
+    #[error("this kernel ({release}) has no tracepoint {name}, which came with Linux {since}; {ELSEWHERE}")]
+    KernelTooOld {
+        /// Its release.
+        release: String,
+        /// The tracepoint.
+        name: &'static str,
+        /// Where it came.
+        since: &'static str,
+    },
+    /// A program was refused.
+    #[error("the kernel ({release}) refused the program on {name}: {reason}; {hint}", hint = lockdown_hint())]
+    Program {
+        /// Its release.
+        release: String,
+        /// The tracepoint.
+        name: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A map could not be read or written.
+    #[error("the map {name} cannot be used: {source}; start rosprobe again")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// What the kernel said.
+        source: Box<MapError>,
+    },
+    /// The ring buffer could not be waited for.
+    #[error("the ring buffer cannot be waited for: {0}; start rosprobe again")]
+    Poll(io::Error),
+}
+
+impl CaptureError {
+    pub(super) fn no_btf(release: &str, reason: &dyn std::error::Error) -> Self {
+        Self::NoBtf { release: release.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(super) fn map(name: &'static str) -> impl FnOnce(MapError) -> Self {
+        move |source| Self::Map { name, source: Box::new(source) }
+    }
+
+    pub(super) fn program(name: &'static str, release: &str, error: ProgramError) -> Self {
+        let release = release.to_owned();
+        if let (ProgramError::Btf(_), Some(since)) = (&error, since(name)) {
+            return Self::KernelTooOld { release, name, since };
+        }
+        let reason = match error {
+            ProgramError::LoadError { io_error, verifier_log } => {
+                let log = verifier_log.to_string();
+                let lines: Vec<_> = log.lines().rev().filter(|line| !line.is_empty()).take(8).collect();
+                let last = lines.into_iter().rev().collect::<Vec<_>>().join(" | ");
+                if last.is_empty() { io_error.to_string() } else { format!("{io_error} ({last})") }
+            }
+            other => other.to_string(),
+        };
+        Self::Program { release, name, reason }
+    }
+}
+
+/// The version of Linux that brought a tracepoint.
+fn since(tracepoint: &str) -> Option<&'static str> {
+    match tracepoint {
+        "sock_send_length" | "sock_recv_length" => Some("6.3"),
+        "inet_sk_error_report" => Some("5.14"),
+        "inet_sock_set_state" | "tcp_retransmit_skb" | "tcp_destroy_sock" => Some("4.16"),
+        _ => None,
+    }
+}
+
+/// Fails when this process may not load tracing programs.
+pub(super) fn check_capabilities() -> Result<(), CaptureError> {
+    let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    if has(Capability::CAP_SYS_ADMIN) {
+        return Ok(());
+    }
+    let missing: Vec<_> = [Capability::CAP_BPF, Capability::CAP_PERFMON]
+        .into_iter()
+        .filter(|capability| !has(*capability))
+        .map(|capability| capability.to_string())
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(CaptureError::Capabilities(missing.join(" and "))) }
+}
+
+/// Release of the running kernel.
+pub(super) fn release() -> String {
+    nix::sys::utsname::uname()
+        .map_or_else(|_| "unknown".to_owned(), |name| name.release().to_string_lossy().into_owned())
+}
+
+fn lockdown_hint() -> &'static str {
+    let mode = std::fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    if mode.contains("[confidentiality]") {
+        "kernel lockdown is in its confidentiality mode, which forbids tracing: boot with lockdown=integrity"
+    } else {
+        "`sudo rosprobe doctor` looks for the reason; `tcpdump -i any -w FILE` and `rosprobe open FILE` work in any case"
+    }
+}

@@ -1,0 +1,177 @@
+//! What this kernel offers: offsets in its structures, numbers of its system calls, arguments of its tracepoints.
+
+use std::fs;
+use std::path::Path;
+
+use rosprobe_common::{Config, KernelOffsets, LAYOUT_VERSION, Syscalls, UNKNOWN_OFFSET};
+
+use super::btf::{Btf, BtfError};
+
+/// An architecture whose registers and system calls are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// As `uname -m` says.
+    pub name: &'static str,
+    /// Numbers of the system calls that carry payload.
+    pub syscalls: Syscalls,
+    /// Offset of the system call's number in `struct pt_regs`.
+    regs_syscall: u32,
+    /// Offsets of its arguments.
+    regs_argument: [u32; 6],
+    /// Where in `task_struct` a 32-bit system call shows, and which bits of that word.
+    compat: (&'static str, u32),
+}
+
+/// `arch/x86/entry/syscalls/syscall_64.tbl`, `arch/x86/include/asm/ptrace.h`; `TS_COMPAT` of `thread_info.status`.
+pub const X86_64: Architecture = Architecture {
+    name: "x86_64",
+    syscalls: Syscalls {
+        read: 0,
+        write: 1,
+        readv: 19,
+        writev: 20,
+        preadv2: 327,
+        pwritev2: 328,
+        sendto: 44,
+        recvfrom: 45,
+        sendmsg: 46,
+        recvmsg: 47,
+        sendmmsg: 307,
+        recvmmsg: 299,
+    },
+    regs_syscall: 15 * 8,
+    regs_argument: [14 * 8, 13 * 8, 12 * 8, 7 * 8, 9 * 8, 8 * 8],
+    compat: ("thread_info.status", 0x2),
+};
+
+/// `include/uapi/asm-generic/unistd.h`, `arch/arm64/include/asm/ptrace.h`; `TIF_32BIT` of `thread_info.flags`.
+///
+/// The first argument is taken from `orig_x0`, because `regs[0]` becomes the result.
+pub const AARCH64: Architecture = Architecture {
+    name: "aarch64",
+    syscalls: Syscalls {
+        read: 63,
+        write: 64,
+        readv: 65,
+        writev: 66,
+        preadv2: 286,
+        pwritev2: 287,
+        sendto: 206,
+        recvfrom: 207,
+        sendmsg: 211,
+        recvmsg: 212,
+        sendmmsg: 269,
+        recvmmsg: 243,
+    },
+    regs_syscall: 35 * 8,
+    regs_argument: [34 * 8, 8, 2 * 8, 3 * 8, 4 * 8, 5 * 8],
+    compat: ("thread_info.flags", 1 << 22),
+};
+
+/// The architecture of that name.
+pub fn architecture(name: &str) -> Option<Architecture> {
+    [X86_64, AARCH64].into_iter().find(|architecture| architecture.name == name)
+}
+
+/// Offsets of a system call tracepoint's fields, read from its `format` file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectFields {
+    /// `fd` of `sys_enter_connect`.
+    pub fd: u32,
+    /// `uservaddr` of `sys_enter_connect`.
+    pub address: u32,
+    /// `addrlen` of `sys_enter_connect`.
+    pub length: u32,
+    /// `ret` of `sys_exit_connect`.
+    pub result: u32,
+}
+
+impl ConnectFields {
+    /// Reads them below a mounted tracefs; the file that does not have them is the error.
+    pub fn read(tracefs: &Path) -> Result<Self, String> {
+        let file = |name: &str| tracefs.join("events/syscalls").join(name).join("format");
+        let (enter, exit) = (file("sys_enter_connect"), file("sys_exit_connect"));
+        let text = |path: &Path| {
+            fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+        };
+        let (entered, exited) = (text(&enter)?, text(&exit)?);
+        let find = |text: &str, field: &str, path: &Path| {
+            field_offset(text, field).ok_or_else(|| format!("{} has no field {field}", path.display()))
+        };
+        Ok(Self {
+            fd: find(&entered, "fd", &enter)?,
+            address: find(&entered, "uservaddr", &enter)?,
+            length: find(&entered, "addrlen", &enter)?,
+            result: find(&exited, "ret", &exit)?,
+        })
+    }
+}
+
+/// Offset of a field in a tracepoint's `format`: `field:int fd; offset:16; size:8; signed:0;`.
+fn field_offset(format: &str, name: &str) -> Option<u32> {
+    format.lines().find_map(|line| {
+        let mut parts = line.trim().strip_prefix("field:")?.split(';').map(str::trim);
+        let declared = parts.next()?.rsplit([' ', '*']).next()?;
+        let offset = parts.find_map(|part| part.strip_prefix("offset:"))?;
+        if declared == name { offset.parse().ok() } else { None }
+    })
+}
+
+/// Everything that the programs have to know of this kernel.
+pub fn config(
+    btf: &Btf<'_>,
+    architecture: &Architecture,
+    connect: ConnectFields,
+    payload_limit: u32,
+    log: bool,
+) -> Result<Config, BtfError> {
+    Ok(Config {
+        layout_version: LAYOUT_VERSION,
+        payload_limit,
+        log: u32::from(log),
+        offsets: offsets(btf, architecture, connect)?,
+        syscalls: architecture.syscalls,
+    })
+}
+
+fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -> Result<KernelOffsets, BtfError> {
+    let common = |member| btf.offset("sock_common", member);
+    let maybe = |found: Result<u32, BtfError>| found.unwrap_or(UNKNOWN_OFFSET);
+    let (compat, task_compat_mask) = architecture.compat;
+    Ok(KernelOffsets {
+        skc_daddr: common("skc_daddr")?,
+        skc_rcv_saddr: common("skc_rcv_saddr")?,
+        skc_dport: common("skc_dport")?,
+        skc_num: common("skc_num")?,
+        skc_family: common("skc_family")?,
+        skc_state: common("skc_state")?,
+        // A kernel without IPv6 has no such members.
+        skc_v6_daddr: maybe(common("skc_v6_daddr")),
+        skc_v6_rcv_saddr: maybe(common("skc_v6_rcv_saddr")),
+        skc_net: maybe(common("skc_net.net")),
+        skc_cookie: common("skc_cookie")?,
+        net_inum: maybe(btf.offset("net", "ns.inum")),
+        sk_protocol: btf.offset("sock", "sk_protocol")?,
+        sk_err: btf.offset("sock", "sk_err")?,
+        write_seq: maybe(btf.offset("tcp_sock", "write_seq")),
+        snd_una: maybe(btf.offset("tcp_sock", "snd_una")),
+        socket_sk: btf.offset("socket", "sk")?,
+        file_private_data: btf.offset("file", "private_data")?,
+        task_files: btf.offset("task_struct", "files")?,
+        files_fdt: btf.offset("files_struct", "fdt")?,
+        fdtable_fd: btf.offset("fdtable", "fd")?,
+        fdtable_max_fds: btf.offset("fdtable", "max_fds")?,
+        task_flags: btf.offset("task_struct", "flags")?,
+        task_tgid: btf.offset("task_struct", "tgid")?,
+        task_signal: btf.offset("task_struct", "signal")?,
+        signal_live: btf.offset("signal_struct", "live")?,
+        task_compat: btf.offset("task_struct", compat)?,
+        task_compat_mask,
+        regs_syscall: architecture.regs_syscall,
+        regs_argument: architecture.regs_argument,
+        enter_fd: connect.fd,
+        enter_address: connect.address,
+        enter_length: connect.length,
+        exit_result: connect.result,
+    })
+}

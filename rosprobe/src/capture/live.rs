@@ -1,0 +1,410 @@
+//! The live capture: loads the programs, attaches them, and drains what they say.
+//!
+//! All processors write into one ring buffer, and records come out in the order in which they were reserved there. That is the order
+//! of events within one thread, but two threads that use one socket at the same moment may change places: sort by time and
+//! by stream offset where it matters.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
+use aya::programs::{BtfTracePoint, Program, ProgramError, TracePoint};
+use aya::{Ebpf, EbpfLoader};
+use rosprobe_common::{Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::btf::{self, Btf};
+use super::capture_error::CaptureError;
+use super::datagram::Datagrams;
+use super::kernel::{self, ConnectFields};
+use super::process::ProcessTable;
+use super::record::Parsed;
+use super::statistics::Statistics;
+use crate::errno::Errno;
+use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/rosprobe.bpf.o"));
+
+/// BTF tracepoints, and what each is for.
+const TRACEPOINTS: [&str; 8] = [
+    "inet_sock_set_state",
+    "inet_sk_error_report",
+    "tcp_retransmit_skb",
+    "tcp_destroy_sock",
+    "sock_send_length",
+    "sock_recv_length",
+    "sched_process_exit",
+    "sched_process_fork",
+];
+const SYSCALL_TRACEPOINTS: [&str; 2] = ["sys_enter_connect", "sys_exit_connect"];
+
+/// How to capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes copied of one XML-RPC message at most.
+    pub payload_limit: u32,
+    /// Size of the ring buffer in bytes; made a power of two of at least one page.
+    pub ring_buffer_bytes: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { payload_limit: PAYLOAD_LIMIT, ring_buffer_bytes: RING_BUFFER_BYTES }
+    }
+}
+
+/// How this capture works, for the status line, the trace and the first line of JSON.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Description {
+    /// The rung of the ladder that is used: `sock`.
+    pub mode: &'static str,
+    /// What is attached: `tracepoint:CATEGORY:NAME` or `tp_btf:NAME`.
+    pub programs: Vec<String>,
+    /// Release of the running kernel.
+    pub kernel: String,
+    /// What was done or found that a person may want to know.
+    pub notes: Vec<String>,
+}
+
+/// [`Config`] as aya wants it.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct ConfigPod(Config);
+
+// SAFETY: `Config` is `repr(C)`, integers only and without padding.
+unsafe impl aya::Pod for ConfigPod {}
+
+/// [`SocketState`] as aya wants it.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct SocketStatePod(SocketState);
+
+// SAFETY: `SocketState` is `repr(C)`, integers only and without padding, so that every bit pattern is one.
+unsafe impl aya::Pod for SocketStatePod {}
+
+/// A socket whose totals are read.
+#[derive(Debug)]
+struct Counted {
+    socket: SocketRef,
+    process: Option<ProcessRef>,
+    traffic: Traffic,
+}
+
+/// A running capture. Dropping it detaches everything.
+pub struct LiveCapture {
+    // Holds the programs and their attachments.
+    _ebpf: Ebpf,
+    ring: AsyncFd<RingBuf<MapData>>,
+    lost: PerCpuArray<MapData, u64>,
+    sockets: BpfHashMap<MapData, u64, SocketStatePod>,
+    followed: BpfHashMap<MapData, u32, u8>,
+    counted: HashMap<u64, Counted>,
+    datagrams: Datagrams,
+    processes: ProcessTable,
+    unacknowledged_known: bool,
+    /// Records that were not understood; they are as good as lost.
+    malformed: u64,
+    description: Description,
+    statistics: Statistics,
+}
+
+impl std::fmt::Debug for LiveCapture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveCapture").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+impl LiveCapture {
+    /// Loads and attaches the programs. Call it inside a tokio runtime.
+    pub fn start(options: &Options) -> Result<Self, CaptureError> {
+        super::capture_error::check_capabilities()?;
+        let mut notes = Vec::new();
+        let tracefs = tracefs(&mut notes)?;
+        let release = super::capture_error::release();
+        let bytes = std::fs::read(btf::VMLINUX).map_err(|error| CaptureError::no_btf(&release, &error))?;
+        let description = Btf::parse(&bytes).map_err(CaptureError::Btf)?;
+        let name = std::env::consts::ARCH;
+        let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
+        let fields = ConnectFields::read(&tracefs).map_err(CaptureError::Tracepoint)?;
+        let config = kernel::config(&description, &architecture, fields, options.payload_limit, false);
+        let config = ConfigPod(config.map_err(CaptureError::Btf)?);
+        let mut ebpf = load(&config, options.ring_buffer_bytes)?;
+        check_layout(&ebpf)?;
+        let programs = attach(&mut ebpf, &release)?;
+        let description = Description { mode: "sock", programs, kernel: release, notes };
+        let unacknowledged_known = config.0.offsets.write_seq != rosprobe_common::UNKNOWN_OFFSET;
+        Self::over(ebpf, description, unacknowledged_known)
+    }
+
+    fn over(mut ebpf: Ebpf, description: Description, unacknowledged_known: bool) -> Result<Self, CaptureError> {
+        let ring = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(CaptureError::map("EVENTS"))?;
+        // SAFETY: the ring buffer owns its descriptor, gives the same one each time, and lives as long as the registration.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+            .map_err(|error| CaptureError::Poll(error.into()))?;
+        let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
+        let sockets = BpfHashMap::try_from(take(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
+        let followed = BpfHashMap::try_from(take(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
+        Ok(Self {
+            _ebpf: ebpf,
+            ring,
+            lost,
+            sockets,
+            followed,
+            counted: HashMap::new(),
+            datagrams: Datagrams::default(),
+            processes: ProcessTable::new(),
+            unacknowledged_known,
+            malformed: 0,
+            description,
+            statistics: Statistics::default(),
+        })
+    }
+
+    /// How it works.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Totals so far.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// Reports the children of this process, and theirs, as [`Fact::Forked`], and the end of all of them.
+    pub fn follow(&mut self, pid: u32) -> Result<(), CaptureError> {
+        self.followed.insert(pid, 1, 0).map_err(CaptureError::map("FOLLOWED"))
+    }
+
+    /// Waits until there may be events. May be dropped at any time.
+    pub async fn ready(&mut self) -> io::Result<()> {
+        self.ring.readable_mut().await.map(|mut guard| guard.retain_ready())
+    }
+
+    /// Appends the events of at most `limit` records; true when there may be more.
+    pub fn drain(&mut self, limit: usize, out: &mut Vec<Event>) -> bool {
+        let mut raw = Vec::new();
+        for _ in 0..limit {
+            if !self.next_record(&mut raw) {
+                return false;
+            }
+            self.statistics.events += 1;
+            self.statistics.ring_buffer_bytes += raw.len() as u64;
+            self.take_record(&raw, out);
+        }
+        true
+    }
+
+    /// Takes the next record, or makes sure that `ready` waits for it.
+    fn next_record(&mut self, raw: &mut Vec<u8>) -> bool {
+        if self.copy_record(raw) {
+            return true;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(mut guard)) = self.ring.poll_read_ready_mut(&mut context) {
+            guard.clear_ready();
+        }
+        // What was committed between the two lines above was signalled before the clearing; what comes from here on is signalled anew.
+        self.copy_record(raw)
+    }
+
+    fn copy_record(&mut self, raw: &mut Vec<u8>) -> bool {
+        let Some(record) = self.ring.get_mut().next() else { return false };
+        raw.clear();
+        raw.extend_from_slice(&record);
+        true
+    }
+
+    fn take_record(&mut self, raw: &[u8], out: &mut Vec<Event>) {
+        let Ok(parsed) = Parsed::read(raw) else {
+            self.malformed += 1;
+            return;
+        };
+        let (Ok(socket), Ok(fact)) = (parsed.socket(), parsed.fact()) else {
+            self.malformed += 1;
+            return;
+        };
+        let time = Monotonic(parsed.record.time);
+        let process = self.process(time, &parsed, out);
+        let fact = match parsed.kind {
+            Kind::Datagram => self.datagrams.add(&parsed),
+            _ => fact,
+        };
+        self.note(time, &parsed, socket.as_ref(), process.as_ref(), out);
+        if let Some(fact) = fact {
+            if is_failure(&fact) {
+                self.processes.refresh_namespace(time, parsed.record.pid, out);
+            }
+            out.push(Event { time, process, socket, fact });
+        }
+        if parsed.kind == Kind::ProcessExited {
+            self.processes.exited(parsed.record.pid);
+        }
+    }
+
+    fn process(&mut self, time: Monotonic, parsed: &Parsed<'_>, out: &mut Vec<Event>) -> Option<ProcessRef> {
+        let pid = parsed.record.pid;
+        (pid != 0).then(|| self.processes.resolve(time, pid, &parsed.comm(), out))
+    }
+
+    /// Which sockets are counted.
+    fn note(
+        &mut self,
+        time: Monotonic,
+        parsed: &Parsed<'_>,
+        socket: Option<&SocketRef>,
+        process: Option<&ProcessRef>,
+        out: &mut Vec<Event>,
+    ) {
+        let Some(socket) = socket else { return };
+        match parsed.kind {
+            Kind::Counting | Kind::AlreadyOpen => {
+                let counted =
+                    Counted { socket: socket.clone(), process: process.cloned(), traffic: Traffic::default() };
+                self.counted.insert(socket.id, counted);
+            }
+            Kind::Closed => {
+                self.read_counter(time, socket.id, out);
+                // Not there for a socket that was not counted.
+                let _ = self.sockets.remove(&socket.id);
+                self.counted.remove(&socket.id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends what the kernel side counted since the last time. Meant for about once a second.
+    pub fn sample(&mut self, out: &mut Vec<Event>) {
+        let time = self.now();
+        let ids: Vec<u64> = self.counted.keys().copied().collect();
+        for id in ids {
+            self.read_counter(time, id, out);
+        }
+        // A counter that cannot be read is read the next time.
+        let Ok(lost) = self.lost.get(&0, 0) else { return };
+        let lost = lost.iter().sum::<u64>() + self.malformed;
+        if lost > self.statistics.lost {
+            let events = lost - self.statistics.lost;
+            self.statistics.lost = lost;
+            out.push(Event { time, process: None, socket: None, fact: Fact::Lost { events } });
+        }
+    }
+
+    /// The time now, on the clock of the events.
+    pub fn now(&self) -> Monotonic {
+        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from);
+        Monotonic(time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    fn read_counter(&mut self, time: Monotonic, id: u64, out: &mut Vec<Event>) {
+        let Some(counted) = self.counted.get_mut(&id) else { return };
+        let Ok(SocketStatePod(state)) = self.sockets.get(&id, 0) else {
+            // Forgotten by the kernel side, which remembers a limited number of sockets.
+            self.counted.remove(&id);
+            return;
+        };
+        let traffic = traffic(&state, self.unacknowledged_known);
+        if traffic == counted.traffic {
+            return;
+        }
+        counted.traffic = traffic;
+        let (socket, process) = (Some(counted.socket.clone()), counted.process.clone());
+        out.push(Event { time, process, socket, fact: Fact::Traffic(traffic) });
+    }
+}
+
+fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
+    let sent = &state.direction[Flow::Sent as usize];
+    let received = &state.direction[Flow::Received as usize];
+    Traffic {
+        sent_bytes: sent.bytes,
+        sent_messages: sent.messages,
+        received_bytes: received.bytes,
+        received_messages: received.messages,
+        unacknowledged_bytes: unacknowledged_known.then_some(state.unacknowledged.into()),
+        retransmits: state.retransmits.into(),
+    }
+}
+
+/// Failures that addresses, routes or names may explain.
+fn is_failure(fact: &Fact) -> bool {
+    match fact {
+        Fact::ConnectReturned { errno: Some(errno), .. } => *errno != Errno::EINPROGRESS,
+        Fact::SocketError { .. } | Fact::IoFailed { .. } | Fact::SynRetransmitted => true,
+        _ => false,
+    }
+}
+
+/// Where tracefs is; mounts it where it is not.
+fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
+    for folder in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
+        if Path::new(folder).join("events/syscalls").exists() {
+            return Ok(folder.into());
+        }
+    }
+    let folder = Path::new("/sys/kernel/tracing");
+    if !folder.join("events").exists() {
+        let flags = nix::mount::MsFlags::MS_NOSUID | nix::mount::MsFlags::MS_NODEV | nix::mount::MsFlags::MS_NOEXEC;
+        nix::mount::mount(Some("tracefs"), folder, Some("tracefs"), flags, None::<&str>)
+            .map_err(CaptureError::Tracefs)?;
+        notes.push("tracefs was not mounted; it is now, on /sys/kernel/tracing".to_owned());
+    }
+    if folder.join("events/syscalls").exists() { Ok(folder.into()) } else { Err(CaptureError::NoSyscallTracepoints) }
+}
+
+fn load(config: &ConfigPod, ring_buffer_bytes: u32) -> Result<Ebpf, CaptureError> {
+    let bytes = ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
+    EbpfLoader::new()
+        .override_global("CONFIG", config, true)
+        .map_max_entries("EVENTS", bytes)
+        .load(OBJECT)
+        .map_err(|error| CaptureError::Object(Box::new(error)))
+}
+
+fn check_layout(ebpf: &Ebpf) -> Result<(), CaptureError> {
+    let object =
+        ebpf.map("LAYOUT").and_then(|map| aya::maps::Array::<_, u32>::try_from(map).ok()).map_or(0, |map| map.len());
+    if object == LAYOUT_VERSION { Ok(()) } else { Err(CaptureError::Layout { object, loader: LAYOUT_VERSION }) }
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, CaptureError> {
+    ebpf.take_map(name).ok_or(CaptureError::Missing(name))
+}
+
+fn attach(ebpf: &mut Ebpf, release: &str) -> Result<Vec<String>, CaptureError> {
+    let types = aya::Btf::from_sys_fs().map_err(|error| CaptureError::no_btf(release, &error))?;
+    let mut attached = Vec::new();
+    for name in TRACEPOINTS {
+        attach_btf(ebpf, name, &types).map_err(|error| CaptureError::program(name, release, error))?;
+        attached.push(format!("tp_btf:{name}"));
+    }
+    for name in SYSCALL_TRACEPOINTS {
+        attach_syscall(ebpf, name).map_err(|error| CaptureError::program(name, release, error))?;
+        attached.push(format!("tracepoint:syscalls:{name}"));
+    }
+    Ok(attached)
+}
+
+fn attach_btf(ebpf: &mut Ebpf, name: &str, types: &aya::Btf) -> Result<(), ProgramError> {
+    let program: &mut BtfTracePoint = program(ebpf, name)?;
+    program.load(name, types)?;
+    program.attach()?;
+    Ok(())
+}
+
+fn attach_syscall(ebpf: &mut Ebpf, name: &str) -> Result<(), ProgramError> {
+    let program: &mut TracePoint = program(ebpf, name)?;
+    program.load()?;
+    program.attach("syscalls", name)?;
+    Ok(())
+}
+
+fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProgramError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()
+}
