@@ -32,6 +32,8 @@ struct Lane {
     direction: Direction,
     assembler: Assembler,
     state: State,
+    /// A gap that was not said yet: the kernel leaves a long message out in many pieces, and they are one gap.
+    gap: Option<Gap>,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,10 @@ impl Conversation {
 
     /// Takes bytes of one direction.
     pub fn chunk(&mut self, chunk: Chunk, context: &mut Context<'_>) {
+        match chunk.direction {
+            Direction::Sent => self.received.say_gap(context),
+            Direction::Received => self.sent.say_gap(context),
+        }
         let (lane, shared) = self.lane(chunk.direction);
         if matches!(lane.state, State::Foreign | State::Data) {
             return;
@@ -115,6 +121,12 @@ impl Conversation {
         }
     }
 
+    /// The capture is over: gaps that were not said yet are said.
+    pub fn finish(&mut self, context: &mut Context<'_>) {
+        self.sent.say_gap(context);
+        self.received.say_gap(context);
+    }
+
     /// Bytes kept of unfinished messages.
     pub fn buffered(&self) -> usize {
         self.sent.buffered() + self.received.buffered()
@@ -137,7 +149,12 @@ impl Conversation {
 
 impl Lane {
     fn new(direction: Direction, out_of_order: usize) -> Self {
-        Self { direction, assembler: Assembler::new(out_of_order), state: State::Fresh { first: Vec::new() } }
+        Self {
+            direction,
+            assembler: Assembler::new(out_of_order),
+            state: State::Fresh { first: Vec::new() },
+            gap: None,
+        }
     }
 
     fn buffered(&self) -> usize {
@@ -167,6 +184,7 @@ impl Lane {
     }
 
     fn bytes(&mut self, offset: u64, bytes: &[u8], shared: &mut Shared, context: &mut Context<'_>) {
+        self.say_gap(context);
         match &mut self.state {
             State::Fresh { first } | State::Watching { first } => {
                 let begin = offset - first.len() as u64;
@@ -257,7 +275,7 @@ impl Lane {
         self.bytes(offset, &rest, shared, context);
     }
 
-    fn service_answers(&mut self, offset: u64, mut bytes: &[u8], context: &mut Context<'_>) {
+    fn service_answers(&mut self, mut offset: u64, mut bytes: &[u8], context: &mut Context<'_>) {
         let State::ServiceAnswers(answers) = &mut self.state else { return };
         loop {
             match answers.take(bytes) {
@@ -265,6 +283,7 @@ impl Lane {
                     let direction = self.direction;
                     context.emit(What::ServiceAnswer { direction, ok: answer.ok, error: answer.error });
                     bytes = &bytes[used..];
+                    offset += used as u64;
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -277,38 +296,54 @@ impl Lane {
     }
 
     fn gap(&mut self, gap: Gap, shared: &mut Shared, context: &mut Context<'_>) {
-        let direction = self.direction;
-        let say = What::Gap { direction, from: gap.from, to: gap.to, cause: gap.cause };
         match &mut self.state {
-            State::Foreign | State::Data => {}
-            State::Fresh { .. } | State::Watching { .. } => {
-                if shared.tcpros || shared.exchange.seen() {
-                    context.emit(say);
-                }
-                self.state = State::Watching { first: Vec::new() };
-            }
-            State::Http(reader) => {
-                context.emit(say);
-                let role = reader.role();
-                reader.gap(gap, &mut |output| shared.exchange.output(output, role, direction, context));
-            }
-            State::TcprosHeader { .. } => {
-                context.emit(say);
-                self.state = State::Data;
-            }
+            State::Foreign | State::Data => return,
             State::ServiceAnswers(answers) => {
-                if !answers.gap(gap.to - gap.from) {
-                    if gap.cause != GapCause::NotCopied {
-                        context.emit(say);
-                    }
+                let known = answers.gap(gap.to - gap.from);
+                if !known {
                     self.state = State::Data;
                 }
+                if known || gap.cause == GapCause::NotCopied {
+                    return;
+                }
+            }
+            // What the kernel side does not copy from the beginning is nothing that it knows.
+            State::Fresh { .. } if gap.cause == GapCause::NotCopied => self.state = State::Foreign,
+            State::Fresh { .. } | State::Watching { .. } => self.state = State::Watching { first: Vec::new() },
+            State::TcprosHeader { .. } => self.state = State::Data,
+            State::Http(_) => {}
+        }
+        if matches!(self.state, State::Http(_)) || shared.tcpros || shared.exchange.seen() {
+            self.add_gap(gap, context);
+        }
+        if let State::Http(reader) = &mut self.state {
+            let (role, direction, unsaid) = (reader.role(), self.direction, &mut self.gap);
+            reader.gap(gap, &mut |output| {
+                if !matches!(output, http::Output::LostSync) {
+                    say_gap(unsaid, direction, context);
+                }
+                shared.exchange.output(output, role, direction, context);
+            });
+        }
+    }
+
+    fn add_gap(&mut self, gap: Gap, context: &mut Context<'_>) {
+        match &mut self.gap {
+            Some(known) if known.to == gap.from && known.cause == gap.cause => known.to = gap.to,
+            _ => {
+                self.say_gap(context);
+                self.gap = Some(gap);
             }
         }
     }
 
+    fn say_gap(&mut self, context: &mut Context<'_>) {
+        say_gap(&mut self.gap, self.direction, context);
+    }
+
     fn close(&mut self, shared: &mut Shared, context: &mut Context<'_>) {
         self.give_up(shared, context);
+        self.say_gap(context);
         let direction = self.direction;
         let closed = match &mut self.state {
             State::Http(reader) => {
@@ -342,6 +377,12 @@ impl Lane {
             State::Fresh { .. } | State::Watching { .. } => self.state = State::Foreign,
             State::Foreign | State::Data => {}
         }
+    }
+}
+
+fn say_gap(gap: &mut Option<Gap>, direction: Direction, context: &mut Context<'_>) {
+    if let Some(Gap { from, to, cause }) = gap.take() {
+        context.emit(What::Gap { direction, from, to, cause });
     }
 }
 

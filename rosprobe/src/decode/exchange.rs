@@ -262,12 +262,12 @@ fn is_xml(head: &Head, content: &[u8]) -> bool {
 fn cut(content: &[u8]) -> String {
     let beginning = &content[..content.len().min(Http::BODY_LIMIT)];
     let valid = match std::str::from_utf8(beginning) {
+        Ok(text) => return text.to_owned(),
         // A character that the limit cuts in two.
         Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
-        _ => beginning,
+        Err(_) => beginning,
     };
     let mut text = String::from_utf8_lossy(valid).into_owned();
-    let end = text.floor_char_boundary(Http::BODY_LIMIT);
-    text.truncate(end);
+    text.truncate(text.floor_char_boundary(Http::BODY_LIMIT));
     text
 }

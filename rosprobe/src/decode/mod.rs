@@ -144,8 +144,11 @@ impl Decoder {
             let (process, socket) = (process.as_ref(), socket.as_ref());
             Speaker { clock, last_id: &mut *last_id, now, process, socket, out: &mut *out }.say(what);
         });
-        for id in self.sockets.ids() {
-            self.with_socket(id, now, out, |socket, speaker, _| socket.abandon(AbandonCause::LostSight, now, speaker));
+        for id in self.sockets.quietest_first() {
+            self.with_socket(id, now, out, |socket, speaker, limits| {
+                socket.conversation.finish(&mut Context::new(now, limits, &mut |what| speaker.say(what)));
+                socket.abandon(AbandonCause::LostSight, now, speaker);
+            });
         }
     }
 

@@ -113,14 +113,9 @@ impl Sockets {
         if full { self.order.values().next().copied() } else { None }
     }
 
-    /// All of them.
-    pub fn ids(&self) -> Vec<u64> {
-        self.order.values().copied().collect()
-    }
-
     /// All of them, in the order of their last events.
     pub fn quietest_first(&self) -> Vec<u64> {
-        self.ids()
+        self.order.values().copied().collect()
     }
 
     /// Those that wait for missing bytes.

@@ -44,7 +44,7 @@ pub struct XmlRpcError {
     pub problem: Problem,
 }
 
-/// What is wrong with a document. Text from it is cut at 40 characters.
+/// What is wrong with a document. Text from it is cut at 40 characters and has no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The parser's word.
@@ -113,38 +113,6 @@ pub fn method_of_prefix(bytes: &[u8]) -> Option<String> {
     parser.method_name().ok()
 }
 
-/// Names of elements that XML-RPC and its extensions know, so that a name is no allocation.
-const NAMES: [&str; 28] = [
-    "value",
-    "string",
-    "int",
-    "i4",
-    "i8",
-    "i1",
-    "i2",
-    "double",
-    "float",
-    "boolean",
-    "array",
-    "data",
-    "struct",
-    "member",
-    "name",
-    "nil",
-    "base64",
-    "dateTime.iso8601",
-    "dateTime",
-    "param",
-    "params",
-    "methodCall",
-    "methodName",
-    "methodResponse",
-    "fault",
-    "short",
-    "byte",
-    "long",
-];
-
 enum Token<'a> {
     Open(Cow<'static, str>),
     Close,
@@ -177,18 +145,18 @@ impl<'a> Parser<'a> {
 
     fn next(&mut self) -> Result<Token<'a>, Problem> {
         loop {
-            let event = self.reader.read_event().map_err(|error| {
-                self.not_xml = true;
-                Problem::Xml(cut(&error.to_string(), 120))
-            })?;
-            return Ok(match event {
-                Event::Start(start) | Event::Empty(start) => Token::Open(known(start.name().into_inner())),
-                Event::End(_) => Token::Close,
-                Event::Text(text) => Token::Text(line_ends(text.into_inner())),
-                Event::CData(data) => Token::Text(line_ends(data.into_inner())),
-                Event::GeneralRef(entity) => Token::Text(resolve(&entity)?),
-                Event::Eof => Token::End,
-                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
+            return Ok(match self.reader.read_event() {
+                Ok(Event::Start(start) | Event::Empty(start)) => Token::Open(known(start.name().into_inner())),
+                Ok(Event::End(_)) => Token::Close,
+                Ok(Event::Text(text)) => Token::Text(line_ends(text.into_inner())),
+                Ok(Event::CData(data)) => Token::Text(line_ends(data.into_inner())),
+                Ok(Event::GeneralRef(entity)) => Token::Text(resolve(&entity)?),
+                Ok(Event::Eof) => Token::End,
+                Ok(Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_)) => continue,
+                Err(error) => {
+                    self.not_xml = true;
+                    return Err(Problem::Xml(cut(&error.to_string(), 120)));
+                }
             });
         }
     }
@@ -418,10 +386,22 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
     }
 }
 
+/// Names that XML-RPC and its extensions know are no allocation.
 fn known(name: &str) -> Cow<'static, str> {
-    // Apache's extensions have a prefix of their own: `ex:nil`.
-    let local = name.strip_prefix("ex:").unwrap_or(name);
-    NAMES.iter().find(|known| **known == local).map_or_else(|| Cow::Owned(cut(name, 40)), |known| Cow::Borrowed(*known))
+    macro_rules! names {
+        ($($known:literal)*) => {
+            // Apache's extensions have a prefix of their own: `ex:nil`.
+            match name.strip_prefix("ex:").unwrap_or(name) {
+                $($known => Cow::Borrowed($known),)*
+                _ => Cow::Owned(cut(name, 40)),
+            }
+        };
+    }
+    names! {
+        "value" "string" "int" "i1" "i2" "i4" "i8" "byte" "short" "long" "boolean" "double" "float" "nil" "base64"
+        "dateTime.iso8601" "dateTime" "array" "data" "struct" "member" "name" "param" "params" "methodCall" "methodName"
+        "methodResponse" "fault"
+    }
 }
 
 fn resolve(entity: &quick_xml::events::BytesRef<'_>) -> Result<Cow<'static, str>, Problem> {
@@ -471,8 +451,9 @@ fn fault(value: Value) -> Result<Document, Problem> {
     }
 }
 
+/// The beginning of a text of somebody else's, without control characters.
 fn cut(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
+    text.chars().take(characters).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 #[cfg(test)]

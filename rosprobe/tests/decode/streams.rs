@@ -90,6 +90,28 @@ fn what_does_not_come_is_a_gap_after_a_second_or_at_once_when_events_were_lost()
 }
 
 #[test]
+fn a_message_left_out_in_many_pieces_is_one_gap() {
+    let head = b"POST / HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 9000\r\n\r\n";
+    for (finish, kinds) in [(false, 3), (true, 1)] {
+        let mut feed = Feed::new();
+        feed.sent(head);
+        for _ in 0..8 {
+            feed.cut(Direction::Sent, &[b'x'; 1000], 1000, GapCause::Limit);
+        }
+        assert_eq!(lines(&feed), Vec::<String>::new());
+        if finish {
+            feed.decoder.finish(Monotonic(feed.now), &mut feed.out);
+        } else {
+            feed.cut(Direction::Sent, &[b'x'; 1000], 1000, GapCause::Limit);
+            feed.sent(&get_pid());
+        }
+        let end = head.len() + if finish { 8000 } else { 9000 };
+        assert_eq!(lines(&feed)[0], format!("gap {}..{end} Limit", head.len()));
+        assert_eq!(feed.out.len(), kinds);
+    }
+}
+
+#[test]
 fn after_a_gap_no_answer_is_given_to_the_wrong_call() {
     // The end of the first call and a whole second one are lost; the third is answered after it was sent.
     let mut feed = Feed::new();

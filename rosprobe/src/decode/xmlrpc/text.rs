@@ -16,7 +16,10 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
         _ => {}
     }
     match declared(bytes).map(str::to_ascii_lowercase).as_deref() {
-        None | Some("utf-8" | "utf8" | "us-ascii" | "ascii") => Ok(String::from_utf8_lossy(bytes)),
+        // Valid text, the usual case, is checked faster so.
+        None | Some("utf-8" | "utf8" | "us-ascii" | "ascii") => {
+            Ok(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
+        }
         Some("iso-8859-1" | "iso_8859-1" | "latin-1" | "latin1") => {
             Ok(Cow::Owned(bytes.iter().copied().map(char::from).collect()))
         }
