@@ -1,17 +1,23 @@
 //! A session: the graph, its findings and the observations behind them, the same for live, packet capture and trace.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::diagnosis::{self, Finding};
 use crate::event::Monotonic;
 use crate::graph::Graph;
 use crate::observation::Observation;
 
+/// Findings are made anew at least this often, because some of them come with time alone.
+const DIAGNOSE_EVERY: Duration = Duration::from_millis(500);
+
 /// Graph, findings and a bounded history of observations.
 #[derive(Debug)]
 pub struct Session {
     graph: Graph,
     findings: Vec<Finding>,
+    /// What the graph was like when the findings were made: its count of changes, and the moment.
+    diagnosed: Option<(u64, Monotonic)>,
     history: VecDeque<Observation>,
     history_limit: usize,
     forgotten: u64,
@@ -20,7 +26,8 @@ pub struct Session {
 impl Default for Session {
     fn default() -> Self {
         let history_limit = Self::HISTORY_LIMIT;
-        Self { graph: Graph::default(), findings: Vec::new(), history: VecDeque::new(), history_limit, forgotten: 0 }
+        let (graph, findings, history) = (Graph::default(), Vec::new(), VecDeque::new());
+        Self { graph, findings, diagnosed: None, history, history_limit, forgotten: 0 }
     }
 }
 
@@ -55,10 +62,15 @@ impl Session {
         self.history.push_back(observation);
     }
 
-    /// Time has come to `now`: findings are made anew.
+    /// Time has come to `now`. Findings are made anew when an observation may have changed one, and twice a second otherwise.
     pub fn advance(&mut self, now: Monotonic) {
         self.graph.advance(now);
-        self.findings = diagnosis::diagnose(&self.graph);
+        let (changes, now) = (self.graph.changes(), self.graph.now());
+        let same = |(then, at): (u64, Monotonic)| then == changes && now.since(at) < DIAGNOSE_EVERY;
+        if !self.diagnosed.is_some_and(same) {
+            self.findings = diagnosis::diagnose(&self.graph);
+            self.diagnosed = Some((changes, now));
+        }
     }
 
     /// What is known.

@@ -91,6 +91,14 @@ pub enum Code {
     LimitReached,
 }
 
+impl Code {
+    /// The code as a script sees it: `connect-failed`.
+    pub fn word(self) -> String {
+        // The name that serde writes, so that there is one list of them.
+        serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
 /// The process that a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct FindingProcess {

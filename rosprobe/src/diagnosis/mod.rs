@@ -1,14 +1,71 @@
 //! Pure functions from the graph to findings.
 
+mod callback;
+mod cause;
+mod connect;
 mod dds;
+mod draft;
 mod finding;
+mod flow;
+mod handshake;
+mod master;
+mod nodes;
+mod remedy;
+mod service;
+mod tool;
+mod trouble;
+
+use std::collections::BTreeSet;
 
 pub use self::finding::{Code, Finding, FindingPeer, FindingProcess, Severity};
-use crate::graph::Graph;
+use crate::graph::{Entry, GoneCause, Graph, LinkKind};
+
+/// Findings given at once; beyond it the least bad are left out.
+const FINDING_LIMIT: usize = 4096;
 
 /// Everything that is wrong, worst first, each trouble once.
+///
+/// Costs one look at every link, some 0.2 µs for a healthy one, and some 10 µs for the words of each finding.
 pub fn diagnose(graph: &Graph) -> Vec<Finding> {
-    let mut findings = dds::diagnose(graph);
-    findings.sort_by_key(|finding| finding.severity);
+    let mut findings: Vec<Finding> =
+        graph.entries().filter(|entry| counts(entry)).filter_map(|entry| of_link(graph, entry)).collect();
+    findings.extend(handshake::unanswered_calls(graph));
+    findings.extend(master::unresolved(graph));
+    let blamed: BTreeSet<String> = findings.iter().filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();
+    findings.extend(nodes::unusable_apis(graph, &blamed));
+    for (kind, incident) in graph.incidents() {
+        findings.extend(handshake::failed_call(graph, kind, incident));
+        findings.extend(nodes::replaced(graph, kind, incident));
+        findings.extend(tool::of_incident(graph, kind, incident));
+    }
+    findings.extend(tool::limit_reached(graph));
+    findings.extend(dds::diagnose(graph));
+    sort(&mut findings);
     findings
+}
+
+/// What is wrong with a link: the first rung that is.
+fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    match entry.link.kind {
+        LinkKind::Topic => connect::of_link(graph, entry)
+            .or_else(|| handshake::of_link(graph, entry))
+            .or_else(|| flow::of_link(graph, entry)),
+        LinkKind::Service => service::of_link(graph, entry).or_else(|| handshake::of_link(graph, entry)),
+        LinkKind::Master => master::of_link(graph, entry),
+        LinkKind::Callback => callback::of_link(graph, entry),
+        LinkKind::Dds => None,
+    }
+}
+
+/// Worst first, then in the order in which they began.
+fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|one, other| (one.severity, one.first, &one.id).cmp(&(other.severity, other.first, &other.id)));
+    let mut seen = BTreeSet::new();
+    findings.retain(|finding| seen.insert(finding.id.clone()));
+    findings.truncate(FINDING_LIMIT);
+}
+
+/// A link whose publisher is no longer listed has nothing left to be wrong; one whose client left in trouble never worked.
+fn counts(entry: &Entry) -> bool {
+    !matches!(entry.track.gone, Some((GoneCause::Unlisted, _)))
 }

@@ -148,9 +148,13 @@ pub struct StageState {
     pub outcome: Outcome,
     /// When that was.
     pub at: Monotonic,
-    /// When the first failure in a row was; equal to `at` for a single one.
+    /// When the first failure in a row was; `None` after a success.
     pub first_failure: Option<Monotonic>,
-    /// Failures of this stage so far.
+    /// When the last failure was; `None` after a success.
+    pub last_failure: Option<Monotonic>,
+    /// What the last failure was, kept while a new attempt is under way; `None` after a success.
+    pub failure: Option<Outcome>,
+    /// Failures in a row, 0 after a success.
     pub failures: u32,
     /// Host and port as advertised: `10.0.1.1:41235`, or `marvin:41235`.
     pub advertised: Option<String>,
@@ -187,6 +191,8 @@ pub struct Link {
     pub traffic: Traffic,
     /// Message rate and throughput over the last seconds.
     pub rate: Rate,
+    /// The process on this host that carries the connection on its way, such as sshuttle behind a redirect.
+    pub carried_by: Option<ProcessRef>,
     /// True once the subscriber unsubscribed, its process ended, or the publisher is no longer listed.
     pub gone: bool,
     /// True when bytes that belong to this link were lost, so that its state may be wrong.
@@ -216,6 +222,23 @@ pub enum Health {
 }
 
 impl Link {
+    /// Evidence kept for a stage: the first observations and the last ones.
+    const EVIDENCE_LIMIT: usize = 16;
+
+    /// One of its stages.
+    pub fn stage(&self, stage: Stage) -> Option<&StageState> {
+        self.stages.iter().find(|state| state.stage == stage)
+    }
+
+    pub(super) fn stage_mut(&mut self, stage: Stage) -> Option<&mut StageState> {
+        self.stages.iter_mut().find(|state| state.stage == stage)
+    }
+
+    /// True when the stage succeeded last.
+    pub fn reached(&self, stage: Stage) -> bool {
+        self.stage(stage).is_some_and(|state| state.outcome == Outcome::Ok)
+    }
+
     /// What its stages amount to.
     pub fn health(&self) -> Health {
         if self.gone {
@@ -232,6 +255,56 @@ impl Link {
 }
 
 impl StageState {
+    pub(crate) fn new(stage: Stage, at: Monotonic) -> Self {
+        Self {
+            stage,
+            outcome: Outcome::NotReached,
+            at,
+            first_failure: None,
+            last_failure: None,
+            failure: None,
+            failures: 0,
+            advertised: None,
+            address: None,
+            socket: None,
+            evidence: Vec::new(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, at: Monotonic) {
+        self.outcome = Outcome::Pending { since: at, syn_retransmits: 0 };
+        self.at = at;
+    }
+
+    pub(super) fn succeed(&mut self, at: Monotonic) {
+        self.outcome = Outcome::Ok;
+        self.at = at;
+        self.first_failure = None;
+        self.last_failure = None;
+        self.failure = None;
+        self.failures = 0;
+    }
+
+    pub(super) fn fail(&mut self, outcome: Outcome, at: Monotonic) {
+        self.failure = Some(outcome.clone());
+        self.outcome = outcome;
+        self.at = at;
+        self.first_failure.get_or_insert(at);
+        self.last_failure = Some(at);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Remembers what shows it: the oldest stay, the newest replace each other at the end.
+    pub(super) fn show(&mut self, id: ObservationId) {
+        if self.evidence.last() == Some(&id) {
+            return;
+        }
+        if self.evidence.len() == Link::EVIDENCE_LIMIT {
+            self.evidence.remove(Link::EVIDENCE_LIMIT / 2);
+        }
+        self.evidence.push(id);
+    }
+
     /// What its outcome amounts to; a stage not come to yet is no trouble of its own.
     pub fn health(&self) -> Health {
         match self.outcome {

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Colour, Paint};
-use crate::diagnosis::{Code, Finding, Severity};
+use crate::diagnosis::{Finding, Severity};
 use crate::observation::{Observation, What};
 use crate::printable::printable;
 
@@ -102,14 +102,6 @@ fn severity(severity: Severity) -> (Colour, &'static str) {
         Severity::Error => (Colour::Red, "ERROR"),
         Severity::Warning => (Colour::Yellow, "WARNING"),
         Severity::Info => (Colour::Cyan, "NOTE"),
-    }
-}
-
-impl Code {
-    /// The code as a script sees it: `connect-failed`.
-    pub fn word(self) -> String {
-        // The name that serde writes, so that there is one list of them.
-        serde_json::to_value(self).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
     }
 }
 

@@ -143,6 +143,7 @@ impl Dds {
             changed: self.now,
             traffic,
             rate: samples.filter(|_| flows).map_or_else(Rate::default, |samples| samples.rate),
+            carried_by: None,
             gone: from.gone.is_some() || to.gone.is_some(),
             incomplete: false,
         })
@@ -159,17 +160,7 @@ fn later(one: Moment, other: Moment) -> Moment {
 }
 
 fn empty(stage: Stage) -> StageState {
-    StageState {
-        stage,
-        outcome: Outcome::NotReached,
-        at: Monotonic::default(),
-        first_failure: None,
-        failures: 0,
-        advertised: None,
-        address: None,
-        socket: None,
-        evidence: Vec::new(),
-    }
+    StageState::new(stage, Monotonic::default())
 }
 
 fn done(state: &mut StageState, moment: Moment) {

@@ -1,0 +1,105 @@
+//! The master calls nodes back, and the node that it cannot call never hears of new publishers.
+
+use std::time::Duration;
+
+use super::cause::Cause;
+use super::connect::{lookup_words, meaning, remedies, trouble_of};
+use super::draft::{Draft, Words};
+use super::trouble::Trouble;
+use super::{Code, Finding, Severity};
+use crate::errno::Errno;
+use crate::graph::{Entry, Graph, LinkKind, Outcome, Resolution, Stage};
+use crate::observation::Span;
+
+/// A node on its way out refuses before its unregistration arrives.
+const LEAVING: Duration = Duration::from_secs(2);
+
+pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    if entry.link.kind != LinkKind::Callback {
+        return None;
+    }
+    let state = entry.link.stage(Stage::Callback)?;
+    let outcome = trouble_of(graph, state, false)?;
+    let trouble = Trouble::new(graph, entry, state)?;
+    let first = state.first_failure.unwrap_or(state.at);
+    if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && graph.now().since(first) < LEAVING {
+        return None;
+    }
+    let (errno, ended) = ending(&trouble, &outcome)?;
+    let (callee, place) = (trouble.publisher(), trouble.place());
+    let topic = topic(graph, entry);
+    let about = topic.as_ref().map(|topic| format!(" of {topic}")).unwrap_or_default();
+    let summary = format!(
+        "the master cannot call {callee} back at {place}: {ended}; it will never hear of new publishers{about}"
+    );
+    let dead = trouble
+        .publisher_process()
+        .and_then(|process| graph.process(process))
+        .is_some_and(|state| state.exited.is_some());
+    let mut explanation = vec![format!(
+        "{callee} registered with the caller API {}.",
+        entry.link.publisher.uri.clone().unwrap_or_default()
+    )];
+    let mut fixes = Vec::new();
+    if dead {
+        explanation.push("Its process has ended without unregistering.".into());
+        fixes.push(trouble.clean_up());
+    } else if matches!(outcome, Outcome::NeverAttempted { .. }) && trouble.ip.is_some() {
+        explanation.push("A connect() that fails at once, because there is no route, sends no packet.".into());
+        fixes.extend(trouble.advertise_better());
+    } else if matches!(outcome, Outcome::NeverAttempted { .. }) {
+        explanation.push(format!("On the master's host {}, so it never connects.", lookup_words(&trouble)));
+        fixes.extend(trouble.hosts_line());
+        fixes.extend(trouble.advertise_better());
+    } else {
+        let cause = trouble.cause(&outcome);
+        explanation.extend(trouble.because(cause));
+        fixes = remedies(&trouble, cause, &outcome);
+        if cause == Cause::Dropped {
+            explanation
+                .push("While it waits, one of the master's three workers for all its callbacks is held up.".into());
+        }
+    }
+    explanation.push("The master tries it once and tells nobody but its own log.".into());
+    let severity = if dead { Severity::Warning } else { Severity::Error };
+    let draft = Draft::new(graph, Code::CallbackFailed, severity, state.at).link(&entry.link, Some(trouble.client));
+    let draft = draft.stage(graph, state).address(Some(place)).errno(errno).topic(topic);
+    let draft = draft.node(entry.link.publisher.node.clone());
+    Some(draft.finish(&Words { summary, explanation, remedies: fixes }))
+}
+
+fn ending(trouble: &Trouble<'_>, outcome: &Outcome) -> Option<(Option<Errno>, String)> {
+    Some(match outcome {
+        Outcome::Failed { errno } => (Some(*errno), format!("connect() failed: {errno}{}", meaning(*errno))),
+        Outcome::Abandoned { after_ns, .. } => (None, format!("connect() was given up after {}", Span(*after_ns))),
+        Outcome::Pending { since, syn_retransmits } => (
+            None,
+            format!(
+                "connect() has had no answer for {} ({syn_retransmits} SYNs sent again)",
+                Span(trouble.graph.now().0.saturating_sub(since.0))
+            ),
+        ),
+        // Among processes only a name explains why a master did not even try; in a packet capture there is also no trace of a
+        // connect that found no route.
+        Outcome::NeverAttempted { .. } => match trouble.resolution {
+            Resolution::Denied { .. } | Resolution::Silent { .. } | Resolution::NotInHosts => {
+                (None, format!("it does not know the name {}", trouble.host))
+            }
+            _ if !trouble.graph.sees_processes() => (None, "no packet of an attempt was captured".into()),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// The topic that it is about, when that is only one.
+fn topic(graph: &Graph, entry: &Entry) -> Option<String> {
+    let due = &entry.track.topics;
+    let node = entry.link.publisher.node.as_ref().and_then(|name| graph.node_named(name));
+    let own = node.map(|node| &node.subscribes);
+    match (due.len(), own) {
+        (1, _) => due.first().cloned(),
+        (0, Some(own)) if own.len() == 1 => own.first().cloned(),
+        _ => None,
+    }
+}

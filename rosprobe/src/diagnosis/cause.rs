@@ -1,0 +1,218 @@
+//! Why an address does not work, and how that is known.
+
+use super::trouble::Trouble;
+use crate::errno::Errno;
+use crate::graph::{Outcome, Resolution, Way};
+use crate::observation::Span;
+
+/// What is behind a failing connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The address is the client's own loopback.
+    Loopback,
+    /// No route leads to it.
+    NoRoute,
+    /// On a network of this host, and nobody answers there.
+    OnLinkSilent,
+    /// A router on the way says that it cannot be reached.
+    NotForwarded,
+    /// A host that is known to be the right one refused.
+    RefusedByLiveHost,
+    /// Somebody refused.
+    Refused,
+    /// Packets vanish without an answer.
+    Dropped,
+    /// None of these.
+    Other,
+}
+
+impl Trouble<'_> {
+    /// The cause, told from the error number, the routes and what else answered.
+    pub fn cause(&self, outcome: &Outcome) -> Cause {
+        if self.ip.is_some_and(|ip| ip.is_loopback()) && self.publisher_is_elsewhere() == Some(true) {
+            return Cause::Loopback;
+        }
+        let errno = if let Outcome::Failed { errno } = outcome { Some(*errno) } else { None };
+        match errno {
+            Some(Errno::ENETUNREACH | Errno::ENETDOWN) => Cause::NoRoute,
+            Some(Errno::EHOSTUNREACH) if matches!(self.way, Way::OnLink { .. }) => Cause::OnLinkSilent,
+            Some(Errno::EHOSTUNREACH | Errno::EACCES | Errno::EPERM) => Cause::NotForwarded,
+            Some(Errno::ECONNREFUSED) if self.is_right_host() => Cause::RefusedByLiveHost,
+            Some(Errno::ECONNREFUSED) => Cause::Refused,
+            Some(Errno::ETIMEDOUT) | None => Cause::Dropped,
+            Some(_) => Cause::Other,
+        }
+    }
+
+    /// Whether the address surely belongs to the host that advertised it.
+    fn is_right_host(&self) -> bool {
+        let Some(ip) = self.ip else { return false };
+        match self.publisher_namespace() {
+            Some(namespace) => {
+                matches!(self.way, Way::Own { .. } | Way::OnLink { .. } | Way::Loopback)
+                    && namespace.addresses.iter().any(|own| own.address == ip)
+            }
+            None => {
+                !self.answering_ports().is_empty()
+                    || matches!(self.way, Way::Own { .. } | Way::OnLink { .. } | Way::Loopback)
+            }
+        }
+    }
+
+    /// How the advertised name became an address.
+    pub fn resolved(&self) -> Option<String> {
+        let list = |addresses: &[std::net::IpAddr]| {
+            addresses.iter().take(4).map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match &self.resolution {
+            Resolution::Literal(_) => None,
+            Resolution::Hosts(addresses) => {
+                Some(format!("{} is {} by the hosts file there.", self.host, list(addresses)))
+            }
+            Resolution::Dns(addresses) => Some(format!("DNS answered that {} is {}.", self.host, list(addresses))),
+            _ => self.ip.map(|ip| format!("{} was taken for {ip}; how it was looked up was not seen.", self.host)),
+        }
+    }
+
+    /// The name stands for another address than the host that advertises it has.
+    pub fn resolves_elsewhere(&self) -> Option<String> {
+        if matches!(self.resolution, Resolution::Literal(_)) {
+            return None;
+        }
+        let (ip, namespace) = (self.ip?, self.publisher_namespace()?);
+        if ip.is_loopback() || namespace.addresses.iter().any(|own| own.address == ip) {
+            return None;
+        }
+        let real: Vec<String> = namespace
+            .addresses
+            .iter()
+            .map(|own| own.address)
+            .filter(|own| !own.is_loopback())
+            .map(|own| own.to_string())
+            .collect();
+        Some(format!(
+            "But {} runs on a host whose addresses are {}: the name leads to the wrong host.",
+            self.publisher(),
+            real.join(", ")
+        ))
+    }
+
+    /// Why, and how that is known.
+    pub fn because(&self, cause: Cause) -> Vec<String> {
+        let mut lines: Vec<String> = self.resolved().into_iter().chain(self.resolves_elsewhere()).collect();
+        let place = self.place();
+        let ip = self.ip.map_or_else(|| self.host.clone(), |ip| ip.to_string());
+        lines.push(match cause {
+            Cause::Loopback => format!(
+                "{ip} is loopback: on every host it means that host itself, so {} talked to its own host, while {} runs on another one.",
+                self.who(),
+                self.publisher()
+            ),
+            Cause::NoRoute => format!("{} {}", self.no_route(&ip), self.master_contrast()),
+            Cause::OnLinkSilent => format!(
+                "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to ARP).",
+                self.client_host(),
+                self.way_words()
+            ),
+            Cause::NotForwarded => {
+                format!("A router or firewall on the way answered that {ip} cannot be reached{}.", self.way_words())
+            }
+            Cause::RefusedByLiveHost => format!(
+                "{ip} is alive{} but nothing listens at port {}: the node that registered it has ended without unregistering, or listens at another port.",
+                self.live_ports(),
+                self.port
+            ),
+            Cause::Refused => format!(
+                "Whoever is reached as {ip} from there{} answered that nothing listens at port {}: it is another host than the one that advertises the address, a firewall that rejects, or the node has ended.",
+                self.way_words(),
+                self.port
+            ),
+            Cause::Dropped => self.dropped(&place),
+            Cause::Other => format!("The system gave no further reason{}.", self.way_words()),
+        });
+        if let Some(carrier) = &self.entry.link.carried_by {
+            lines.push(format!(
+                "The connection is carried by {} (pid {}), which accepts it on this host whatever the far side does.",
+                carrier.comm, carrier.pid
+            ));
+        }
+        lines
+    }
+
+    fn no_route(&self, ip: &str) -> String {
+        match &self.way {
+            Way::None => format!("No route of {} leads to {ip}.", self.client_host()),
+            Way::Rejected { route } => format!("The route {route} of {} rejects it.", self.client_host()),
+            Way::Unknown => {
+                format!("{} has no route to {ip}: that is what the error says.", capital(&self.client_host()))
+            }
+            _ => format!(
+                "The error says that there was no route to {ip} at that moment; now there is one{}.",
+                self.way_words()
+            ),
+        }
+    }
+
+    /// The master is reached, the node is not: that is what confuses people.
+    fn master_contrast(&self) -> String {
+        match self.client.master {
+            Some(master) if self.master_is_elsewhere() == Some(true) => {
+                format!("The master was reached at {master}, and that is why the topic is listed.")
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn live_ports(&self) -> String {
+        let ports = self.answering_ports();
+        if ports.is_empty() {
+            return String::new();
+        }
+        let shown: Vec<String> = ports.iter().take(3).map(ToString::to_string).collect();
+        format!(" (it answered at port {})", shown.join(", "))
+    }
+
+    fn dropped(&self, place: &str) -> String {
+        let tries = match &self.state.outcome {
+            Outcome::Pending { since, syn_retransmits } => {
+                let waited = Span(self.graph.now().0.saturating_sub(since.0));
+                format!(
+                    "Nothing at all came back from {place} in {waited}, and the SYN was sent again {syn_retransmits} times"
+                )
+            }
+            Outcome::Abandoned { after_ns, syn_retransmits } => format!(
+                "Nothing at all came back from {place} in {}, and the SYN was sent again {syn_retransmits} times",
+                Span(*after_ns)
+            ),
+            _ => format!("Nothing at all came back from {place}"),
+        };
+        let ports = self.answering_ports();
+        let contrast = if ports.is_empty() {
+            format!("a firewall drops it, or no such host exists{}", self.way_words())
+        } else {
+            format!(
+                "while the same host answers{}: a firewall drops it, or only single ports are forwarded",
+                self.live_ports().trim_start_matches(" (it answered").trim_end_matches(')')
+            )
+        };
+        format!("{tries}: {contrast}.")
+    }
+
+    /// Which way packets leave.
+    fn way_words(&self) -> String {
+        match &self.way {
+            Way::Gateway { gateway, interface, default: true } => {
+                format!(" (packets leave by the default route, through {gateway} on {interface})")
+            }
+            Way::Gateway { gateway, interface, .. } => format!(" (packets leave through {gateway} on {interface})"),
+            Way::OnLink { interface, subnet } => format!(" ({subnet} on {interface})"),
+            Way::Own { interface } => format!(" (an address of this very host, on {interface})"),
+            _ => String::new(),
+        }
+    }
+}
+
+pub(super) fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}

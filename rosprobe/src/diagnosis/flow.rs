@@ -1,0 +1,107 @@
+//! Connected links that carry nothing: stalled, or with a publisher that is idle.
+
+use std::time::Duration;
+
+use super::draft::{Draft, Words};
+use super::trouble::who;
+use super::{Code, Finding, Severity};
+use crate::errno::Errno;
+use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage};
+use crate::observation::{Bytes, Span};
+
+/// Sent data that nobody acknowledges for this long, and that was sent again, is stuck. A lost segment costs a fifth of a second.
+const STALLED_AFTER: Duration = Duration::from_secs(3);
+/// Segments sent again before a link counts as stalled.
+const STALLED_RETRANSMITS: u64 = 2;
+/// A link without a message for this long since its headers has an idle publisher.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+
+pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    if entry.link.kind != LinkKind::Topic || entry.link.gone {
+        return None;
+    }
+    stalled(graph, entry).or_else(|| idle(graph, entry))
+}
+
+fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    let (link, stall) = (&entry.link, entry.track.stall);
+    let state = link.stage(Stage::Data)?;
+    let cut = match state.failure {
+        Some(Outcome::Failed { errno: errno @ (Errno::ETIMEDOUT | Errno::EHOSTUNREACH | Errno::ENETUNREACH) }) => {
+            Some(errno)
+        }
+        _ => None,
+    };
+    let since = stall.since.filter(|since| {
+        graph.now().since(*since) >= STALLED_AFTER
+            && stall.retransmits.saturating_sub(stall.retransmits_then) >= STALLED_RETRANSMITS
+    });
+    if since.is_none() && cut.is_none() {
+        return None;
+    }
+    let client = graph.client(entry.track.client);
+    let publisher = link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
+    let subscriber = client.map_or_else(|| "the subscriber".into(), who);
+    let address = link.stage(Stage::Header).and_then(|state| state.address).map(|address| address.to_string());
+    let summary = match (since, cut) {
+        (Some(since), _) => format!(
+            "{publisher} sends {} to {subscriber}, and nothing of it has been acknowledged for {}: {} wait, sent again {} times",
+            link.name,
+            Span(graph.now().0.saturating_sub(since.0)),
+            Bytes(stall.unacknowledged as f64),
+            stall.retransmits.saturating_sub(stall.retransmits_then)
+        ),
+        (None, errno) => format!(
+            "the connection of {publisher} and {subscriber} for {} broke: {}",
+            link.name,
+            errno.map(|errno| errno.to_string()).unwrap_or_default()
+        ),
+    };
+    let explanation = vec![
+        "The headers went through, so addresses and ports are right; the way between the two hosts was cut afterwards, or lets only small packets pass (an MTU that is too large for a tunnel on the way).".to_owned(),
+        "Neither side notices for minutes.".to_owned(),
+    ];
+    let mut remedies = vec![format!(
+        "Check the network between the two hosts (cable, wireless, VPN), then restart the subscriber {subscriber} to connect anew."
+    )];
+    if let Some(party) = client.and_then(|client| client.reaches_master_from).filter(|ip| !ip.is_loopback()) {
+        remedies.push(format!("If small messages pass and large ones do not, find the largest packet that passes, run on the publisher's host: tracepath -n {party}"));
+    }
+    let at = since.unwrap_or(state.at);
+    let draft = Draft::new(graph, Code::Stalled, Severity::Error, at).link(link, client).stage(graph, state);
+    let draft = draft.times(graph, at, graph.now(), 1).address(address).errno(cut);
+    Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    let link = &entry.link;
+    // Log topics are silent by nature.
+    if matches!(link.name.as_str(), "/rosout" | "/rosout_agg") || !link.reached(Stage::Header) {
+        return None;
+    }
+    let since = entry.track.header_since?;
+    let messages = link.traffic.received_messages + link.traffic.sent_messages;
+    let connected = entry.track.data_socket.is_some();
+    if messages > 0 || !connected || link.reached(Stage::Data) || graph.now().since(since) < IDLE_AFTER {
+        return None;
+    }
+    let state = link.stage(Stage::Header)?;
+    let client = graph.client(entry.track.client);
+    let publisher = link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
+    let summary = format!(
+        "{publisher} and {} are connected for {}, and no message has come for {}: the publisher is idle",
+        client.map_or_else(|| "the subscriber".into(), who),
+        link.name,
+        Span(graph.now().0.saturating_sub(since.0))
+    );
+    let explanation =
+        vec!["Both headers were exchanged, so the network is fine; the publisher has sent nothing since.".to_owned()];
+    let remedies = vec![format!(
+        "Look at {publisher}: it publishes only when it has something to say, or waits for something itself."
+    )];
+    let draft = Draft::new(graph, Code::IdlePublisher, Severity::Info, since)
+        .link(link, client)
+        .stage(graph, state)
+        .on(Stage::Data);
+    Some(draft.times(graph, since, since, 1).finish(&Words { summary, explanation, remedies }))
+}

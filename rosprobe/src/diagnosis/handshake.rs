@@ -1,0 +1,271 @@
+//! After the connect: refused headers, missing headers, requests without an answer, calls that failed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::connect::{self, told};
+use super::draft::{Draft, Words};
+use super::trouble::{Trouble, who};
+use super::{Code, Finding, Severity};
+use crate::graph::{Entry, Graph, Incident, IncidentKind, Link, LinkId, LinkKind, Outcome, Stage, StageState};
+use crate::observation::{ObservationId, Span};
+
+/// An answer that has not come after this long will not come: nodes answer within milliseconds.
+const ANSWER_AFTER: Duration = Duration::from_secs(5);
+/// A connection closed without an answer may be a node on its way out, or be tried again at once.
+const CLOSED_AFTER: Duration = Duration::from_secs(1);
+
+/// What is wrong with requestTopic or the header of a link.
+pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    let link = &entry.link;
+    if let Some(state) = link.stage(Stage::RequestTopic) {
+        if let Some(Outcome::Refused { reason }) = &state.failure {
+            return topic_refused(graph, entry, state, reason);
+        }
+        if unanswered(graph, state) {
+            return Some(no_response(graph, entry, state));
+        }
+    }
+    let state = link.stage(Stage::Header)?;
+    if let Some(Outcome::Refused { reason }) = &state.failure {
+        return Some(header_refused(graph, entry, state, reason));
+    }
+    if unanswered(graph, state) {
+        return Some(no_header(graph, entry, state));
+    }
+    let data = link.stage(Stage::Data)?;
+    match &data.failure {
+        Some(Outcome::Refused { reason }) if link.kind == LinkKind::Service => {
+            Some(service_failed(graph, entry, data, reason))
+        }
+        _ => None,
+    }
+}
+
+/// A stage that asked and was not answered.
+fn unanswered(graph: &Graph, state: &StageState) -> bool {
+    match (&state.failure, &state.outcome) {
+        (Some(Outcome::Abandoned { .. }), _) => {
+            state.last_failure.is_some_and(|at| graph.now().since(at) >= CLOSED_AFTER)
+        }
+        (_, Outcome::Pending { since, .. }) => graph.now().since(*since) >= ANSWER_AFTER,
+        _ => false,
+    }
+}
+
+fn draft(graph: &Graph, entry: &Entry, state: &StageState, code: Code, severity: Severity) -> Draft {
+    let client = graph.client(entry.track.client);
+    Draft::new(graph, code, severity, state.at).link(&entry.link, client).stage(graph, state)
+}
+
+fn publisher(link: &Link) -> String {
+    let party = &link.publisher;
+    party.node.clone().or_else(|| party.uri.clone()).unwrap_or_else(|| "the publisher".into())
+}
+
+fn client(graph: &Graph, entry: &Entry) -> String {
+    graph.client(entry.track.client).map_or_else(|| "a client".into(), who)
+}
+
+fn place(state: &StageState) -> String {
+    state.address.map(|address| address.to_string()).or_else(|| state.advertised.clone()).unwrap_or_default()
+}
+
+/// requestTopic was refused: at the right node a stale registration, at a wrong one a wrong address.
+fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Option<Finding> {
+    let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
+    let connect = entry.link.stage(Stage::Xmlrpc)?;
+    let trouble = Trouble::new(graph, entry, connect);
+    if let Some(trouble) = trouble.as_ref().filter(|trouble| connect::is_loopback(trouble)) {
+        return Some(connect::loopback(trouble, &Outcome::Refused { reason: reason.to_owned() }));
+    }
+    let summary = format!("{publisher} at {} refused {} for {topic}: {reason}", place(state), client(graph, entry));
+    let mut explanation = Vec::new();
+    let mut remedies = Vec::new();
+    if let Some(trouble) = &trouble {
+        explanation.push(told(trouble));
+        explanation.extend(trouble.resolved());
+        explanation.extend(trouble.resolves_elsewhere());
+        if trouble.resolves_elsewhere().is_some() {
+            remedies.extend(trouble.hosts_line());
+        }
+        remedies.push(trouble.clean_up());
+    }
+    explanation.push(
+        "The node that answers there does not publish the topic: the registration is stale, or it is another node."
+            .into(),
+    );
+    let draft = draft(graph, entry, state, Code::CallFailed, Severity::Error);
+    Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
+    let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
+    let ended = ending(graph, state);
+    let summary = format!(
+        "{publisher} at {} did not answer when {} asked for {topic} (requestTopic): {ended}",
+        place(state),
+        client(graph, entry)
+    );
+    let (mut explanation, remedies) = silent_peer(entry, state, &publisher);
+    explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
+    draft(graph, entry, state, Code::NoResponse, Severity::Error).finish(&Words { summary, explanation, remedies })
+}
+
+/// How a stage without an answer stands.
+fn ending(graph: &Graph, state: &StageState) -> String {
+    match (&state.outcome, &state.failure) {
+        (Outcome::Pending { since, .. }, _) => {
+            format!("nothing came back for {}", Span(graph.now().0.saturating_sub(since.0)))
+        }
+        (_, Some(Outcome::Abandoned { after_ns, .. })) => {
+            format!("the connection was closed after {} without a byte of answer", Span(*after_ns))
+        }
+        _ => "nothing came back".into(),
+    }
+}
+
+/// Why a peer that accepted says nothing.
+fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<String>, Vec<String>) {
+    let closed = matches!(state.failure, Some(Outcome::Abandoned { .. }));
+    if let Some(carrier) = &entry.link.carried_by {
+        let explanation = format!(
+            "The connection is carried by {} (pid {}), which accepts everything on this host; that nothing comes back means that its far end could not connect to {publisher}.",
+            carrier.comm, carrier.pid
+        );
+        let remedy =
+            format!("Check that {publisher} runs and that the far end of {} reaches {}.", carrier.comm, place(state));
+        return (vec![explanation], vec![remedy]);
+    }
+    if closed {
+        let explanation = format!(
+            "Something accepts connections there and hangs up: a proxy or tunnel whose far end refuses, another program, or {publisher} is on its way out."
+        );
+        return (
+            vec![explanation],
+            vec![format!("Look at what listens at {} on the host of {publisher}, there run: ss -ltnp", place(state))],
+        );
+    }
+    let process = entry.link.publisher.process.as_ref();
+    let whom = process.map_or_else(|| publisher.to_owned(), |process| format!("{publisher} (pid {})", process.pid));
+    let explanation = format!(
+        "The kernel of its host accepts connections by itself, so {whom} may be stopped, hanging, or overloaded."
+    );
+    let remedy = match process {
+        Some(process) => format!(
+            "See whether it is stopped (state T), run: ps -o pid,stat,cmd -p {0}; if so, run: kill -CONT {0}",
+            process.pid
+        ),
+        None => format!("Restart {publisher}, or look on its host why it hangs."),
+    };
+    (vec![explanation], vec![remedy])
+}
+
+fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Finding {
+    let (name, publisher) = (&entry.link.name, publisher(&entry.link));
+    let what = if entry.link.kind == LinkKind::Service { "service" } else { "topic" };
+    let summary = format!("{publisher} refused {} for the {what} {name}: {reason}", client(graph, entry));
+    let mut explanation = vec![format!(
+        "The connection header sent to {} was answered with an error, and the connection closed.",
+        place(state)
+    )];
+    if let Some((data_type, md5sum)) = entry.track.asked_type.as_ref().filter(|asked| !asked.0.is_empty()) {
+        explanation.push(format!("{} asked for type {data_type} with md5sum {md5sum}.", client(graph, entry)));
+    }
+    let mut remedies = Vec::new();
+    if reason.contains("type") || reason.contains("md5") {
+        explanation.push("Both sides must use the same message definition.".into());
+        remedies.push(format!("Build both nodes from the same message package, or give one of them another {what} name; to compare the definitions, run on both hosts: rosmsg md5 {}", entry.link.data_type.clone().unwrap_or_default()));
+    } else {
+        remedies.push(format!("Do what the message says, or restart {publisher}."));
+    }
+    draft(graph, entry, state, Code::HeaderRefused, Severity::Error).finish(&Words { summary, explanation, remedies })
+}
+
+fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
+    let (name, publisher) = (&entry.link.name, publisher(&entry.link));
+    let summary = format!(
+        "{publisher} at {} accepted the connection of {} for {name} and sent no header: {}",
+        place(state),
+        client(graph, entry),
+        ending(graph, state)
+    );
+    let (mut explanation, remedies) = silent_peer(entry, state, &publisher);
+    explanation.insert(0, "The TCPROS header was sent, and the publisher must answer with its own.".into());
+    draft(graph, entry, state, Code::NoHeader, Severity::Error).finish(&Words { summary, explanation, remedies })
+}
+
+fn service_failed(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Finding {
+    let summary = format!("{} answered the call of {} with a failure: {reason}", entry.link.name, client(graph, entry));
+    let explanation = vec!["The connection works; the service itself reported that it could not do it.".to_owned()];
+    let remedies = vec![format!("Look at the output of {}.", publisher(&entry.link))];
+    draft(graph, entry, state, Code::CallFailed, Severity::Warning).finish(&Words { summary, explanation, remedies })
+}
+
+/// Calls of masters and callbacks that nobody answered, one finding a link and method.
+pub(super) fn unanswered_calls(graph: &Graph) -> Vec<Finding> {
+    let mut silent: BTreeMap<(LinkId, String), Vec<(ObservationId, bool)>> = BTreeMap::new();
+    for (id, call) in graph.waiting_calls() {
+        let late = match call.broken {
+            Some(at) => graph.now().since(at) >= CLOSED_AFTER,
+            None => graph.now().since(call.at) >= ANSWER_AFTER,
+        };
+        if let (true, Some(link)) = (late, call.link) {
+            silent.entry((link, call.call.method().to_owned())).or_default().push((id, call.at_client));
+        }
+    }
+    silent.into_iter().filter_map(|((link, method), calls)| unanswered_call(graph, link, &method, &calls)).collect()
+}
+
+fn unanswered_call(graph: &Graph, link: LinkId, method: &str, calls: &[(ObservationId, bool)]) -> Option<Finding> {
+    let entry = graph.entries().find(|entry| entry.link.id == link)?;
+    let state = match entry.link.kind {
+        LinkKind::Master => entry.link.stage(Stage::Master)?,
+        LinkKind::Callback => entry.link.stage(Stage::Callback)?,
+        _ => return None,
+    };
+    let times: Vec<_> = graph
+        .waiting_calls()
+        .filter(|(id, _)| calls.iter().any(|call| call.0 == *id))
+        .map(|(_, call)| call.at)
+        .collect();
+    let (first, last) = (times.iter().min().copied()?, times.iter().max().copied()?);
+    let peer = match entry.link.kind {
+        LinkKind::Master => "the master".to_owned(),
+        _ => publisher(&entry.link),
+    };
+    let waited = Span(graph.now().0.saturating_sub(first.0));
+    let summary =
+        format!("{peer} at {} has not answered the {method} of {} for {waited}", place(state), client(graph, entry));
+    let (mut explanation, remedies) = silent_peer(entry, state, &peer);
+    explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
+    let count = calls.iter().filter(|call| call.1).count().max(calls.len().div_ceil(2)) as u64;
+    let draft = draft(graph, entry, state, Code::NoResponse, Severity::Error).times(graph, first, last, count);
+    Some(draft.evidence(calls.iter().map(|call| call.0)).finish(&Words { summary, explanation, remedies }))
+}
+
+/// Calls of the master that were answered with a failure or a fault.
+pub(super) fn failed_call(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
+    let IncidentKind::CallFailed { client, method, subject, message, fault } = kind else { return None };
+    let client = graph.client(*client)?;
+    let about = if subject.is_empty() { String::new() } else { format!(" {subject}") };
+    let word = if *fault { "a fault" } else { "a failure" };
+    let summary = format!("{method}{about} of {} was answered with {word}: {message}", who(client));
+    let explanation = vec!["The connection works; the call itself was refused.".to_owned()];
+    let topic = subject
+        .starts_with('/')
+        .then(|| subject.clone())
+        .filter(|_| matches!(method.as_str(), "registerPublisher" | "registerSubscriber" | "publisherUpdate"));
+    let draft = Draft::new(graph, Code::CallFailed, Severity::Error, incident.last)
+        .client(client)
+        .topic(topic)
+        .on(Stage::Master);
+    let draft =
+        draft.times(graph, incident.first, incident.last, incident.count).evidence(incident.evidence.iter().copied());
+    let draft = draft.address(client.master.map(|master| master.to_string()));
+    Some(draft.finish(&Words {
+        summary,
+        explanation,
+        remedies: vec![format!("Correct what the message names; {} asked for it.", who(client))],
+    }))
+}

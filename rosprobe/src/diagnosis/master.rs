@@ -1,0 +1,146 @@
+//! Masters that cannot be reached.
+
+use std::time::Duration;
+
+use super::connect::{lookup_words_of, meaning, trouble_of};
+use super::draft::{Draft, Words};
+use super::trouble::{Trouble, who};
+use super::{Code, Finding, Severity};
+use crate::errno::Errno;
+use crate::graph::{Actor, Entry, Graph, LinkKind, Outcome, ProcessState, Resolution, Stage, Way};
+use crate::observation::{AdvertisedUri, Span};
+
+/// A master that refuses may still be starting: nodes and roslaunch ask until it is up.
+const START_UP: Duration = Duration::from_secs(5);
+
+pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    if entry.link.kind != LinkKind::Master {
+        return None;
+    }
+    let state = entry.link.stage(Stage::Master)?;
+    let outcome = trouble_of(graph, state, false)?;
+    let trouble = Trouble::new(graph, entry, state)?;
+    if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && may_be_starting(&trouble) {
+        return None;
+    }
+    let (errno, ended) = match &outcome {
+        Outcome::Failed { errno } => (Some(*errno), format!("failed: {errno}{}", meaning(*errno))),
+        Outcome::Abandoned { after_ns, .. } => {
+            (None, format!("was given up after {} without any answer", Span(*after_ns)))
+        }
+        Outcome::Pending { since, .. } => {
+            (None, format!("has had no answer for {}", Span(graph.now().0.saturating_sub(since.0))))
+        }
+        _ => return None,
+    };
+    let place = trouble.place();
+    let variable = master_variable(graph, &trouble);
+    let summary = format!("{} cannot reach its master: connect() to {place} {ended}", trouble.who());
+    let mut explanation = vec![match &variable {
+        Some(uri) => format!("ROS_MASTER_URI of {} is {uri}.", trouble.who()),
+        None => format!("{} takes {place} for its master.", trouble.who()),
+    }];
+    explanation.push(why(&trouble, &outcome));
+    let draft = Draft::new(graph, Code::MasterUnreachable, Severity::Error, state.at);
+    let draft = draft.link(&entry.link, Some(trouble.client)).stage(graph, state).address(Some(place)).errno(errno);
+    Some(draft.peer(Some("/master".into()), variable).finish(&Words {
+        summary,
+        explanation,
+        remedies: remedies(&trouble, &outcome),
+    }))
+}
+
+fn master_variable(graph: &Graph, trouble: &Trouble<'_>) -> Option<String> {
+    let state = graph.process(trouble.client.process.as_ref()?)?;
+    state.process.environment.get("ROS_MASTER_URI").cloned()
+}
+
+/// Refused for a moment only, or by a process that only asked whether a master is there already.
+fn may_be_starting(trouble: &Trouble<'_>) -> bool {
+    let state = trouble.state;
+    let (first, last) = (state.first_failure.unwrap_or(state.at), state.last_failure.unwrap_or(state.at));
+    let tried_for = last.since(first);
+    let process = trouble.client.process.as_ref().and_then(|process| trouble.graph.process(process));
+    match process {
+        Some(ProcessState { exited: Some(_), process, .. }) => !process.environment.contains_key("ROS_MASTER_URI"),
+        _ => tried_for < START_UP,
+    }
+}
+
+fn why(trouble: &Trouble<'_>, outcome: &Outcome) -> String {
+    match (outcome, &trouble.way) {
+        (Outcome::Failed { errno: Errno::ECONNREFUSED }, Way::Loopback) => {
+            "No master runs on this host at that port, and loopback never leads to another host.".into()
+        }
+        (Outcome::Failed { errno: Errno::ECONNREFUSED }, _) => {
+            "That host answers, and nothing listens at that port: no master runs there, or it uses another port.".into()
+        }
+        (Outcome::Failed { errno: Errno::ENETUNREACH }, _) => {
+            format!("{} has no route to {}.", super::cause::capital(&trouble.client_host()), trouble.host)
+        }
+        (Outcome::Failed { errno: Errno::EHOSTUNREACH }, Way::OnLink { .. }) => {
+            "No host on that network answers to the address.".into()
+        }
+        (Outcome::Failed { errno: Errno::EHOSTUNREACH }, _) => {
+            "A router or firewall on the way says that it cannot be reached.".into()
+        }
+        _ => "Nothing comes back: a firewall drops it, or no such host exists.".into(),
+    }
+}
+
+fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
+    let (host, port) = (&trouble.host, trouble.port);
+    match outcome {
+        Outcome::Failed { errno: Errno::ECONNREFUSED } => vec![
+            format!("Start a master on {host}, there run: roscore -p {port}"),
+            format!(
+                "Or set ROS_MASTER_URI of {} to where the master runs, for instance ROS_MASTER_URI=http://HOST:11311/ with the master's address for HOST.",
+                trouble.who()
+            ),
+        ],
+        _ => vec![
+            format!(
+                "Set ROS_MASTER_URI of {} to an address of the master that this host reaches; to see which way packets take, run: ip route get {host}",
+                trouble.who()
+            ),
+            format!("If a firewall is in between, let TCP port {port} of {host} pass."),
+        ],
+    }
+}
+
+/// Processes whose master has a name that does not resolve: there is no connect to find them by.
+pub(super) fn unresolved(graph: &Graph) -> Vec<Finding> {
+    graph.processes().filter_map(|state| unresolved_for(graph, state)).collect()
+}
+
+fn unresolved_for(graph: &Graph, state: &ProcessState) -> Option<Finding> {
+    let uri_text = state.process.environment.get("ROS_MASTER_URI")?;
+    let uri = AdvertisedUri::parse(uri_text).ok()?;
+    let process = state.process.reference();
+    let (asked, evidence) = graph.name_asked_by(&process, &uri.host)?;
+    let resolution = graph.resolve_in(state.process.net_namespace, &uri.host);
+    let final_now = match &resolution {
+        Resolution::Denied { .. } | Resolution::NotInHosts => true,
+        Resolution::Silent { since, .. } => graph.now().since(*since) >= START_UP,
+        _ => false,
+    };
+    let key = Actor::Process((process.pid, process.started));
+    let client = graph.clients().find(|client| client.actor == key);
+    if !final_now || client.is_some_and(|client| client.master.is_some()) {
+        return None;
+    }
+    let name = client.map_or_else(|| format!("{} (pid {})", process.comm, process.pid), who);
+    let summary = format!("{name} cannot reach its master: the name {} in ROS_MASTER_URI does not resolve", uri.host);
+    let words = lookup_words_of(graph, &resolution, &uri.host);
+    let explanation = vec![format!("ROS_MASTER_URI is {uri_text}."), format!("{}.", super::cause::capital(&words))];
+    let remedies = vec![format!(
+        "Set ROS_MASTER_URI to the master's address instead of its name, or add a line with that address and the name {} to /etc/hosts.",
+        uri.host
+    )];
+    let node = state.nodes.first().cloned();
+    let draft =
+        Draft::new(graph, Code::MasterUnreachable, Severity::Error, asked).process(&process, node.clone()).node(node);
+    let draft =
+        draft.on(Stage::Master).address(Some(uri.to_string())).peer(Some("/master".into()), Some(uri_text.clone()));
+    Some(draft.evidence(evidence).finish(&Words { summary, explanation, remedies }))
+}

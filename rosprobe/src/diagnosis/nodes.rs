@@ -1,0 +1,121 @@
+//! Nodes that others cannot call, and nodes that share a name.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::draft::{Draft, Words};
+use super::trouble::{is_own, master_is_elsewhere, who};
+use super::{Code, Finding, Severity};
+use crate::event::Namespace;
+use crate::graph::{Actor, Client, Graph, Incident, IncidentKind, Stage, in_hosts};
+
+/// Nodes whose caller API others cannot use, before anything failed. `blamed` are URIs about which something worse was found.
+pub(super) fn unusable_apis(graph: &Graph, blamed: &BTreeSet<String>) -> Vec<Finding> {
+    graph
+        .clients()
+        .filter(|client| is_running(graph, client))
+        .filter_map(|client| unusable_api(graph, client, blamed))
+        .collect()
+}
+
+fn is_running(graph: &Graph, client: &Client) -> bool {
+    if let Some(process) = &client.process {
+        return graph.process(process).is_some_and(|state| state.exited.is_none());
+    }
+    let node = client.name.as_ref().and_then(|name| graph.node_named(name));
+    node.is_some_and(|node| !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty())
+}
+
+fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Option<Finding> {
+    let (api, master) = (client.api.as_ref()?, client.master?);
+    let name = client.name.clone()?;
+    let uri = format!("http://{api}/");
+    if blamed.contains(&uri) || master_is_elsewhere(graph, client) != Some(true) {
+        return None;
+    }
+    let node = graph.node_named(&name)?;
+    let used = !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty();
+    let (code, what) = complaint(graph, client, &api.host).filter(|_| used)?;
+    let summary = format!("{name} tells the master on {} to call it at {api}: {what}", master.ip());
+    let explanation = vec![
+        format!("{} registered the caller API {uri}, and the master is on another host.", who(client)),
+        "Others that are told this address cannot connect to the node, and the master cannot tell it of new publishers.".into(),
+    ];
+    let own = client.reaches_master_from.filter(|ip| !ip.is_loopback());
+    let hint = own.map_or_else(|| "an address of its host".into(), |ip| ip.to_string());
+    let remedies = vec![format!(
+        "Restart {name} with ROS_IP={hint} in its environment{}, the address by which it reached the master.",
+        without_hostname(graph, client)
+    )];
+    let draft =
+        Draft::new(graph, code, Severity::Warning, graph.now()).client(client).node(Some(name)).on(Stage::Callback);
+    let first = client
+        .process
+        .as_ref()
+        .and_then(|process| graph.process(process))
+        .map(|state| state.first_seen)
+        .unwrap_or_default();
+    let draft = draft
+        .times(graph, first, first, 1)
+        .address(Some(api.to_string()))
+        .peer(Some("/master".into()), Some(format!("http://{master}/")));
+    Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+fn without_hostname(graph: &Graph, client: &Client) -> &'static str {
+    let state = client.process.as_ref().and_then(|process| graph.process(process));
+    let set = state.is_some_and(|state| state.process.environment.contains_key("ROS_HOSTNAME"));
+    if set { " and without ROS_HOSTNAME, which would win" } else { "" }
+}
+
+/// Why others cannot use a caller API's host.
+fn complaint(graph: &Graph, client: &Client, host: &str) -> Option<(Code, String)> {
+    let namespace = graph.namespace_of(client);
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        if ip.is_loopback() {
+            return Some((Code::LoopbackAdvertised, "that is loopback, on every host the host itself".into()));
+        }
+        let foreign = namespace.is_some_and(|n| !n.addresses.is_empty()) && !is_own(graph, client, ip.to_canonical());
+        let process = matches!(client.actor, Actor::Process(_));
+        return (foreign && process)
+            .then(|| (Code::CallbackFailed, "that is an address of no interface of its host".into()));
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        return Some((Code::LoopbackAdvertised, "that is loopback, on every host the host itself".into()));
+    }
+    only_here(namespace?, host)
+        .then(|| (Code::NameUnresolved, "only the hosts file of its own host knows that name".into()))
+}
+
+/// A name that the hosts file gives this host alone, where no name server could tell it to others. Where the file names other hosts
+/// too, it is likely the same everywhere.
+fn only_here(namespace: &Namespace, host: &str) -> bool {
+    let own = |ip: &IpAddr| ip.is_loopback() || namespace.addresses.iter().any(|address| address.address == *ip);
+    let names_others = namespace.hosts.iter().any(|(ip, _)| !own(ip) && !is_boilerplate(*ip));
+    let mine = in_hosts(namespace, host).is_some_and(|addresses| addresses.iter().all(own));
+    mine && !names_others && namespace.nameservers.is_empty()
+}
+
+/// The multicast lines that every hosts file has (`ff02::1 ip6-allnodes`).
+fn is_boilerplate(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip.is_unspecified() || matches!(ip, IpAddr::V6(v6) if v6.segments()[0] == 0xfe00)
+}
+
+/// A node was shut down because another one took its name.
+pub(super) fn replaced(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
+    let IncidentKind::Replaced { node, reason } = kind else { return None };
+    let summary = format!("two nodes are called {node}: the master shut the older one down");
+    let process = graph.node_named(node).and_then(|node| node.process.clone());
+    let explanation = vec![format!(
+        "The master called shutdown on it: {reason}. A name belongs to one node; the newer registration wins."
+    )];
+    let remedies = vec![format!(
+        "Give one of them another name, for instance with __name:=other on its command line, or anonymous=True in rospy.init_node ({node})."
+    )];
+    let mut draft = Draft::new(graph, Code::DuplicateNode, Severity::Error, incident.last).node(Some(node.clone()));
+    if let Some(process) = process {
+        draft = draft.process(&process, Some(node.clone()));
+    }
+    let draft = draft.on(Stage::Callback).times(graph, incident.first, incident.last, incident.count);
+    Some(draft.evidence(incident.evidence.iter().copied()).finish(&Words { summary, explanation, remedies }))
+}

@@ -1,0 +1,161 @@
+//! What to do, with real values. A command is what follows `run: ` to the end of its line, ready to be pasted.
+
+use std::net::IpAddr;
+
+use super::trouble::Trouble;
+use crate::errno::Errno;
+use crate::graph::{Subnet, Way};
+
+/// Ports that Linux hands out to nodes when nobody says otherwise (`net.ipv4.ip_local_port_range`).
+const USUAL_PORTS: (u16, u16) = (32_768, 60_999);
+
+impl Trouble<'_> {
+    /// Let the publisher advertise an address that this client reaches.
+    pub fn advertise_better(&self) -> Option<String> {
+        let (better, known) = self.better_address()?;
+        let (node, subnet) = (self.publisher(), self.subnet());
+        let loser = match (self.ip, subnet) {
+            (Some(ip), Some(subnet)) if !ip.is_loopback() && subnet.contains(better) => None,
+            (Some(ip), Some(subnet)) if !ip.is_loopback() => {
+                Some(format!(" Hosts that can reach only {subnet} would then lose it."))
+            }
+            _ => None,
+        };
+        let condition = if known { String::new() } else { format!("if it runs on the host of the master, {better}: ") };
+        Some(format!(
+            "Restart {node}{} with ROS_IP={better} in its environment{}; {condition}it then tells everybody to connect to {better}.{}",
+            self.publisher_pid(),
+            self.publisher_now(),
+            loser.unwrap_or_default()
+        ))
+    }
+
+    fn publisher_pid(&self) -> String {
+        self.publisher_process().map(|process| format!(" (pid {})", process.pid)).unwrap_or_default()
+    }
+
+    /// What the variables say now. `ROS_HOSTNAME` wins over `ROS_IP` when both are set.
+    fn publisher_now(&self) -> String {
+        match (self.publisher_variable("ROS_HOSTNAME"), self.publisher_variable("ROS_IP")) {
+            (Some(name), _) => format!(" and without ROS_HOSTNAME (now {name}, which would win)"),
+            (None, Some(ip)) => format!(" (now {ip})"),
+            (None, None) if self.publisher_process().is_some() => " (now it is not set)".into(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Carry the whole subnet over ssh. Without any route towards it `connect()` fails before a tunnel sees it.
+    pub fn tunnel(&self, errno: Option<Errno>) -> Vec<String> {
+        let (Some(master), Some(subnet), Some(ip)) = (self.master_ip(), self.subnet(), self.ip) else {
+            return Vec::new();
+        };
+        if subnet.contains(master) || ip.is_loopback() || matches!(self.way, Way::OnLink { .. } | Way::Own { .. }) {
+            return Vec::new();
+        }
+        let no_route = matches!(self.way, Way::None | Way::Rejected { .. }) || errno == Some(Errno::ENETUNREACH);
+        let mut remedies = vec![self.tunnel_command(master, subnet, no_route)];
+        remedies.extend(self.jump(master, subnet));
+        remedies
+    }
+
+    fn tunnel_command(&self, master: IpAddr, subnet: Subnet, no_route: bool) -> String {
+        let family = if subnet.network.is_ipv6() { " -6" } else { "" };
+        let route = if no_route {
+            format!("sudo ip{family} route replace {subnet} via {} && ", self.gateway_towards(master))
+        } else {
+            String::new()
+        };
+        let reason = if no_route {
+            " (the route is needed because without one connect() fails before sshuttle can take the connection)"
+        } else {
+            ""
+        };
+        format!(
+            "On {}, carry {subnet} through {master} by ssh{reason}, run: {route}sshuttle -r {master} {subnet}",
+            self.client_host()
+        )
+    }
+
+    /// The next hop on the way to the master.
+    fn gateway_towards(&self, master: IpAddr) -> IpAddr {
+        match self.graph.way_of(self.client, master) {
+            Way::Gateway { gateway, .. } => gateway,
+            _ => master,
+        }
+    }
+
+    /// The master says that it is somewhere else than where it was reached: a port is forwarded.
+    fn jump(&self, reached: IpAddr, subnet: Subnet) -> Option<String> {
+        let real: IpAddr = self.graph.master_uri()?.host.parse().ok()?;
+        if real == reached || real.is_loopback() || !subnet.contains(real) {
+            return None;
+        }
+        Some(format!(
+            "If ssh to {reached} works only as a jump host: the master itself is {real}. Put \"Host {real}\" and \"ProxyJump {reached}\" into ~/.ssh/config, then run: sshuttle -r {real} {subnet}"
+        ))
+    }
+
+    /// `this host`, with its address where it helps.
+    pub fn client_host(&self) -> String {
+        match self.client.reaches_master_from {
+            Some(ip) if !ip.is_loopback() => format!("the subscriber's host ({ip})"),
+            _ => "the subscriber's host".into(),
+        }
+    }
+
+    /// Let the firewall pass: nodes take any port, so a single one is not enough.
+    pub fn open_ports(&self) -> Option<String> {
+        let ip = self.ip?;
+        let source =
+            self.client.reaches_master_from.filter(|from| !from.is_loopback() && from.is_ipv4() == ip.is_ipv4());
+        let source = source.map(|from| format!(" -s {from}")).unwrap_or_default();
+        let (first, last) =
+            self.publisher_namespace().and_then(|namespace| namespace.ephemeral_ports).unwrap_or(USUAL_PORTS);
+        let command = if ip.is_ipv4() { "iptables" } else { "ip6tables" };
+        Some(format!(
+            "Let the firewall on {ip} pass TCP ports {first} to {last} (nodes take any of them, so one forwarded port is not enough), there run: sudo {command} -I INPUT -p tcp{source} --dport {first}:{last} -j ACCEPT"
+        ))
+    }
+
+    /// A line for the hosts file of the client.
+    pub fn hosts_line(&self) -> Option<String> {
+        if self.host.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let owner = self.owner_of_name();
+        let (ip, known) = owner.map(|ip| (ip, true)).or_else(|| self.better_address())?;
+        let condition =
+            if known { String::new() } else { format!("If {} runs on the host of the master, ", self.publisher()) };
+        let verb = if known { "Tell" } else { "tell" };
+        Some(format!(
+            "{condition}{verb} {} where {} is, run: echo '{ip} {}' | sudo tee -a /etc/hosts",
+            self.client_host(),
+            self.host,
+            self.host
+        ))
+    }
+
+    /// An address of the host that calls itself by this name and that the client can reach.
+    fn owner_of_name(&self) -> Option<IpAddr> {
+        let owner = self.graph.processes().find(|state| {
+            state.process.hostname.as_deref() == Some(self.host.as_str())
+                && state.process.net_namespace != self.graph.net_namespace_of(self.client)
+        })?;
+        let namespace = self.graph.namespace(owner.process.net_namespace)?;
+        let addresses = namespace.addresses.iter().map(|own| own.address).filter(|ip| !ip.is_loopback());
+        let reachable = |ip: &IpAddr| {
+            Some(*ip) == self.client.master.map(|master| master.ip())
+                || matches!(self.graph.way_of(self.client, *ip), Way::OnLink { .. })
+        };
+        addresses.clone().find(reachable).or_else(|| addresses.clone().next())
+    }
+
+    /// A registration that a dead node left behind.
+    pub fn clean_up(&self) -> String {
+        let uri = self.client.master.map(|master| format!("ROS_MASTER_URI=http://{master}/ ")).unwrap_or_default();
+        format!(
+            "If {} is no longer running, remove what it left at the master (this removes every node that does not answer), run: {uri}rosnode cleanup",
+            self.publisher()
+        )
+    }
+}

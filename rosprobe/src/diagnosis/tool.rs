@@ -1,0 +1,63 @@
+//! What rosprobe itself could not see.
+
+use super::draft::{Draft, Words};
+use super::trouble::who;
+use super::{Code, Finding, Severity};
+use crate::graph::{Graph, Incident, IncidentKind, LINK_LIMIT};
+
+pub(super) fn of_incident(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
+    let (code, words, client) = match kind {
+        IncidentKind::EventsLost => (Code::EventsLost, events_lost(incident.count), None),
+        IncidentKind::PayloadTruncated { client, .. } => {
+            let client = graph.client(*client);
+            let name = client.map_or_else(|| "a client".into(), who);
+            (Code::PayloadTruncated, payload_truncated(&name), client)
+        }
+        _ => return None,
+    };
+    let mut draft = Draft::new(graph, code, Severity::Warning, incident.last);
+    if let Some(client) = client {
+        draft = draft.client(client);
+    }
+    let draft = draft.times(graph, incident.first, incident.last, incident.count);
+    Some(draft.evidence(incident.evidence.iter().copied()).finish(&words))
+}
+
+fn events_lost(count: u64) -> Words {
+    Words {
+        summary: format!("{count} events were lost between kernel and rosprobe: what is shown may be incomplete"),
+        explanation: vec!["The ring buffer was full. Links whose bytes are missing are marked incomplete, and nothing is concluded from what was not seen on them.".into()],
+        remedies: vec!["Watch less at once: rosprobe watch --pid PID or --comm NAME.".into()],
+    }
+}
+
+fn payload_truncated(name: &str) -> Words {
+    Words {
+        summary: format!(
+            "a message of {name} was longer than the limit and was cut: what it said behind that is unknown"
+        ),
+        explanation: vec!["rosprobe copies at most --payload-limit bytes of a message.".into()],
+        remedies: vec!["Watch again with a larger limit: rosprobe watch --payload-limit 16777216".into()],
+    }
+}
+
+/// More links than are followed.
+pub(super) fn limit_reached(graph: &Graph) -> Option<Finding> {
+    let refused = graph.links_not_made();
+    if refused == 0 {
+        return None;
+    }
+    let summary = format!(
+        "{refused} links are not followed: rosprobe keeps {LINK_LIMIT} at most, and 1024 publishers of one topic for one subscriber"
+    );
+    let explanation =
+        vec!["Someone advertises far more than a ROS system has; what is followed is complete.".to_owned()];
+    let remedies =
+        vec!["Look for a node that registers the same topic again and again, run: rostopic list -v".to_owned()];
+    let draft = Draft::new(graph, Code::LimitReached, Severity::Warning, graph.now());
+    Some(draft.times(graph, crate::event::Monotonic(0), graph.now(), refused).finish(&Words {
+        summary,
+        explanation,
+        remedies,
+    }))
+}

@@ -1,0 +1,176 @@
+//! One address that one client has trouble with, and what is known about why.
+
+use std::net::IpAddr;
+
+use crate::event::{Namespace, ProcessRef};
+use crate::graph::{Actor, Client, Entry, Graph, Resolution, Stage, StageState, Subnet, Way};
+
+/// A link's stage with everything from which a cause can be told.
+pub(super) struct Trouble<'a> {
+    pub graph: &'a Graph,
+    pub entry: &'a Entry,
+    pub client: &'a Client,
+    pub state: &'a StageState,
+    /// Host as it was advertised: a name or an address.
+    pub host: String,
+    pub port: u16,
+    /// The address that was connected to, or would be.
+    pub ip: Option<IpAddr>,
+    pub resolution: Resolution,
+    pub way: Way,
+}
+
+impl<'a> Trouble<'a> {
+    /// `None` when the link's client or its far end's URI is not known.
+    pub fn new(graph: &'a Graph, entry: &'a Entry, state: &'a StageState) -> Option<Self> {
+        let client = graph.client(entry.track.client)?;
+        let (host, port) = match (state.stage, &entry.track.data_target) {
+            (Stage::Tcpros, Some(target)) => (target.host.clone(), target.port),
+            _ => entry.track.target.as_ref().map(|uri| (uri.host.clone(), uri.port))?,
+        };
+        let resolution = graph.resolve(client, &host);
+        let ip = state.address.map(|address| address.ip()).or_else(|| resolution.addresses().first().copied());
+        let way = ip.map_or(Way::Unknown, |ip| graph.way_of(client, ip));
+        Some(Self { graph, entry, client, state, host, port, ip, resolution, way })
+    }
+
+    /// `10.0.1.1:41235`: the address when there is one, else the advertised host.
+    pub fn place(&self) -> String {
+        match self.state.address {
+            Some(address) => address.to_string(),
+            None if self.host.contains(':') => format!("[{}]:{}", self.host, self.port),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// The publisher's (server's, callee's) node, or its URI.
+    pub fn publisher(&self) -> String {
+        let party = &self.entry.link.publisher;
+        party.node.clone().or_else(|| party.uri.clone()).unwrap_or_else(|| "the publisher".into())
+    }
+
+    pub fn publisher_process(&self) -> Option<&'a ProcessRef> {
+        self.entry.link.publisher.process.as_ref()
+    }
+
+    /// The network namespace of the publisher, when its process is seen.
+    pub fn publisher_namespace(&self) -> Option<&'a Namespace> {
+        let state = self.graph.process(self.publisher_process()?)?;
+        self.graph.namespace(state.process.net_namespace)
+    }
+
+    /// The node that advertises the address, as a client of the master.
+    pub fn publisher_client(&self) -> Option<&'a Client> {
+        let target = self.entry.track.target.as_ref()?;
+        self.graph.clients().find(|client| {
+            client.api.as_ref() == Some(target)
+                && client.name.is_some()
+                && (self.entry.link.publisher.node.is_none() || client.name == self.entry.link.publisher.node)
+        })
+    }
+
+    /// Whether the publisher is on another host than the client. Two network namespaces are two hosts.
+    pub fn publisher_is_elsewhere(&self) -> Option<bool> {
+        let mine = self.graph.net_namespace_of(self.client);
+        if let Some(process) = self.publisher_process()
+            && let Some(state) = self.graph.process(process)
+            && state.process.net_namespace != 0
+            && mine != 0
+        {
+            return Some(state.process.net_namespace != mine);
+        }
+        if let Some(Client { actor: Actor::Host(ip), .. }) = self.publisher_client()
+            && !ip.is_loopback()
+        {
+            return Some(!self.is_own(*ip));
+        }
+        self.master_is_elsewhere()
+    }
+
+    /// Whether the client reached its master at an address of another host.
+    pub fn master_is_elsewhere(&self) -> Option<bool> {
+        master_is_elsewhere(self.graph, self.client)
+    }
+
+    pub fn is_own(&self, ip: IpAddr) -> bool {
+        is_own(self.graph, self.client, ip)
+    }
+
+    /// The address at which the client reached its master, on another host.
+    pub fn master_ip(&self) -> Option<IpAddr> {
+        let ip = self.client.master.map(|address| address.ip())?;
+        (self.master_is_elsewhere() == Some(true)).then_some(ip)
+    }
+
+    /// Ports of the failing host that do answer.
+    pub fn answering_ports(&self) -> Vec<u16> {
+        self.ip.map(|ip| self.graph.answering_ports(ip).filter(|port| *port != self.port).collect()).unwrap_or_default()
+    }
+
+    /// The network that the advertised address is in: as its owner sees it, or else what is usual.
+    pub fn subnet(&self) -> Option<Subnet> {
+        let ip = self.ip?;
+        let own =
+            self.publisher_namespace().and_then(|namespace| namespace.addresses.iter().find(|own| own.address == ip));
+        let usual = if ip.is_ipv4() { 24 } else { 64 };
+        Some(Subnet::of(ip, own.map_or(usual, |own| own.prefix).clamp(8, usual)))
+    }
+
+    /// An address of the publisher's host that the client reaches, and whether that is known or only likely.
+    pub fn better_address(&self) -> Option<(IpAddr, bool)> {
+        let other = |ip: &IpAddr| Some(*ip) != self.ip && !ip.is_loopback() && !ip.is_unspecified();
+        if let Some(namespace) = self.publisher_namespace() {
+            let same_host =
+                self.graph.namespace_of(self.client).is_some_and(|own| own.net_namespace == namespace.net_namespace);
+            let reachable = |ip: &IpAddr| {
+                same_host
+                    || Some(*ip) == self.client.master.map(|master| master.ip())
+                    || matches!(self.graph.way_of(self.client, *ip), Way::OnLink { .. })
+            };
+            let addresses = || namespace.addresses.iter().map(|own| own.address).filter(other);
+            return addresses().find(reachable).map(|ip| (ip, true));
+        }
+        if let Some(Client { actor: Actor::Host(ip), .. }) = self.publisher_client()
+            && other(ip)
+        {
+            return Some((*ip, true));
+        }
+        self.master_ip().filter(other).map(|ip| (ip, false))
+    }
+
+    /// A variable of the publisher's environment.
+    pub fn publisher_variable(&self, name: &str) -> Option<&'a str> {
+        let state = self.graph.process(self.publisher_process()?)?;
+        state.process.environment.get(name).map(String::as_str)
+    }
+
+    /// `/rostopic_16622 (rostopic, pid 4242)`, as far as it is known.
+    pub fn who(&self) -> String {
+        who(self.client)
+    }
+}
+
+/// A client as a person would name it.
+pub(super) fn who(client: &Client) -> String {
+    match (&client.name, &client.process, client.actor) {
+        (Some(name), Some(process), _) => format!("{name} ({}, pid {})", process.comm, process.pid),
+        (None, Some(process), _) => format!("{} (pid {})", process.comm, process.pid),
+        (Some(name), None, Actor::Host(ip)) => format!("{name} on {ip}"),
+        (None, None, Actor::Host(ip)) => format!("a client on {ip}"),
+        (_, None, Actor::Process((pid, _))) => format!("pid {pid}"),
+    }
+}
+
+pub(super) fn is_own(graph: &Graph, client: &Client, ip: IpAddr) -> bool {
+    ip.is_loopback()
+        || client.actor == Actor::Host(ip)
+        || graph.namespace_of(client).is_some_and(|namespace| namespace.addresses.iter().any(|own| own.address == ip))
+}
+
+pub(super) fn master_is_elsewhere(graph: &Graph, client: &Client) -> Option<bool> {
+    let master = client.master?.ip();
+    if is_own(graph, client, master) || client.reaches_master_from == Some(master) {
+        return Some(false);
+    }
+    Some(true)
+}

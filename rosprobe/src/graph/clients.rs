@@ -1,0 +1,282 @@
+//! Clients: whoever calls the master or connects to a node, known by process where rosprobe sees it and by address otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::event::ProcessRef;
+use crate::observation::AdvertisedUri;
+
+/// Clients remembered at once.
+const CLIENT_LIMIT: usize = 16_384;
+/// Topics of one client whose publishers are remembered.
+const TOPIC_LIMIT: usize = 4096;
+/// Addresses of one client that are remembered.
+const ADDRESS_LIMIT: usize = 16;
+
+/// Pid and start: a process's name may change when it executes another program.
+pub(crate) type ProcessKey = (u32, u64);
+
+/// Who does something, as far as it can be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Actor {
+    /// A process on this machine.
+    Process(ProcessKey),
+    /// Somebody at this address: on another machine, or in a packet capture.
+    Host(IpAddr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ClientId(pub u32);
+
+/// The publishers of a topic, as a client was told last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PublisherList {
+    pub uris: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub id: ClientId,
+    pub actor: Actor,
+    pub process: Option<ProcessRef>,
+    pub net_namespace: u64,
+    /// Caller id; `None` until it called somebody.
+    pub name: Option<String>,
+    /// Where it wants to be called back.
+    pub api: Option<AdvertisedUri>,
+    /// The address at which it reached the master.
+    pub master: Option<SocketAddr>,
+    /// Its own address on its way to the master.
+    pub reaches_master_from: Option<IpAddr>,
+    pub addresses: BTreeSet<IpAddr>,
+    pub lists: BTreeMap<String, PublisherList>,
+}
+
+impl Client {
+    /// Remembers what it was told of a topic; the list before, if there was one.
+    pub fn told(&mut self, topic: &str, uris: BTreeSet<String>) -> Option<PublisherList> {
+        if self.lists.len() >= TOPIC_LIMIT && !self.lists.contains_key(topic) {
+            self.lists.pop_first();
+        }
+        self.lists.insert(topic.to_owned(), PublisherList { uris })
+    }
+
+    fn seen_at(&mut self, address: Option<IpAddr>) {
+        if self.addresses.len() < ADDRESS_LIMIT {
+            self.addresses.extend(address);
+        }
+    }
+
+    /// True when an observation by `actor` at `address` can be of this client, given that the names are equal.
+    fn can_be(&self, actor: Actor, address: Option<IpAddr>) -> bool {
+        let known_at = |ip: IpAddr| ip.is_loopback() || self.addresses.contains(&ip);
+        match (self.actor, actor) {
+            (Actor::Process(mine), Actor::Process(other)) => mine == other,
+            (_, Actor::Host(ip)) => known_at(ip),
+            (Actor::Host(_), Actor::Process(_)) => address.is_some_and(known_at),
+        }
+    }
+}
+
+/// All clients.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    all: BTreeMap<ClientId, Client>,
+    by_actor: BTreeMap<Actor, Vec<ClientId>>,
+    by_name: BTreeMap<String, Vec<ClientId>>,
+    by_api_port: BTreeMap<u16, BTreeSet<ClientId>>,
+    next: u32,
+}
+
+/// How a client shows itself in one conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight {
+    pub actor: Actor,
+    pub process: Option<ProcessRef>,
+    pub address: Option<IpAddr>,
+    pub net_namespace: u64,
+}
+
+impl Clients {
+    pub fn get(&self, id: ClientId) -> Option<&Client> {
+        self.all.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.all.get_mut(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.all.values()
+    }
+
+    /// The clients of an actor.
+    pub fn of(&self, actor: Actor) -> &[ClientId] {
+        self.by_actor.get(&actor).map_or(&[], Vec::as_slice)
+    }
+
+    /// The clients of a name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &Client> {
+        self.by_name.get(name).into_iter().flatten().filter_map(|id| self.all.get(id))
+    }
+
+    /// The client of that name that shows itself so; a new one when there is none.
+    pub fn find_or_add(&mut self, sight: &Sight, name: Option<&str>) -> ClientId {
+        let id = self.find(sight, name).unwrap_or_else(|| self.add(sight));
+        if let Some(name) = name {
+            self.name(id, name);
+        }
+        self.meet(id, sight);
+        id
+    }
+
+    fn find(&self, sight: &Sight, name: Option<&str>) -> Option<ClientId> {
+        let of_actor = self.of(sight.actor);
+        let Some(name) = name else { return of_actor.first().copied() };
+        let known = self.named(name).find(|client| client.can_be(sight.actor, sight.address)).map(|client| client.id);
+        // Behind one address there are many clients, but a process that has no name yet is the one that now gives it.
+        let nameless = || {
+            let process = matches!(sight.actor, Actor::Process(_));
+            of_actor.iter().copied().find(|id| process && self.all.get(id).is_some_and(|client| client.name.is_none()))
+        };
+        known.or_else(nameless)
+    }
+
+    fn add(&mut self, sight: &Sight) -> ClientId {
+        if self.all.len() >= CLIENT_LIMIT
+            && let Some(oldest) = self.all.keys().next().copied()
+        {
+            self.remove(oldest);
+        }
+        let id = ClientId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let client = Client {
+            id,
+            actor: sight.actor,
+            process: sight.process.clone(),
+            net_namespace: sight.net_namespace,
+            name: None,
+            api: None,
+            master: None,
+            reaches_master_from: None,
+            addresses: BTreeSet::new(),
+            lists: BTreeMap::new(),
+        };
+        self.all.insert(id, client);
+        self.by_actor.entry(sight.actor).or_default().push(id);
+        id
+    }
+
+    fn name(&mut self, id: ClientId, name: &str) {
+        if let Some(client) = self.all.get_mut(&id)
+            && client.name.is_none()
+        {
+            client.name = Some(name.to_owned());
+            self.by_name.entry(name.to_owned()).or_default().push(id);
+        }
+    }
+
+    /// Adds what this sight says; a client known by address alone may turn out to be a process here.
+    fn meet(&mut self, id: ClientId, sight: &Sight) {
+        let Some(client) = self.all.get_mut(&id) else { return };
+        client.seen_at(sight.address);
+        if client.net_namespace == 0 {
+            client.net_namespace = sight.net_namespace;
+        }
+        if let (Actor::Host(_), Actor::Process(_)) = (client.actor, sight.actor) {
+            let before = std::mem::replace(&mut client.actor, sight.actor);
+            client.process.clone_from(&sight.process);
+            if let Some(ids) = self.by_actor.get_mut(&before) {
+                ids.retain(|known| *known != id);
+            }
+            self.by_actor.entry(sight.actor).or_default().push(id);
+        }
+    }
+
+    /// Where it wants to be called back.
+    pub fn set_api(&mut self, id: ClientId, uri: AdvertisedUri) {
+        let Some(client) = self.all.get_mut(&id) else { return };
+        let port = uri.port;
+        if let Some(before) = client.api.replace(uri)
+            && let Some(ids) = self.by_api_port.get_mut(&before.port)
+        {
+            ids.remove(&id);
+        }
+        self.by_api_port.entry(port).or_default().insert(id);
+    }
+
+    pub fn set_api_if_missing(&mut self, id: ClientId, uri: AdvertisedUri) {
+        if self.all.get(&id).is_some_and(|client| client.api.is_none()) {
+            self.set_api(id, uri);
+        }
+    }
+
+    pub fn with_api_port(&self, port: u16) -> impl Iterator<Item = ClientId> {
+        self.by_api_port.get(&port).into_iter().flatten().copied()
+    }
+
+    pub fn remove(&mut self, id: ClientId) {
+        let Some(client) = self.all.remove(&id) else { return };
+        if let Some(ids) = self.by_actor.get_mut(&client.actor) {
+            ids.retain(|known| *known != id);
+            if ids.is_empty() {
+                self.by_actor.remove(&client.actor);
+            }
+        }
+        if let Some(port) = client.api.map(|uri| uri.port)
+            && let Some(ids) = self.by_api_port.get_mut(&port)
+        {
+            ids.remove(&id);
+        }
+        let Some(name) = client.name else { return };
+        if let Some(ids) = self.by_name.get_mut(&name) {
+            ids.retain(|known| *known != id);
+            if ids.is_empty() {
+                self.by_name.remove(&name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(address: &str) -> Sight {
+        let ip: IpAddr = address.parse().unwrap();
+        Sight { actor: Actor::Host(ip), process: None, address: Some(ip), net_namespace: 0 }
+    }
+
+    fn process(pid: u32, address: &str) -> Sight {
+        let reference = ProcessRef { pid, started: 1, comm: "python3".into() };
+        let actor = Actor::Process((pid, 1));
+        Sight { actor, process: Some(reference), address: Some(address.parse().unwrap()), net_namespace: 7 }
+    }
+
+    #[test]
+    fn a_client_seen_by_its_server_and_by_itself_is_one() {
+        let mut clients = Clients::default();
+        let from_outside = clients.find_or_add(&host("10.0.1.2"), Some("/listener"));
+        let itself = clients.find_or_add(&process(42, "10.0.1.2"), Some("/listener"));
+        assert_eq!(from_outside, itself);
+        assert_eq!(clients.get(itself).unwrap().actor, Actor::Process((42, 1)));
+        assert_eq!(clients.find_or_add(&host("10.0.1.2"), Some("/listener")), itself);
+    }
+
+    #[test]
+    fn clients_at_one_address_are_told_apart_by_name_and_processes_by_pid() {
+        let mut clients = Clients::default();
+        let one = clients.find_or_add(&host("10.0.1.2"), Some("/one"));
+        assert_ne!(clients.find_or_add(&host("10.0.1.2"), Some("/two")), one);
+        assert_ne!(clients.find_or_add(&host("10.0.1.3"), Some("/one")), one);
+        let first = clients.find_or_add(&process(1, "10.0.1.9"), Some("/same"));
+        assert_ne!(clients.find_or_add(&process(2, "10.0.1.9"), Some("/same")), first);
+    }
+
+    #[test]
+    fn a_process_without_a_name_takes_the_one_it_gives_later() {
+        let mut clients = Clients::default();
+        let early = clients.find_or_add(&process(1, "10.0.1.9"), None);
+        assert_eq!(clients.find_or_add(&process(1, "10.0.1.9"), Some("/late")), early);
+    }
+}

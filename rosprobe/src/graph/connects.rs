@@ -1,0 +1,269 @@
+//! Connect attempts find the links whose stage they decide, and sockets that end take their links' state with them.
+
+use std::net::SocketAddr;
+
+use super::Graph;
+use super::clients::{Actor, ClientId};
+use super::conversation::Ends;
+use super::link::{LinkId, LinkKind, Outcome, Stage};
+use super::links::{Entry, NewLink};
+use super::sockets::CLAIM_LIMIT;
+use crate::errno::Errno;
+use crate::event::{Monotonic, Transport};
+use crate::observation::{AbandonCause, AdvertisedUri, Observation, What};
+
+/// Port of a master, unless somebody chose another one.
+const MASTER_PORT: u16 = 11311;
+/// An attempt given up sooner than this, without a SYN sent again, says nothing about the address.
+const ABANDON_COUNTS_AFTER_NS: u64 = 1_000_000_000;
+/// Hosts remembered as answering, and ports of each.
+const ANSWERING_LIMIT: usize = 4096;
+
+impl Graph {
+    pub(super) fn connect_observed(&mut self, observation: &Observation) {
+        let Some(socket) = &observation.socket else { return };
+        if socket.transport != Transport::Tcp {
+            return;
+        }
+        let (id, at) = (socket.id, observation.monotonic);
+        match &observation.what {
+            What::Accepted => self.sockets.accepted(id),
+            What::AlreadyOpen => {
+                if let Some(socket) = self.sockets.get_mut(id) {
+                    socket.already_open = true;
+                    socket.connected = true;
+                }
+                return;
+            }
+            _ => {
+                if let Some(socket) = self.sockets.get_mut(id) {
+                    socket.connecting = Some(true);
+                }
+            }
+        }
+        let incoming = observation.what == What::Accepted;
+        if incoming && self.sockets.mirror(id).is_some_and(|mirror| mirror.owner.is_some()) {
+            // The connecting end tells it better.
+            return;
+        }
+        let fresh = matches!(observation.what, What::ConnectStarted);
+        let known = self.sockets.get(id).is_some_and(|socket| !socket.claims.is_empty());
+        if fresh || !known {
+            let claims = self.ends(observation, !incoming).map(|ends| self.claim(&ends, at)).unwrap_or_default();
+            if let Some(socket) = self.sockets.get_mut(id) {
+                socket.claims = claims;
+            }
+        }
+        self.decide(observation, id, at);
+    }
+
+    /// The stages of links that a connect between these ends decides.
+    fn claim(&mut self, ends: &Ends, at: Monotonic) -> Vec<(LinkId, Stage)> {
+        let Some(address) = ends.server_address else { return Vec::new() };
+        let mut claims = Vec::new();
+        for client in self.clients.of(ends.client.actor).to_vec() {
+            self.claim_of(client, address, &mut claims);
+        }
+        if !claims.is_empty() {
+            return claims;
+        }
+        if self.masters.addresses.contains(&address)
+            || address.port() == MASTER_PORT
+            || self.is_own_master(ends, address)
+        {
+            let client = self.clients.find_or_add(&ends.client, None);
+            return self.master_link(client, address, at).map(|link| (link, Stage::Master)).into_iter().collect();
+        }
+        if self.is_master(ends.client.actor)
+            && let Some(callee) = self.client_at(address, ends.server.actor)
+        {
+            let link = self.callback_link(ends, callee, at);
+            return link.map(|link| (link, Stage::Callback)).into_iter().collect();
+        }
+        claims
+    }
+
+    fn claim_of(&self, client: ClientId, address: SocketAddr, claims: &mut Vec<(LinkId, Stage)>) {
+        for id in self.links.at_port(client, address.port()) {
+            let Some(Entry { link, track }) = self.links.get(id) else { continue };
+            if claims.len() >= CLAIM_LIMIT {
+                return;
+            }
+            let connected = track.data_socket.is_some_and(|socket| self.sockets.get(socket).is_some_and(|s| !s.closed));
+            if link.gone || connected {
+                continue;
+            }
+            let at_host = |host: &str, ip| self.host_may_be(host, ip, Some(client));
+            let is_data = track.is_data_target(address, at_host);
+            match link.kind {
+                LinkKind::Topic if is_data => claims.push((id, Stage::Tcpros)),
+                LinkKind::Topic if track.is_target(address, at_host) => claims.push((id, Stage::Xmlrpc)),
+                LinkKind::Service if track.is_target(address, at_host) => claims.push((id, Stage::Service)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether that is the master of the process's environment.
+    fn is_own_master(&self, ends: &Ends, address: SocketAddr) -> bool {
+        let Actor::Process(key) = ends.client.actor else { return false };
+        let environment = self.processes.get(&key).map(|state| &state.process.environment);
+        let uri = environment.and_then(|variables| variables.get("ROS_MASTER_URI"));
+        uri.and_then(|uri| AdvertisedUri::parse(uri).ok())
+            .is_some_and(|uri| uri.port == address.port() && self.host_may_be(&uri.host, address.ip(), None))
+    }
+
+    fn decide(&mut self, observation: &Observation, socket: u64, at: Monotonic) {
+        let Some(state) = self.sockets.get_mut(socket) else { return };
+        let remote = if observation.what == What::Accepted { state.local } else { state.remote };
+        if matches!(observation.what, What::Connected { .. } | What::Accepted) {
+            state.connected = true;
+        }
+        let claims = state.claims.clone();
+        if matches!(observation.what, What::Connected { .. })
+            && let Some(remote) = remote
+        {
+            self.answers(remote);
+        }
+        let carrier = self.sockets.redirected(socket).and_then(|other| other.owner.clone());
+        let at_client = observation.what != What::Accepted;
+        for (link, stage) in claims {
+            if let Some(entry) = self.links.get_mut(link) {
+                entry.track.at_client |= at_client;
+                if carrier.is_some() {
+                    entry.link.carried_by.clone_from(&carrier);
+                }
+            }
+            self.mark(link, stage, at, observation.id, |state| {
+                state.address = remote;
+                state.socket = Some(socket);
+                outcome(&observation.what, state, at);
+            });
+            if matches!(observation.what, What::Connected { .. }) {
+                self.address_answered(link, stage);
+            }
+        }
+    }
+
+    /// A host answered at a port.
+    pub(super) fn answers(&mut self, address: SocketAddr) {
+        if self.answering.len() >= ANSWERING_LIMIT && !self.answering.contains_key(&address.ip()) {
+            self.answering.pop_first();
+        }
+        let ports = self.answering.entry(address.ip()).or_default();
+        if ports.len() < ANSWERING_LIMIT {
+            ports.insert(address.port());
+        }
+    }
+
+    /// After the connect the next stage starts over.
+    fn address_answered(&mut self, link: LinkId, stage: Stage) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        let next = if matches!(stage, Stage::Tcpros | Stage::Service) { Stage::Header } else { return };
+        if let Some(state) = entry.link.stage_mut(next)
+            && state.failures == 0
+        {
+            state.outcome = Outcome::NotReached;
+        }
+    }
+
+    pub(super) fn socket_error(&mut self, observation: &Observation, errno: Errno) {
+        let Some(socket) = observation.socket.as_ref().and_then(|socket| self.sockets.get(socket.id)) else { return };
+        // The peer has closed: the end of a connection like any other.
+        if matches!(errno, Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) {
+            return;
+        }
+        let (link, at) = (socket.link, observation.monotonic);
+        if let Some(link) = link {
+            self.mark(link, Stage::Data, at, observation.id, |state| state.fail(Outcome::Failed { errno }, at));
+        }
+    }
+
+    pub(super) fn socket_closed(&mut self, observation: &Observation) {
+        let Some(id) = observation.socket.as_ref().map(|socket| socket.id) else { return };
+        let (at, gone) = (observation.monotonic, matches!(observation.what, What::Closed { .. }));
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let was_closed = std::mem::replace(&mut socket.closed, true);
+        let (link, unanswered) = (socket.link, socket.header_from_client.is_some() && !socket.header_from_server);
+        if !was_closed {
+            for call in self.calls.socket_closed(id, at) {
+                let after_ns = at.0.saturating_sub(call.at.0);
+                if let (Some(link), "requestTopic") = (call.link, call.call.method()) {
+                    self.mark(link, Stage::RequestTopic, at, observation.id, |state| {
+                        if matches!(state.outcome, Outcome::Pending { .. }) {
+                            state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
+                        }
+                    });
+                }
+            }
+            if let (Some(link), true) = (link, unanswered) {
+                self.mark(link, Stage::Header, at, observation.id, |state| {
+                    if let Outcome::Pending { since, .. } = state.outcome {
+                        let after_ns = at.0.saturating_sub(since.0);
+                        state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
+                    }
+                });
+            }
+            self.data_ended(link, id);
+        }
+        if gone {
+            self.sockets.remove(id);
+        }
+    }
+
+    fn data_ended(&mut self, link: Option<LinkId>, socket: u64) {
+        if let Some(entry) = link.and_then(|link| self.links.get_mut(link))
+            && entry.track.data_socket == Some(socket)
+        {
+            entry.track.data_socket = None;
+            entry.track.stall = super::links::Stall::default();
+        }
+    }
+
+    pub(super) fn master_link(&mut self, client: ClientId, address: SocketAddr, at: Monotonic) -> Option<LinkId> {
+        let known = self.links.named(client, LinkKind::Master, "");
+        let same_port = |id: &LinkId| {
+            self.links
+                .get(*id)
+                .is_some_and(|entry| entry.track.target.as_ref().is_some_and(|target| target.port == address.port()))
+        };
+        if let Some(link) = known.into_iter().find(same_port) {
+            self.links.set_back(link, at);
+            self.name_parties(link);
+            return Some(link);
+        }
+        let target = AdvertisedUri { scheme: "http".into(), host: address.ip().to_string(), port: address.port() };
+        let uri = super::exchange::uri_text(&target);
+        let new = NewLink { kind: LinkKind::Master, client, name: "", uri: &uri, target: Some(target) };
+        let (link, _) = self.links.find_or_add(&new, at)?;
+        self.name_parties(link);
+        Some(link)
+    }
+}
+
+/// What an observation of an attempt makes of the stage.
+fn outcome(what: &What, state: &mut super::StageState, at: Monotonic) {
+    match what {
+        What::ConnectStarted => {
+            // The next rungs of a retry may fail with the old state still shown, but a new attempt is under way.
+            state.begin(at);
+        }
+        What::SynRetransmitted { count, after_ns } => {
+            let since = Monotonic(at.0.saturating_sub(*after_ns));
+            state.outcome = Outcome::Pending { since, syn_retransmits: *count };
+            state.at = at;
+        }
+        What::Connected { .. } | What::Accepted => state.succeed(at),
+        What::ConnectFailed { errno, .. } => state.fail(Outcome::Failed { errno: *errno }, at),
+        What::ConnectAbandoned { after_ns, syn_retransmits, cause } => {
+            if *after_ns >= ABANDON_COUNTS_AFTER_NS || *syn_retransmits > 0 {
+                if *cause != AbandonCause::LostSight {
+                    state.fail(Outcome::Abandoned { after_ns: *after_ns, syn_retransmits: *syn_retransmits }, at);
+                }
+            } else if state.failures == 0 {
+                state.outcome = Outcome::NotReached;
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,101 @@
+//! Who talks to whom in an observation, told the same from either end.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::clients::{Actor, ClientId, Sight};
+use super::{Graph, ProcessKey};
+use crate::event::ProcessRef;
+use crate::observation::{AdvertisedUri, Observation};
+
+/// Both ends of a conversation.
+#[derive(Clone, Debug)]
+pub(super) struct Ends {
+    /// The end that connected.
+    pub client: Sight,
+    /// The end that was connected to.
+    pub server: Sight,
+    /// Where the server listens, as the client addressed it.
+    pub server_address: Option<SocketAddr>,
+    pub socket: u64,
+    pub at_client: bool,
+}
+
+impl Graph {
+    /// Both ends; `at_client` says at which of them it was observed. `None` when not even an address is known.
+    pub(super) fn ends(&self, observation: &Observation, at_client: bool) -> Option<Ends> {
+        let socket = self.sockets.get(observation.socket.as_ref()?.id)?;
+        let owner = observation.process.as_ref().or(socket.owner.as_ref());
+        let mirror = self.sockets.mirror(socket.id);
+        let here = sight(owner, socket.local, socket.net_namespace)?;
+        let far_owner = mirror.and_then(|mirror| mirror.owner.as_ref());
+        let far = sight(far_owner, socket.remote, mirror.map_or(0, |mirror| mirror.net_namespace))?;
+        let (client, server) = if at_client { (here, far) } else { (far, here) };
+        let server_address = if at_client { socket.remote } else { socket.local };
+        Some(Ends { client, server, server_address, socket: socket.id, at_client })
+    }
+
+    /// The client that calls; named by the call's caller id.
+    pub(super) fn calling(&mut self, ends: &Ends, caller_id: Option<&str>) -> ClientId {
+        let id = self.clients.find_or_add(&ends.client, caller_id.filter(|name| !name.is_empty()));
+        if let Some(name) = caller_id.filter(|name| !name.is_empty())
+            && let Some(process) = &ends.client.process
+        {
+            self.runs_node(key(process), name);
+            let node = self.node(name);
+            node.process.get_or_insert_with(|| process.clone());
+        }
+        id
+    }
+
+    /// The client that is called at an address: the one that registered it.
+    pub(super) fn called(&mut self, ends: &Ends) -> ClientId {
+        let Some(address) = ends.server_address else { return self.clients.find_or_add(&ends.server, None) };
+        if let Some(id) = self.client_at(address, ends.server.actor) {
+            return id;
+        }
+        let id = match ends.server.actor {
+            Actor::Process(_) => self.clients.find_or_add(&ends.server, None),
+            // Behind an address are many clients, each with a port.
+            Actor::Host(_) => self.clients.find_or_add(&ends.server, Some(&format!("node at {address}"))),
+        };
+        let uri = AdvertisedUri { scheme: "http".into(), host: address.ip().to_string(), port: address.port() };
+        self.clients.set_api_if_missing(id, uri);
+        id
+    }
+
+    /// The client whose caller API is at an address.
+    pub(super) fn client_at(&self, address: SocketAddr, actor: Actor) -> Option<ClientId> {
+        let at_port: Vec<ClientId> = self.clients.with_api_port(address.port()).collect();
+        let of_actor = |id: &ClientId| self.clients.get(*id).is_some_and(|client| client.actor == actor);
+        let of_address = |id: &ClientId| {
+            let api = self.clients.get(*id).and_then(|client| client.api.as_ref());
+            api.is_some_and(|uri| self.host_may_be(&uri.host, address.ip(), None))
+        };
+        let process = matches!(actor, Actor::Process(_));
+        at_port.iter().find(|id| process && of_actor(id)).or_else(|| at_port.iter().find(|id| of_address(id))).copied()
+    }
+
+    /// Whether a host of a URI can be that address: equal, or a name that is not known to be another one.
+    pub(super) fn host_may_be(&self, host: &str, ip: IpAddr, client: Option<ClientId>) -> bool {
+        if let Ok(literal) = host.parse::<IpAddr>() {
+            return literal.to_canonical() == ip || (literal.is_loopback() && ip.is_loopback());
+        }
+        let Some(client) = client.and_then(|id| self.clients.get(id)) else { return true };
+        let resolution = self.resolve(client, host);
+        resolution.addresses().is_empty() || resolution.addresses().contains(&ip) || ip.is_loopback()
+    }
+}
+
+fn sight(owner: Option<&ProcessRef>, address: Option<SocketAddr>, net_namespace: u64) -> Option<Sight> {
+    let ip = address.map(|address| address.ip());
+    let actor = match (owner, ip) {
+        (Some(process), _) => Actor::Process(key(process)),
+        (None, Some(ip)) => Actor::Host(ip),
+        (None, None) => return None,
+    };
+    Some(Sight { actor, process: owner.cloned(), address: ip, net_namespace })
+}
+
+pub(super) fn key(process: &ProcessRef) -> ProcessKey {
+    (process.pid, process.started)
+}

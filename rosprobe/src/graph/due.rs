@@ -1,0 +1,307 @@
+//! What should have happened by now, what is over, and what a process's end means.
+
+use std::time::Duration;
+
+use super::clients::{Actor, Client, ClientId, Sight};
+use super::conversation::{Ends, key};
+use super::link::{LinkId, LinkKind, Outcome, Stage};
+use super::links::{Entry, GoneCause, NewLink};
+use super::names::Resolution;
+use super::routes::{Way, way};
+use super::{Graph, StageState};
+use crate::event::{Monotonic, ProcessRef};
+use crate::observation::{Observation, ObservationId};
+
+/// A step that has not been tried this long after it was due was never attempted. Nodes take milliseconds.
+pub(crate) const DUE_AFTER: Duration = Duration::from_secs(2);
+/// The same where a name server was asked and has not answered yet.
+const NAME_DUE_AFTER: Duration = Duration::from_secs(5);
+/// A master has three workers for all its callbacks, so each may wait for the others.
+pub(crate) const CALLBACK_DUE_AFTER: Duration = Duration::from_secs(4);
+/// How long links that are over are kept.
+const GONE_KEPT: Duration = Duration::from_mins(10);
+
+impl Graph {
+    pub(super) fn due_at(&mut self, link: LinkId, from: Monotonic, after: Duration) {
+        let nanoseconds = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.due.insert((Monotonic(from.0.saturating_add(nanoseconds)), link));
+    }
+
+    pub(super) fn judge_due(&mut self) {
+        while let Some((at, link)) = self.due.first().copied()
+            && at <= self.now
+        {
+            self.due.pop_first();
+            self.judge_link(link);
+        }
+    }
+
+    fn judge_link(&mut self, id: LinkId) {
+        let Some(Entry { link, track }) = self.links.get(id) else { return };
+        if link.gone || !track.judged || link.incomplete {
+            return;
+        }
+        let Some(stage) = next_step(link) else { return };
+        let host = match stage {
+            Stage::Tcpros => track.data_target.as_ref().map(|target| target.host.clone()),
+            _ => track.target.as_ref().map(|target| target.host.clone()),
+        };
+        let Some(client) = self.clients.get(track.client) else { return };
+        if !self.would_be_seen(client, track) {
+            return;
+        }
+        let waits_for_name = host.is_some_and(|host| {
+            matches!(self.resolve(client, &host), Resolution::Silent { since, .. } if self.now.since(since) < NAME_DUE_AFTER)
+        });
+        if waits_for_name {
+            return self.due_at(id, self.now, Duration::from_secs(1));
+        }
+        let since = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
+        let (now, since) = (self.now, since.unwrap_or(link.first_seen));
+        self.changes += 1;
+        if let Some(state) = self.links.get_mut(id).and_then(|entry| entry.link.stage_mut(stage)) {
+            state.fail(Outcome::NeverAttempted { since }, now);
+            state.first_failure = Some(since);
+        }
+    }
+
+    /// Whether an attempt of this client would have been noticed from here.
+    fn would_be_seen(&self, client: &Client, track: &super::Track) -> bool {
+        match client.actor {
+            Actor::Process(key) => self.processes.get(&key).is_some_and(|state| state.exited.is_none()),
+            Actor::Host(ip) if !self.sees_processes() => {
+                let publisher = track.target.as_ref().and_then(crate::observation::AdvertisedUri::address);
+                let publisher = publisher.map(|address| address.ip());
+                // What a host sends to itself stays inside it.
+                let own = publisher == Some(ip);
+                self.to_themselves.contains(&ip)
+                    || !own && (self.captured_at(ip) || publisher.is_some_and(|publisher| self.captured_at(publisher)))
+            }
+            Actor::Host(_) => self.publisher_is_here(track),
+        }
+    }
+
+    /// Whether the publisher runs on this machine, so that an incoming connection would have been seen.
+    fn publisher_is_here(&self, track: &super::Track) -> bool {
+        let node = self.uri_nodes.get(&track.uri).and_then(|name| self.nodes.get(name));
+        let Some(process) = node.and_then(|node| node.process.as_ref()) else { return false };
+        self.process(process).is_some_and(|state| state.exited.is_none())
+    }
+
+    /// Whether a packet capture was taken on the host of that address: it talks to itself, or, where nobody does, it takes part in
+    /// every connection.
+    fn captured_at(&self, ip: std::net::IpAddr) -> bool {
+        if self.to_themselves.is_empty() {
+            return self.in_all_connections.as_ref().is_some_and(|all| all.contains(&ip));
+        }
+        self.to_themselves.contains(&ip)
+    }
+
+    pub(super) fn callback_link(&mut self, ends: &Ends, callee: ClientId, at: Monotonic) -> Option<LinkId> {
+        let master = self.clients.find_or_add(&ends.client, Some("/master"));
+        self.callback_link_of(master, callee, at)
+    }
+
+    fn callback_link_of(&mut self, master: ClientId, callee: ClientId, at: Monotonic) -> Option<LinkId> {
+        let target = self.clients.get(callee)?.api.clone()?;
+        let uri = super::exchange::uri_text(&target);
+        let new = NewLink { kind: LinkKind::Callback, client: master, name: "", uri: &uri, target: Some(target) };
+        let (link, _) = self.links.find_or_add(&new, at)?;
+        self.links.set_back(link, at);
+        self.name_parties(link);
+        Some(link)
+    }
+
+    /// The master calls a node: the connection to it is there.
+    pub(super) fn callback(
+        &mut self,
+        ends: &Ends,
+        callee: ClientId,
+        at: Monotonic,
+        id: ObservationId,
+    ) -> Option<LinkId> {
+        let link = self.callback_link(ends, callee, at)?;
+        self.mark(link, Stage::Callback, at, id, |state| {
+            state.address = ends.server_address;
+            state.socket = Some(ends.socket);
+            if state.outcome != Outcome::Ok {
+                state.succeed(at);
+            }
+        });
+        Some(link)
+    }
+
+    /// A publisher registered: the master owes every subscriber of the topic a call.
+    pub(super) fn callbacks_due(
+        &mut self,
+        ends: &Ends,
+        publisher: ClientId,
+        topic: &str,
+        at: Monotonic,
+        id: ObservationId,
+    ) {
+        let seen = match ends.server.actor {
+            Actor::Process(_) => true,
+            Actor::Host(ip) => !self.sees_processes() && self.to_themselves.contains(&ip),
+        };
+        if !seen {
+            return;
+        }
+        let subscribes = |client: &&Client| {
+            let node = client.name.as_ref().and_then(|name| self.nodes.get(name));
+            client.id != publisher && node.is_some_and(|node| node.subscribes.contains(topic))
+        };
+        let subscribers: Vec<ClientId> = self.clients.iter().filter(subscribes).map(|client| client.id).collect();
+        let sight: &Sight = &ends.server;
+        let master = self.clients.find_or_add(sight, Some("/master"));
+        for subscriber in subscribers {
+            let Some(link) = self.callback_link_of(master, subscriber, at) else { continue };
+            let Some(entry) = self.links.get_mut(link) else { continue };
+            entry.track.about(topic);
+            entry.track.judged = true;
+            if let Some(state) = entry.link.stage_mut(Stage::Callback)
+                && state.outcome == Outcome::NotReached
+            {
+                state.show(id);
+                state.at = at;
+            }
+            self.due_at(link, at, CALLBACK_DUE_AFTER);
+        }
+    }
+
+    /// A node unregistered: nobody needs to call it any more.
+    pub(super) fn callee_left(&mut self, client: ClientId, at: Monotonic) {
+        let Some(client) = self.clients.get(client) else { return };
+        let node = client.name.as_ref().and_then(|name| self.nodes.get(name));
+        if node.is_some_and(|node| !node.subscribes.is_empty()) {
+            return;
+        }
+        let Some(uri) = client.api.as_ref().map(super::exchange::uri_text) else { return };
+        let callbacks: Vec<LinkId> = self.links.of_uri(&uri).into_iter().filter(|id| self.is_callback(*id)).collect();
+        self.over(&callbacks, GoneCause::Unlisted, at);
+    }
+
+    fn is_callback(&self, id: LinkId) -> bool {
+        self.links.get(id).is_some_and(|entry| entry.link.kind == LinkKind::Callback)
+    }
+
+    pub(super) fn over(&mut self, links: &[LinkId], cause: GoneCause, at: Monotonic) {
+        for link in links {
+            self.links.set_gone(*link, cause, at);
+            self.calls.link_gone(*link);
+        }
+    }
+
+    pub(super) fn process_exited(&mut self, observation: &Observation, at: Monotonic) {
+        let Some(process) = &observation.process else { return };
+        let Some(state) = self.processes.get_mut(&key(process)) else { return };
+        state.exited = Some(at);
+        for client in self.clients.of(Actor::Process(key(process))).to_vec() {
+            self.over(&self.links.of_client(client), GoneCause::ClientLeft, at);
+        }
+    }
+
+    pub(super) fn forget_old(&mut self) {
+        let kept = u64::try_from(GONE_KEPT.as_nanos()).unwrap_or(u64::MAX);
+        self.links.forget_gone_before(Monotonic(self.now.0.saturating_sub(kept)));
+    }
+
+    /// Changes a stage of a link and remembers what shows it.
+    pub(super) fn mark(
+        &mut self,
+        link: LinkId,
+        stage: Stage,
+        at: Monotonic,
+        id: ObservationId,
+        change: impl FnOnce(&mut StageState),
+    ) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        entry.link.changed = at;
+        if let Some(state) = entry.link.stage_mut(stage) {
+            change(state);
+            state.show(id);
+        }
+    }
+
+    /// Names and processes of a link's two ends, as far as they are known.
+    pub(super) fn name_parties(&mut self, id: LinkId) {
+        let Some(entry) = self.links.get(id) else { return };
+        let client = self.clients.get(entry.track.client);
+        let subscriber = super::Party {
+            node: client.and_then(|client| client.name.clone()),
+            process: client.and_then(|client| client.process.clone()),
+            uri: client.and_then(|client| client.api.as_ref()).map(super::exchange::uri_text),
+        };
+        let publisher = self.publisher_of(&entry.track.uri, &entry.link.name, entry.link.kind, entry.track.client);
+        let Some(entry) = self.links.get_mut(id) else { return };
+        entry.link.subscriber = subscriber;
+        if let Some((node, process)) = publisher {
+            entry.link.publisher.node = node.or(entry.link.publisher.node.take());
+            entry.link.publisher.process = process.or(entry.link.publisher.process.take());
+        }
+    }
+
+    fn publisher_of(
+        &self,
+        uri: &str,
+        topic: &str,
+        kind: LinkKind,
+        client: ClientId,
+    ) -> Option<(Option<String>, Option<ProcessRef>)> {
+        let known = self.uri_nodes.get(uri).cloned();
+        // A master that names one publisher of a topic means the one URI that the subscriber was told.
+        let only = || {
+            let names =
+                self.masters.publishers.get(topic).filter(|names| kind == LinkKind::Topic && names.len() == 1)?;
+            let told = self.clients.get(client)?.lists.get(topic).is_some_and(|list| list.uris.len() == 1);
+            told.then(|| names.first().cloned()).flatten()
+        };
+        let name = known.or_else(only)?;
+        let process = self.nodes.get(&name).and_then(|node| node.process.clone());
+        Some((Some(name), process))
+    }
+
+    /// The name of a URI's node became known.
+    pub(super) fn name_publishers(&mut self, uri: &str) {
+        for link in self.links.of_uri(uri) {
+            self.name_parties(link);
+        }
+    }
+
+    pub(super) fn name_asked(&mut self, observation: &Observation, name: &str) {
+        let Some(socket) = &observation.socket else { return };
+        let server = socket.remote.map(|remote| remote.ip());
+        let process = observation.process.as_ref().map(key);
+        let (name, at) = (super::bounded(name), observation.monotonic);
+        self.names.asked(socket.net_namespace, &name, process, at, server, observation.id);
+    }
+
+    pub(super) fn name_answered(
+        &mut self,
+        observation: &Observation,
+        name: &str,
+        addresses: &[std::net::IpAddr],
+        status: &str,
+    ) {
+        let Some(socket) = &observation.socket else { return };
+        self.names.answered(socket.net_namespace, &super::bounded(name), addresses, status, observation.id);
+    }
+
+    /// The way from a client to an address.
+    pub(crate) fn way_of(&self, client: &Client, address: std::net::IpAddr) -> Way {
+        way(self.namespace_of(client), address)
+    }
+}
+
+/// The first step that is due and was not tried.
+fn next_step(link: &super::Link) -> Option<Stage> {
+    let untried = |stage| link.stage(stage).is_some_and(|state| state.outcome == Outcome::NotReached);
+    match link.kind {
+        LinkKind::Callback => untried(Stage::Callback).then_some(Stage::Callback),
+        LinkKind::Topic if untried(Stage::Xmlrpc) && !link.reached(Stage::Header) && !link.reached(Stage::Tcpros) => {
+            Some(Stage::Xmlrpc)
+        }
+        LinkKind::Topic if link.reached(Stage::RequestTopic) && untried(Stage::Tcpros) => Some(Stage::Tcpros),
+        _ => None,
+    }
+}

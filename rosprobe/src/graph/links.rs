@@ -1,0 +1,319 @@
+//! All links with what is needed to find them again: by client and port, by name, by URI.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use super::clients::ClientId;
+use super::link::{Link, LinkId, LinkKind, Party, Rate, Stage, StageState};
+use crate::event::{Monotonic, Traffic};
+use crate::observation::AdvertisedUri;
+
+/// Links kept at once; beyond it the one that has been gone longest, then the oldest, is forgotten.
+pub(crate) const LINK_LIMIT: usize = 16_384;
+/// Links that are gone and still kept to be looked at.
+const GONE_LIMIT: usize = 1024;
+/// Topics remembered that a callback was about.
+const TOPIC_LIMIT: usize = 64;
+
+/// Why a link is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoneCause {
+    /// The subscriber unregistered or its process ended: its troubles were never resolved.
+    ClientLeft,
+    /// The publisher is no longer listed: there is nothing left to connect to.
+    Unlisted,
+}
+
+/// Where the publisher told the subscriber to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataTarget {
+    pub host: String,
+    pub port: u16,
+    /// Datagrams instead of a stream.
+    pub udp: bool,
+}
+
+/// What only the graph and its diagnosis need to know of a link.
+#[derive(Clone, Debug)]
+pub(crate) struct Track {
+    /// The URI as it was given: with client, kind and name it tells links apart.
+    pub uri: String,
+    pub client: ClientId,
+    /// The publisher's, server's or master's URI taken apart; `None` when it is none.
+    pub target: Option<AdvertisedUri>,
+    pub data_target: Option<DataTarget>,
+    /// Everything since the address was handed over was seen, so that what is missing did not happen.
+    pub judged: bool,
+    /// Its header or data socket, while that is open.
+    pub data_socket: Option<u64>,
+    /// Type and md5sum that the client asked for.
+    pub asked_type: Option<(String, String)>,
+    pub header_since: Option<Monotonic>,
+    /// Seen at the client's end; else only at the server's.
+    pub at_client: bool,
+    /// Topics whose publishers a callback was to announce.
+    pub topics: BTreeSet<String>,
+    /// It carried data once, or its header was accepted.
+    pub worked: bool,
+    /// When it first succeeded at anything.
+    pub gone: Option<(GoneCause, Monotonic)>,
+    pub samples: VecDeque<(Monotonic, u64, u64)>,
+    pub stall: Stall,
+}
+
+/// Whether what is sent is also acknowledged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stall {
+    /// Bytes acknowledged when that last advanced.
+    pub acknowledged: u64,
+    /// When that was; `None` while nothing waits for acknowledgement.
+    pub since: Option<Monotonic>,
+    /// Retransmits at that moment.
+    pub retransmits_then: u64,
+    /// Latest totals.
+    pub unacknowledged: u64,
+    pub retransmits: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub link: Link,
+    pub track: Track,
+}
+
+type Key = (ClientId, LinkKind, String, String);
+
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    entries: BTreeMap<LinkId, Entry>,
+    by_key: BTreeMap<Key, LinkId>,
+    by_port: BTreeMap<(ClientId, u16), BTreeSet<LinkId>>,
+    by_uri: BTreeMap<String, BTreeSet<LinkId>>,
+    by_client: BTreeMap<ClientId, BTreeSet<LinkId>>,
+    gone: VecDeque<LinkId>,
+    next: u32,
+    /// Links that were not made because there were too many.
+    pub refused: u64,
+}
+
+impl LinkKind {
+    /// The rungs that apply.
+    fn ladder(self) -> &'static [Stage] {
+        match self {
+            Self::Topic => &Stage::TOPIC_LADDER,
+            Self::Service => &[Stage::Advertised, Stage::Service, Stage::Header, Stage::Data],
+            Self::Master => &[Stage::Master],
+            Self::Callback => &[Stage::Callback],
+            Self::Dds => &Stage::DDS_LADDER,
+        }
+    }
+}
+
+/// What a new link is made of.
+pub(crate) struct NewLink<'a> {
+    pub kind: LinkKind,
+    pub client: ClientId,
+    pub name: &'a str,
+    /// URI of the far end; with `target` it names it.
+    pub uri: &'a str,
+    pub target: Option<AdvertisedUri>,
+}
+
+impl Links {
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub fn get(&self, id: LinkId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: LinkId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    pub fn find(&self, client: ClientId, kind: LinkKind, name: &str, uri: &str) -> Option<LinkId> {
+        self.by_key.get(&(client, kind, name.to_owned(), uri.to_owned())).copied()
+    }
+
+    /// The links of a client that carry a topic or service.
+    pub fn named(&self, client: ClientId, kind: LinkKind, name: &str) -> Vec<LinkId> {
+        let first = (client, kind, name.to_owned(), String::new());
+        let same = |key: &Key| key.0 == client && key.1 == kind && key.2 == name;
+        self.by_key.range(first..).take_while(|(key, _)| same(key)).map(|(_, id)| *id).collect()
+    }
+
+    /// The links of a client that wait for something at a port.
+    pub fn at_port(&self, client: ClientId, port: u16) -> impl Iterator<Item = LinkId> {
+        self.by_port.get(&(client, port)).into_iter().flatten().copied()
+    }
+
+    pub fn of_client(&self, client: ClientId) -> Vec<LinkId> {
+        self.by_client.get(&client).into_iter().flatten().copied().collect()
+    }
+
+    pub fn of_uri(&self, uri: &str) -> Vec<LinkId> {
+        self.by_uri.get(uri).into_iter().flatten().copied().collect()
+    }
+
+    /// The link, made when there is none; `None` when there are too many.
+    pub fn find_or_add(&mut self, new: &NewLink<'_>, at: Monotonic) -> Option<(LinkId, bool)> {
+        if let Some(id) = self.find(new.client, new.kind, new.name, new.uri) {
+            return Some((id, false));
+        }
+        if self.entries.len() >= LINK_LIMIT && !self.forget_one_gone() {
+            self.refused = self.refused.saturating_add(1);
+            return None;
+        }
+        let id = LinkId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.by_key.insert((new.client, new.kind, new.name.to_owned(), new.uri.to_owned()), id);
+        self.by_client.entry(new.client).or_default().insert(id);
+        if !new.uri.is_empty() {
+            self.by_uri.entry(new.uri.to_owned()).or_default().insert(id);
+        }
+        if let Some(target) = &new.target {
+            self.by_port.entry((new.client, target.port)).or_default().insert(id);
+        }
+        self.entries.insert(id, Entry { link: link(id, new, at), track: track(new) });
+        Some((id, true))
+    }
+
+    /// The subscriber was told to connect there for its data.
+    pub fn set_data_target(&mut self, id: LinkId, target: DataTarget) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if let Some(before) = entry.track.data_target.take()
+            && entry.track.target.as_ref().is_none_or(|uri| uri.port != before.port)
+            && let Some(ids) = self.by_port.get_mut(&(entry.track.client, before.port))
+        {
+            ids.remove(&id);
+        }
+        self.by_port.entry((entry.track.client, target.port)).or_default().insert(id);
+        entry.track.data_target = Some(target);
+    }
+
+    pub fn set_gone(&mut self, id: LinkId, cause: GoneCause, at: Monotonic) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.track.gone.is_some() {
+            return;
+        }
+        entry.track.gone = Some((cause, at));
+        entry.link.gone = true;
+        entry.link.changed = at;
+        self.gone.push_back(id);
+        if self.gone.len() > GONE_LIMIT {
+            self.forget_one_gone();
+        }
+    }
+
+    pub fn set_back(&mut self, id: LinkId, at: Monotonic) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.track.gone.take().is_none() {
+            return;
+        }
+        entry.link.gone = false;
+        entry.link.changed = at;
+        let ladder = entry.link.stages.iter().map(|state| StageState::new(state.stage, at)).collect();
+        entry.link.stages = ladder;
+        entry.track.worked = false;
+        entry.track.data_target = None;
+        self.gone.retain(|known| *known != id);
+    }
+
+    /// Forgets links that have been gone since before `before`.
+    pub fn forget_gone_before(&mut self, before: Monotonic) {
+        while let Some(id) = self.gone.front().copied() {
+            let still = |entry: &Entry| entry.track.gone.is_some_and(|(_, at)| at >= before);
+            if self.entries.get(&id).is_some_and(still) {
+                return;
+            }
+            self.forget_one_gone();
+        }
+    }
+
+    fn forget_one_gone(&mut self) -> bool {
+        let Some(id) = self.gone.pop_front() else { return false };
+        let Some(Entry { link, track }) = self.entries.remove(&id) else { return true };
+        self.by_key.remove(&(track.client, link.kind, link.name, track.uri.clone()));
+        let ports = track.target.map(|uri| uri.port).into_iter().chain(track.data_target.map(|target| target.port));
+        for port in ports {
+            remove_from(&mut self.by_port, &(track.client, port), id);
+        }
+        remove_from(&mut self.by_uri, &track.uri, id);
+        remove_from(&mut self.by_client, &track.client, id);
+        true
+    }
+}
+
+fn remove_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<LinkId>>, key: &K, id: LinkId) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+fn link(id: LinkId, new: &NewLink<'_>, at: Monotonic) -> Link {
+    let mut stages: Vec<StageState> = new.kind.ladder().iter().map(|stage| StageState::new(*stage, at)).collect();
+    let advertised = new.target.as_ref().map_or_else(|| new.uri.to_owned(), ToString::to_string);
+    for state in &mut stages {
+        if matches!(state.stage, Stage::Advertised | Stage::Xmlrpc | Stage::Service | Stage::Master | Stage::Callback) {
+            state.advertised = Some(advertised.clone());
+        }
+    }
+    Link {
+        id,
+        kind: new.kind,
+        name: new.name.to_owned(),
+        data_type: None,
+        subscriber: Party::default(),
+        publisher: Party { uri: Some(new.uri.to_owned()).filter(|uri| !uri.is_empty()), ..Party::default() },
+        stages,
+        first_seen: at,
+        changed: at,
+        traffic: Traffic::default(),
+        rate: Rate::default(),
+        carried_by: None,
+        gone: false,
+        incomplete: false,
+    }
+}
+
+fn track(new: &NewLink<'_>) -> Track {
+    Track {
+        uri: new.uri.to_owned(),
+        client: new.client,
+        target: new.target.clone(),
+        data_target: None,
+        judged: false,
+        data_socket: None,
+        asked_type: None,
+        header_since: None,
+        at_client: false,
+        topics: BTreeSet::new(),
+        worked: false,
+        gone: None,
+        samples: VecDeque::new(),
+        stall: Stall::default(),
+    }
+}
+
+impl Track {
+    /// True when the address is where the far end said it is; a name may stand for any address that it has.
+    pub fn is_target(&self, address: SocketAddr, resolved: impl Fn(&str, IpAddr) -> bool) -> bool {
+        self.target.as_ref().is_some_and(|uri| uri.port == address.port() && resolved(&uri.host, address.ip()))
+    }
+
+    pub fn is_data_target(&self, address: SocketAddr, resolved: impl Fn(&str, IpAddr) -> bool) -> bool {
+        self.data_target
+            .as_ref()
+            .is_some_and(|target| target.port == address.port() && resolved(&target.host, address.ip()))
+    }
+
+    pub fn about(&mut self, topic: &str) {
+        if self.topics.len() < TOPIC_LIMIT {
+            self.topics.insert(topic.to_owned());
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Sockets that are open or were lately: who owns them, which other socket is their far end, and what became of them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::link::{LinkId, Stage};
+use crate::event::{Monotonic, ProcessRef, SocketRef, Traffic, Transport};
+
+/// Sockets followed at once; beyond it the oldest is forgotten.
+const SOCKET_LIMIT: usize = 65_536;
+/// Links whose stage one attempt decides.
+pub(super) const CLAIM_LIMIT: usize = 4096;
+
+/// One socket.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each was seen or not, in any combination")]
+pub(crate) struct Socket {
+    pub id: u64,
+    pub transport: Transport,
+    pub owner: Option<ProcessRef>,
+    pub local: Option<SocketAddr>,
+    pub remote: Option<SocketAddr>,
+    pub net_namespace: u64,
+    /// True for the connecting end, false for the accepting one; `None` while unknown.
+    pub connecting: Option<bool>,
+    /// It was open before the capture began.
+    pub already_open: bool,
+    pub connected: bool,
+    /// The peer closed, or the socket is gone.
+    pub closed: bool,
+    /// Stages of links that the connect attempt decides.
+    pub claims: Vec<(LinkId, Stage)>,
+    /// The link whose header or data goes through it.
+    pub link: Option<LinkId>,
+    pub header_from_client: Option<Monotonic>,
+    pub header_from_server: bool,
+    pub traffic: Traffic,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    by_id: BTreeMap<u64, Socket>,
+    by_ends: BTreeMap<(SocketAddr, SocketAddr), Vec<u64>>,
+    /// Accepted sockets by their far end, for connections that a redirect carries elsewhere.
+    accepted_from: BTreeMap<SocketAddr, u64>,
+}
+
+impl Sockets {
+    pub fn see(&mut self, socket: &SocketRef, owner: Option<&ProcessRef>) {
+        if !self.by_id.contains_key(&socket.id) && self.by_id.len() >= SOCKET_LIMIT {
+            self.forget_oldest();
+        }
+        let known = self.by_id.entry(socket.id).or_insert_with(|| Socket {
+            id: socket.id,
+            transport: socket.transport,
+            owner: None,
+            local: None,
+            remote: None,
+            net_namespace: socket.net_namespace,
+            connecting: None,
+            already_open: false,
+            connected: false,
+            closed: false,
+            claims: Vec::new(),
+            link: None,
+            header_from_client: None,
+            header_from_server: false,
+            traffic: Traffic::default(),
+        });
+        if known.owner.is_none() {
+            known.owner = owner.cloned();
+        }
+        if known.net_namespace == 0 {
+            known.net_namespace = socket.net_namespace;
+        }
+        let before = (known.local, known.remote);
+        known.local = socket.local.or(known.local);
+        known.remote = socket.remote.or(known.remote);
+        let after = (known.local, known.remote);
+        if before != after {
+            self.unlink_ends(socket.id, before);
+            if let (Some(local), Some(remote)) = after {
+                self.by_ends.entry((local, remote)).or_default().push(socket.id);
+            }
+        }
+    }
+
+    /// This end accepted the connection.
+    pub fn accepted(&mut self, id: u64) {
+        if let Some(socket) = self.by_id.get_mut(&id) {
+            socket.connecting = Some(false);
+            socket.connected = true;
+            if let Some(remote) = socket.remote {
+                self.accepted_from.insert(remote, id);
+            }
+        }
+    }
+
+    pub fn get(&self, id: u64) -> Option<&Socket> {
+        self.by_id.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: u64) -> Option<&mut Socket> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Socket> {
+        self.by_id.values()
+    }
+
+    /// The other end of the same connection, when that is on this machine too. Loopback addresses are the same in every network
+    /// namespace, so there both ends must be in one.
+    pub fn mirror(&self, id: u64) -> Option<&Socket> {
+        let socket = self.by_id.get(&id)?;
+        let (local, remote) = (socket.local?, socket.remote?);
+        let candidates = self.by_ends.get(&(remote, local))?;
+        candidates.iter().filter(|other| **other != id).filter_map(|other| self.by_id.get(other)).find(|other| {
+            other.transport == socket.transport
+                && (!local.ip().is_loopback() || other.net_namespace == socket.net_namespace)
+        })
+    }
+
+    /// The accepted end of a connection that went elsewhere than it asked to: a redirect on this host took it.
+    pub fn redirected(&self, id: u64) -> Option<&Socket> {
+        let socket = self.by_id.get(&id)?;
+        let (local, remote) = (socket.local?, socket.remote?);
+        let other = self.by_id.get(self.accepted_from.get(&local)?)?;
+        let elsewhere = other.local.is_some_and(|accepted_at| accepted_at != remote);
+        (elsewhere && other.net_namespace == socket.net_namespace && other.owner != socket.owner).then_some(other)
+    }
+
+    pub fn remove(&mut self, id: u64) -> Option<Socket> {
+        let socket = self.by_id.remove(&id)?;
+        self.unlink_ends(id, (socket.local, socket.remote));
+        if let Some(remote) = socket.remote
+            && self.accepted_from.get(&remote) == Some(&id)
+        {
+            self.accepted_from.remove(&remote);
+        }
+        Some(socket)
+    }
+
+    fn unlink_ends(&mut self, id: u64, ends: (Option<SocketAddr>, Option<SocketAddr>)) {
+        if let (Some(local), Some(remote)) = ends
+            && let Some(ids) = self.by_ends.get_mut(&(local, remote))
+        {
+            ids.retain(|known| *known != id);
+            if ids.is_empty() {
+                self.by_ends.remove(&(local, remote));
+            }
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(id) = self.by_id.keys().next().copied() {
+            self.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(id: u64, local: &str, remote: &str, net_namespace: u64) -> SocketRef {
+        SocketRef {
+            id,
+            transport: Transport::Tcp,
+            local: Some(local.parse().unwrap()),
+            remote: Some(remote.parse().unwrap()),
+            net_namespace,
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_find_each_other() {
+        let mut sockets = Sockets::default();
+        sockets.see(&socket(1, "10.0.1.1:4000", "10.0.1.2:11311", 7), None);
+        sockets.see(&socket(2, "10.0.1.2:11311", "10.0.1.1:4000", 8), None);
+        assert_eq!(sockets.mirror(1).map(|other| other.id), Some(2));
+        sockets.remove(2);
+        assert!(sockets.mirror(1).is_none());
+    }
+
+    #[test]
+    fn loopback_connections_of_two_namespaces_are_not_mixed_up() {
+        let mut sockets = Sockets::default();
+        sockets.see(&socket(1, "127.0.0.1:4000", "127.0.0.1:11311", 7), None);
+        sockets.see(&socket(2, "127.0.0.1:11311", "127.0.0.1:4000", 8), None);
+        assert!(sockets.mirror(1).is_none());
+    }
+
+    #[test]
+    fn a_redirected_connection_is_accepted_by_somebody_else() {
+        let process = |pid| ProcessRef { pid, started: 1, comm: "x".into() };
+        let mut sockets = Sockets::default();
+        sockets.see(&socket(1, "192.168.50.2:4000", "10.0.1.1:41235", 7), Some(&process(1)));
+        sockets.see(&socket(2, "127.0.0.1:12300", "192.168.50.2:4000", 7), Some(&process(2)));
+        sockets.accepted(2);
+        assert_eq!(sockets.redirected(1).and_then(|other| other.owner.clone()), Some(process(2)));
+    }
+
+    #[test]
+    fn the_number_of_sockets_is_bounded() {
+        let mut sockets = Sockets::default();
+        for id in 0..SOCKET_LIMIT as u64 + 10 {
+            sockets.see(&socket(id, "10.0.1.1:4000", "10.0.1.2:11311", 0), None);
+        }
+        assert_eq!(
+            (
+                sockets.iter().count(),
+                sockets.by_ends[&("10.0.1.1:4000".parse().unwrap(), "10.0.1.2:11311".parse().unwrap())].len()
+            ),
+            (SOCKET_LIMIT, SOCKET_LIMIT)
+        );
+    }
+}
