@@ -42,6 +42,8 @@ const VALUE_LIMIT: usize = 4096;
 const FILE_LIMIT: u64 = 64 * 1024;
 /// Processes remembered at one time.
 const PROCESS_LIMIT: usize = 32 * 1024;
+/// Names of threads remembered of each process.
+const THREAD_NAMES_LIMIT: usize = 16;
 /// A remembered process is looked at again after this time: its pid may have been reused, or it may have become another program.
 const RECHECK_NS: u64 = 5_000_000_000;
 
@@ -61,6 +63,8 @@ struct Known {
     net_namespace: u64,
     checked: Monotonic,
     exited: bool,
+    /// Names that the kernel gave with events of its threads, where they are not its own.
+    thread_names: Vec<String>,
 }
 
 impl Default for ProcessTable {
@@ -87,9 +91,17 @@ impl ProcessTable {
     /// process is already gone.
     pub fn resolve(&mut self, time: Monotonic, pid: u32, comm: &str, out: &mut Vec<Event>) -> ProcessRef {
         if let Some(known) = self.known.get_mut(&pid) {
-            let fresh = !known.exited && time.since(known.checked).as_nanos() < u128::from(RECHECK_NS);
-            if fresh || still_the_same(&self.proc, &known.reference) {
+            // Another name: one of its threads, or the process has become another program.
+            let stranger = known.reference.comm != comm && known.thread_names.iter().all(|name| name != comm);
+            let fresh = !known.exited && !stranger && time.since(known.checked).as_nanos() < u128::from(RECHECK_NS);
+            if fresh {
+                return known.reference.clone();
+            }
+            if still_the_same(&self.proc, &known.reference) {
                 known.checked = time;
+                if stranger && known.thread_names.len() < THREAD_NAMES_LIMIT {
+                    known.thread_names.push(comm.to_owned());
+                }
                 return known.reference.clone();
             }
         }
@@ -129,7 +141,13 @@ impl ProcessTable {
         let fact = self.namespaces.refresh(time, &folder, pid, net_namespace);
         out.extend(fact.map(|namespace| event(time, &reference, Fact::Namespace(Box::new(namespace)))));
         self.make_room();
-        let known = Known { reference: reference.clone(), net_namespace, checked: time, exited: false };
+        let known = Known {
+            reference: reference.clone(),
+            net_namespace,
+            checked: time,
+            exited: false,
+            thread_names: Vec::new(),
+        };
         self.known.insert(pid, known);
         reference
     }
@@ -368,16 +386,37 @@ mod tests {
     }
 
     #[test]
+    fn another_name_is_a_thread_or_another_program() {
+        let mut table = ProcessTable::new();
+        let mut out = Vec::new();
+        let pid = std::process::id();
+        let reference = table.resolve(Monotonic(1), pid, "", &mut out);
+        out.clear();
+        assert_eq!(table.resolve(Monotonic(2), pid, "a thread", &mut out), reference);
+        assert_eq!(table.known[&pid].thread_names, ["a thread"]);
+        if let Some(known) = table.known.get_mut(&pid) {
+            known.reference.comm = "before exec".to_owned();
+        }
+        assert_eq!(table.resolve(Monotonic(3), pid, &reference.comm, &mut out), reference);
+        assert!(matches!(out[0].fact, Fact::Process(_)), "a new program is a new process to look at");
+    }
+
+    #[test]
     fn a_reused_pid_is_another_process() {
         let mut table = ProcessTable::new();
         let pid = std::process::id();
         let stale = ProcessRef { pid, started: 1, comm: "stale".to_owned() };
-        let known = Known { reference: stale.clone(), net_namespace: 0, checked: Monotonic(0), exited: false };
+        let known = Known {
+            reference: stale.clone(),
+            net_namespace: 0,
+            checked: Monotonic(0),
+            exited: false,
+            thread_names: Vec::new(),
+        };
         table.known.insert(pid, known);
         let mut out = Vec::new();
-        assert_eq!(table.resolve(Monotonic(RECHECK_NS - 1), pid, "", &mut out), stale, "looked at only now and then");
-        let checked = table.known[&pid].checked;
-        let now = table.resolve(Monotonic(checked.0 + RECHECK_NS), pid, "", &mut out);
+        assert_eq!(table.resolve(Monotonic(RECHECK_NS - 1), pid, "stale", &mut out), stale, "only now and then");
+        let now = table.resolve(Monotonic(RECHECK_NS), pid, "stale", &mut out);
         assert_ne!(now, stale);
         assert!(matches!(out[0].fact, Fact::Process(_)));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::decode::http::{Output, Reader, Role};
@@ -125,8 +125,7 @@ fn request(uri: &AdvertisedUri, method: &str, arguments: &[Argument<'_>]) -> Str
 
 /// Introduces itself as a subscriber of `topic` on a TCPROS connection and reads the publisher's header, to be sure that it is a
 /// publisher that answers there. <https://wiki.ros.org/ROS/TCPROS>
-pub fn greet(address: SocketAddr, topic: &str) -> Result<(), String> {
-    let mut stream = reach::connect(address, STEP_LIMIT).map_err(|error| error.to_string())?;
+pub fn greet(stream: &mut TcpStream, topic: &str) -> Result<(), String> {
     let limits = [stream.set_read_timeout(Some(STEP_LIMIT)), stream.set_write_timeout(Some(STEP_LIMIT))];
     limits.into_iter().collect::<io::Result<()>>().map_err(|error| error.to_string())?;
     let mut fields = Vec::new();

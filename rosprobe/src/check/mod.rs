@@ -3,7 +3,7 @@
 mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 
 use self::client::{Argument, CALLER, CallError};
@@ -155,7 +155,7 @@ fn find_trouble(master: &Server, master_uri: &AdvertisedUri, report: &mut NodeRe
         text: format!("it advertises {uri}, which is no address: {error}"),
         remedy: "start it with ROS_IP set to an address of its host".to_owned(),
     })?;
-    let address = try_address(&parsed, "xmlrpc", master_uri, &report.node)?;
+    let (address, _) = try_address(&parsed, "xmlrpc", master_uri, &report.node)?;
     let Some(topic) = report.publishes.first().cloned() else {
         // Any call will do to see that a node answers.
         let asked = client::call(address, &parsed, "getPid", &[Argument::Text(CALLER)]);
@@ -195,8 +195,8 @@ fn try_data(
     node: &str,
 ) -> Result<SocketAddr, Trouble> {
     let uri = AdvertisedUri { scheme: "rosrpc".to_owned(), host: protocol.host.clone(), port: protocol.port };
-    let address = try_address(&uri, "tcpros", master_uri, node)?;
-    client::greet(address, topic).map_err(|reason| silent(address, &reason))?;
+    let (address, mut stream) = try_address(&uri, "tcpros", master_uri, node)?;
+    client::greet(&mut stream, topic).map_err(|reason| silent(address, &reason))?;
     Ok(address)
 }
 
@@ -206,7 +206,7 @@ fn try_address(
     stage: &str,
     master_uri: &AdvertisedUri,
     node: &str,
-) -> Result<SocketAddr, Trouble> {
+) -> Result<(SocketAddr, TcpStream), Trouble> {
     let addresses = reach::resolve(&uri.host).map_err(|reason| Trouble {
         text: format!("it advertises {uri}: {}", unresolved(&uri.host, &reason)),
         remedy: format!(
@@ -218,7 +218,7 @@ fn try_address(
     for ip in addresses {
         let address = SocketAddr::new(ip, uri.port);
         match reach::connect(address, client::STEP_LIMIT) {
-            Ok(_) => return Ok(address),
+            Ok(stream) => return Ok((address, stream)),
             Err(error) => last = Some((address, error)),
         }
     }

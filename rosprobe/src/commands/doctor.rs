@@ -1,21 +1,23 @@
 //! `rosprobe doctor`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use super::Verdict;
 use crate::doctor::{Check, Machine, Settings, Status};
+use crate::invoker::Invoker;
 use crate::lines::{Colour, Paint};
+use crate::observation::AdvertisedUri;
 use crate::printable::printable;
 use crate::reach;
 
 /// Can rosprobe work here, and what is odd about this machine's ROS settings
 ///
 /// Looks at the kernel and at the rights that `rosprobe watch` needs, and holds the ROS variables of this shell against the addresses
-/// and names of this machine. sudo keeps ROS variables from its command: run it without sudo to check your shell's settings, and
-/// through sudo to check the rights.
+/// and names of this machine. Run it through sudo to check the rights too: the variables are then those that sudo was called with.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 
@@ -24,8 +26,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 pub fn run(_arguments: &Arguments) -> anyhow::Result<Verdict> {
     let machine = Machine::read().checks();
-    let environment: BTreeMap<String, String> = std::env::vars().filter(|(name, _)| name.starts_with("ROS_")).collect();
+    let environment = ros_environment();
+    let master = environment.get("ROS_MASTER_URI").and_then(|uri| AdvertisedUri::parse(uri).ok());
     let settings = Settings {
+        towards_master: master.and_then(|uri| own_address_towards(&uri)),
         environment,
         hostname: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         addresses: own_addresses(),
@@ -60,6 +64,23 @@ fn print(out: &mut impl Write, paint: Paint, title: &str, checks: &[Check]) -> i
         }
     }
     Ok(())
+}
+
+/// The shell's ROS variables: sudo keeps them from its command, but what it was called with can be read.
+fn ros_environment() -> BTreeMap<String, String> {
+    let before_sudo = Invoker::of_this_process().map(|invoker| invoker.environment().to_vec()).unwrap_or_default();
+    let all = before_sudo.into_iter().chain(std::env::vars_os());
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    all.filter_map(text).filter(|(name, _)| name.starts_with("ROS_")).collect()
+}
+
+/// Connecting a datagram socket sends nothing; it only chooses the route.
+fn own_address_towards(uri: &AdvertisedUri) -> Option<IpAddr> {
+    let address = *reach::resolve(&uri.host).ok()?.first()?;
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((address, uri.port)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 fn own_addresses() -> Vec<IpAddr> {

@@ -8,12 +8,15 @@ mod files;
 mod open;
 mod report;
 mod screen;
+mod size;
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::diagnosis::Severity;
 use crate::printable::printable;
 
 /// Says why a ROS topic is listed but nothing arrives.
@@ -35,6 +38,7 @@ Exit status:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Watch(watch::Arguments),
     Check(check::Arguments),
     Doctor(doctor::Arguments),
     Domain(domain::Arguments),
@@ -52,10 +56,17 @@ enum Verdict {
     Errors,
 }
 
+impl Verdict {
+    fn of(mut severities: impl Iterator<Item = Severity>) -> Self {
+        if severities.any(|severity| severity == Severity::Error) { Self::Errors } else { Self::Clean }
+    }
+}
+
 /// Runs the program: parses the arguments, calls the command, maps its result to an exit status.
 pub fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     let result = match command_line.command {
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Domain(arguments) => domain::run(&arguments),
@@ -69,14 +80,53 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // The alternate form is the whole chain of causes on one line.
-            eprintln!("rosprobe: {}", printable(&format!("{error:#}")));
+            eprintln!("rosprobe: {}", printable(&on_one_line(&error)));
             ExitCode::from(2)
         }
     }
 }
 
+/// What went wrong with its causes. Errors that quote their cause are not followed by it once more.
+fn on_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(|cause| without_number(&cause.to_string())) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+/// `No such file or directory (os error 2)`: the number helps nobody.
+fn without_number(text: &str) -> String {
+    let mut rest = text;
+    let mut clean = String::new();
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        clean.push_str(before);
+        rest = after.split_once(')').map_or("", |(_, after)| after);
+    }
+    clean + rest
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
     kinds.into_iter().any(|kind| kind == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once_and_without_their_numbers() {
+        let cause = io::Error::from_raw_os_error(2);
+        let error =
+            anyhow::Error::new(io::Error::other(format!("cannot read x: {cause}; look there"))).context("reading");
+        assert_eq!(on_one_line(&error), "reading: cannot read x: No such file or directory; look there");
+        let error =
+            anyhow::Error::new(cause).context("cannot read x: No such file or directory (os error 2); look there");
+        assert_eq!(on_one_line(&error), "cannot read x: No such file or directory; look there");
+    }
 }

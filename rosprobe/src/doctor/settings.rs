@@ -24,6 +24,8 @@ pub struct Settings<'a> {
     pub hostname: String,
     /// This host's addresses.
     pub addresses: Vec<IpAddr>,
+    /// The address of this host from which packets to the master leave, when there is a way to it.
+    pub towards_master: Option<IpAddr>,
     /// Resolves a name as programs here do.
     pub resolve: &'a dyn Fn(&str) -> Resolution,
     /// Tries to connect to a TCP port: why not, when it fails.
@@ -46,8 +48,9 @@ impl Settings<'_> {
     /// An address that other hosts could use, to put into remedies.
     fn example(&self) -> String {
         let usable = |address: &&IpAddr| !address.is_loopback() && !is_link_local(address);
+        let towards_master = self.towards_master.filter(|address| !address.is_loopback());
         let best = self.addresses.iter().filter(usable).min_by_key(|address| address.is_ipv6());
-        best.map_or_else(|| "an address of this host".to_owned(), ToString::to_string)
+        towards_master.as_ref().or(best).map_or_else(|| "an address of this host".to_owned(), ToString::to_string)
     }
 
     fn own(&self) -> String {
@@ -191,5 +194,67 @@ fn is_link_local(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(name: &str) -> Resolution {
+        match name {
+            "marvin" => Ok(vec!["127.0.1.1".parse().unwrap()]),
+            "localhost" => Ok(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]),
+            "robot" => Ok(vec!["10.0.1.1".parse().unwrap()]),
+            "other" => Ok(vec!["10.0.9.9".parse().unwrap()]),
+            _ => Err("Name or service not known".to_owned()),
+        }
+    }
+
+    fn connect(address: IpAddr, port: u16) -> Result<(), String> {
+        if port == 11311 && address.to_string() == "10.0.1.1" {
+            Ok(())
+        } else {
+            Err("ECONNREFUSED (refused)".to_owned())
+        }
+    }
+
+    fn report(environment: &[(&str, &str)], hostname: &str) -> String {
+        let settings = Settings {
+            environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            hostname: hostname.to_owned(),
+            addresses: ["127.0.0.1", "10.0.1.1", "192.168.50.1", "fe80::1"].map(|text| text.parse().unwrap()).into(),
+            towards_master: Some("192.168.50.1".parse().unwrap()),
+            resolve: &resolve,
+            connect: &connect,
+        };
+        let given: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut lines = vec![format!("{hostname}: {}", given.join(" "))];
+        for check in settings.checks() {
+            lines.push(format!("  {}: {}", check.status.word(), check.text));
+            lines.extend(check.remedy.map(|remedy| format!("    Fix: {remedy}")));
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn every_odd_setting_is_named_with_its_remedy() {
+        let master = ("ROS_MASTER_URI", "http://robot:11311");
+        let cases: [(&[(&str, &str)], &str); 13] = [
+            (&[], "robot"),
+            (&[], "marvin"),
+            (&[], "nowhere"),
+            (&[("ROS_IP", "10.0.1.1"), master], "robot"),
+            (&[("ROS_IP", "10.0.7.7"), master], "robot"),
+            (&[("ROS_IP", "127.0.0.1"), master], "robot"),
+            (&[("ROS_IP", "robot"), master], "robot"),
+            (&[("ROS_HOSTNAME", "robot"), ("ROS_IP", "10.0.1.1"), master], "marvin"),
+            (&[("ROS_HOSTNAME", "localhost"), master], "robot"),
+            (&[("ROS_HOSTNAME", "other"), master], "robot"),
+            (&[("ROS_IP", "10.0.1.1"), ("ROS_MASTER_URI", "http://robot:11312")], "robot"),
+            (&[("ROS_IP", "10.0.1.1"), ("ROS_MASTER_URI", "http://gone:11311")], "robot"),
+            (&[("ROS_IP", "10.0.1.1"), ("ROS_MASTER_URI", "robot:11311"), ("ROS_DOMAIN_ID", "300")], "robot"),
+        ];
+        insta::assert_snapshot!(cases.map(|(environment, hostname)| report(environment, hostname)).join("\n"));
     }
 }

@@ -3,10 +3,11 @@
 //! Text from the network is as it came: whoever shows it makes it printable.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{AbandonCause, Answer, Call, ErrorSource, TcprosHeader, Value, What};
-use crate::event::{Direction, GapCause, Traffic};
+use crate::event::{Direction, GapCause, InterfaceAddress, Namespace, Process, Traffic};
 
 /// A duration given in nanoseconds, short: `0.3 ms`, `41 ms`, `3.1 s`, `12 s`, `2 min`.
 pub struct Span(pub u64);
@@ -57,14 +58,8 @@ impl Direction {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Process(process) => write!(f, "process {} started as {}", process.pid, process.argv.join(" ")),
-            Self::Namespace(namespace) => write!(
-                f,
-                "network namespace {}: {} addresses, {} routes",
-                namespace.net_namespace,
-                namespace.addresses.len(),
-                namespace.routes.len()
-            ),
+            Self::Process(process) => process_line(process, f),
+            Self::Namespace(namespace) => namespace_line(namespace, f),
             Self::ProcessExited => f.write_str("process ended"),
             Self::ConnectReturned { fd, errno: None, took_ns } => {
                 write!(f, "connect fd={fd} -> 0 in {}", Span(*took_ns))
@@ -89,6 +84,7 @@ impl fmt::Display for What {
             Self::Accepted => f.write_str("accepted"),
             Self::AlreadyOpen => f.write_str("already open when watching began"),
             Self::PeerClosed => f.write_str("closed by the peer"),
+            Self::Closed { traffic } if *traffic == Traffic::default() => f.write_str("closed"),
             Self::Closed { traffic } => write!(f, "closed: {traffic}"),
             Self::IoFailed { direction, errno, count } => {
                 let word = if *direction == Direction::Sent { "send" } else { "receive" };
@@ -128,6 +124,34 @@ impl fmt::Display for What {
             Self::Lost { events } => write!(f, "{events} events lost"),
         }
     }
+}
+
+/// What it runs, and the ROS variables that it was given.
+fn process_line(process: &Process, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if process.argv.is_empty() {
+        write!(f, "is process {}", process.pid)?;
+    } else {
+        write!(f, "runs {}", process.argv.join(" "))?;
+    }
+    for (position, (name, value)) in process.environment.iter().enumerate() {
+        write!(f, "{}{name}={value}", if position == 0 { " with " } else { " " })?;
+    }
+    process.incomplete.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+}
+
+/// The addresses by which others may know it.
+fn namespace_line(namespace: &Namespace, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "network namespace {}:", namespace.net_namespace)?;
+    let link_local = |address: IpAddr| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+    let shown = |own: &&InterfaceAddress| !own.address.is_loopback() && !link_local(own.address);
+    for own in namespace.addresses.iter().filter(shown).take(SHOWN) {
+        write!(f, " {}/{}", own.address, own.prefix)?;
+    }
+    let others = namespace.addresses.iter().filter(shown).count().saturating_sub(SHOWN);
+    if others > 0 {
+        write!(f, " and {others} more")?;
+    }
+    write!(f, "; {} routes", namespace.routes.len())
 }
 
 fn resent(f: &mut fmt::Formatter<'_>, syn_retransmits: u32) -> fmt::Result {
@@ -268,6 +292,7 @@ impl fmt::Display for Answer {
                 state.services.len()
             ),
             Self::TopicTypes { topics, .. } => write!(f, "ok, {} topics", topics.len()),
+            Self::Success { message, value } if message.is_empty() => write!(f, "ok, {value}"),
             Self::Success { message, value } => write!(f, "ok, {value} ({message})"),
             Self::Failure { code, message, .. } => write!(f, "failed with code {code}: {message}"),
             Self::Fault { code, message } => write!(f, "fault {code}: {message}"),

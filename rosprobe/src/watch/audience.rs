@@ -3,10 +3,12 @@
 use std::io;
 
 use crate::capture::Statistics;
+use crate::diagnosis::Finding;
 use crate::event::Monotonic;
 use crate::observation::Observation;
 
 /// Whoever looks on. An error ends the watch; `BrokenPipe` says that nobody looks any more.
+#[expect(async_fn_in_trait, reason = "used on one thread, never boxed")]
 pub trait Audience {
     /// Observations, in the order of their ids.
     fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()>;
@@ -19,6 +21,16 @@ pub trait Audience {
 
     /// Something that a person should know, in a sentence.
     fn notice(&mut self, text: &str) -> io::Result<()>;
+
+    /// Findings as of the last `advance`; none where somebody else makes them.
+    fn findings(&self) -> &[Finding] {
+        &[]
+    }
+
+    /// Waits until nobody looks any more. May be dropped at any time.
+    async fn gone(&mut self) {
+        std::future::pending::<()>().await;
+    }
 
     /// The capture is over.
     fn finish(&mut self, now: Monotonic, statistics: &Statistics) -> io::Result<()>;

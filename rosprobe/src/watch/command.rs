@@ -24,10 +24,10 @@ pub enum Output {
 
 /// The command could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot run {}: {source}; {}", name.display(), remedy(source))]
+#[error("cannot run {}: {reason}; {}", name.display(), remedy(reason))]
 pub struct CommandError {
     name: OsString,
-    source: io::Error,
+    reason: io::Error,
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -54,7 +54,7 @@ impl Command {
         let name = words.first().cloned().unwrap_or_default();
         let mut command = tokio::process::Command::new(&name);
         command.args(words.iter().skip(1)).kill_on_drop(true);
-        let failed = |source| CommandError { name: name.clone(), source };
+        let failed = |reason| CommandError { name: name.clone(), reason };
         match output {
             Output::Inherit => {}
             Output::StandardError => {

@@ -2,8 +2,10 @@
 
 mod audience;
 mod command;
-mod on_screen;
 mod printer;
+mod recording;
+mod scope;
+mod screen;
 mod signals;
 
 use std::io;
@@ -14,10 +16,12 @@ use tokio::time::{Instant, sleep_until};
 
 pub use self::audience::Audience;
 pub use self::command::{Command, CommandError, Output};
-pub use self::on_screen::watch_on_screen;
 pub use self::printer::{Format, Printer};
+pub use self::recording::Recording;
+pub use self::scope::Scope;
+pub use self::screen::Screen;
 use self::signals::Signals;
-use crate::capture::Statistics;
+use crate::capture::{LiveCapture, Statistics};
 use crate::decode::Decoder;
 use crate::event::{Event, Monotonic};
 
@@ -59,6 +63,19 @@ enum End {
     Signal(Signal),
     Duration,
     Command,
+    /// Nobody looks any more.
+    Gone,
+}
+
+/// What to watch, and how long.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Which processes.
+    pub scope: Scope,
+    /// How long; until a signal or the end of the command when absent.
+    pub duration: Option<Duration>,
+    /// The command whose end is the end of the watch.
+    pub command: Option<&'a mut Command>,
 }
 
 /// Watches until a signal, the end of the duration or the end of the command. An error is that of the audience or of the capture.
@@ -66,10 +83,10 @@ pub async fn watch<C: Capture, A: Audience>(
     capture: &mut C,
     decoder: &mut Decoder,
     audience: &mut A,
-    duration: Option<Duration>,
-    command: Option<&mut Command>,
+    plan: Plan<'_>,
 ) -> io::Result<()> {
-    let mut watch = Watch { capture, decoder, audience, events: Vec::new(), dirty: false };
+    let Plan { scope, duration, command } = plan;
+    let mut watch = Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false };
     watch.run(duration, command).await
 }
 
@@ -77,6 +94,7 @@ struct Watch<'a, C, A> {
     capture: &'a mut C,
     decoder: &'a mut Decoder,
     audience: &'a mut A,
+    scope: Scope,
     events: Vec<Event>,
     /// Something was observed since findings were made.
     dirty: bool,
@@ -123,6 +141,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                         advance = advance.min(Instant::now() + SETTLE);
                     }
                 }
+                () = self.audience.gone() => return Ok(End::Gone),
                 ended = ended(command) => {
                     self.audience.notice(&ended)?;
                     return Ok(End::Command);
@@ -165,7 +184,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     fn hand_on(&mut self) -> io::Result<()> {
         let mut observations = Vec::new();
         for event in self.events.drain(..) {
-            self.decoder.handle(event, &mut observations);
+            self.scope.sift(event, &mut |event| self.decoder.handle(event, &mut observations));
         }
         if observations.is_empty() {
             return Ok(());
@@ -176,7 +195,13 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
 
     fn advance(&mut self) -> io::Result<()> {
         self.dirty = false;
-        self.audience.advance(self.capture.now())
+        let now = self.capture.now();
+        let mut observations = Vec::new();
+        self.decoder.advance(now, &mut observations);
+        if !observations.is_empty() {
+            self.audience.observations(observations)?;
+        }
+        self.audience.advance(now)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -206,6 +231,28 @@ async fn ended(command: &mut Option<&mut Command>) -> String {
     match command {
         Some(command) => command.ended().await,
         None => std::future::pending().await,
+    }
+}
+
+impl Capture for LiveCapture {
+    async fn ready(&mut self) -> io::Result<()> {
+        Self::ready(self).await
+    }
+
+    fn drain(&mut self, limit: usize, out: &mut Vec<Event>) -> bool {
+        Self::drain(self, limit, out)
+    }
+
+    fn sample(&mut self, out: &mut Vec<Event>) {
+        Self::sample(self, out);
+    }
+
+    fn statistics(&self) -> Statistics {
+        Self::statistics(self)
+    }
+
+    fn now(&self) -> Monotonic {
+        Self::now(self)
     }
 }
 

@@ -50,7 +50,7 @@ impl<W: Write> Printer<W> {
 
     /// Whether an error stands that passes the filter.
     pub fn has_errors(&self) -> bool {
-        self.findings().any(|finding| finding.severity == Severity::Error)
+        self.shown().any(|finding| finding.severity == Severity::Error)
     }
 
     /// Writes the first line.
@@ -65,7 +65,7 @@ impl<W: Write> Printer<W> {
         self.out.flush()
     }
 
-    fn findings(&self) -> impl Iterator<Item = &Finding> {
+    fn shown(&self) -> impl Iterator<Item = &Finding> {
         self.session.findings().iter().filter(|finding| self.filter.matches(&Subject::of_finding(finding)))
     }
 
@@ -111,7 +111,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn summary(&mut self) -> io::Result<()> {
-        let findings = lines::Findings::of(self.findings());
+        let findings = lines::Findings::of(self.shown());
         let links = lines::Links::of(self.session.graph());
         let lost = self.session.graph().lost();
         writeln!(
@@ -159,13 +159,17 @@ impl<W: Write> Audience for Printer<W> {
                 lost: statistics.lost,
                 observations: self.session.history().len() as u64 + self.session.forgotten(),
                 links: lines::Links::of(self.session.graph()),
-                findings: lines::Findings::of(self.findings()),
+                findings: lines::Findings::of(self.shown()),
                 memory_bytes: memory_bytes(),
             };
             Line::Statistics(line).write(&mut self.out)?;
             self.out.flush()?;
         }
         Ok(())
+    }
+
+    fn findings(&self) -> &[Finding] {
+        self.session.findings()
     }
 
     fn notice(&mut self, text: &str) -> io::Result<()> {

@@ -1,0 +1,252 @@
+//! `rosprobe watch`.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+
+use super::Verdict;
+use super::size::{self, Size};
+use crate::capture::{self, LiveCapture};
+use crate::decode::{Decoder, Limits};
+use crate::event::Clock;
+use crate::filter::{Filter, Subject};
+use crate::invoker::Invoker;
+use crate::lines::{Paint, Start, Style};
+use crate::trace::{Meta, Recorder, Source};
+use crate::tui::{self, Theme};
+use crate::watch::{Audience as _, Command, Format, Output as CommandOutput, Plan, Printer, Recording, Scope, Screen};
+
+/// Watch the kernel and say why nothing arrives
+///
+/// Watches all ROS conversations of this machine, containers and network namespaces included, from this moment on: which node was given
+/// which address for which topic, what became of the connect, and what to do when it failed. Needs root: `sudo rosprobe watch`.
+/// Ctrl-C or SIGTERM ends it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Arguments {
+    /// Only topics and services of this name: a part of it, a glob, or re: and a regular expression
+    ///
+    /// A part of the name (`scan`; without regard to case unless it has a capital letter), a glob for the whole name (`/camera/*`), or
+    /// `re:` and a regular expression (`re:^/robot\d+/`). Observations that concern no such topic are hidden; a master that cannot be
+    /// reached concerns every topic.
+    #[arg(long, value_name = "PATTERN")]
+    topic: Option<String>,
+
+    /// Only this process
+    #[arg(long, value_name = "PID", value_parser = parse_pid)]
+    pid: Option<u32>,
+
+    /// Only processes of this name (as `ps -o comm` shows it); patterns as for --topic
+    #[arg(long, value_name = "PATTERN")]
+    comm: Option<String>,
+
+    /// Only observations of something that failed, and findings that are errors or warnings
+    #[arg(long)]
+    failures: bool,
+
+    /// The screen, lines of text, or JSON lines [default: tui on a terminal, else text]
+    #[arg(long, value_enum, value_name = "FORM", hide_default_value = true)]
+    output: Option<Form>,
+
+    /// End after this time: 30s, 5m, 1h 30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+
+    /// Record everything into this file, for `rosprobe open` and `rosprobe report`; compressed when it ends in .gz
+    ///
+    /// Filters do not apply to it. It is never written over an existing file, belongs to whoever called sudo, and is readable by nobody
+    /// else.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Copy at most this much of one XML-RPC message: 64KiB, 4MiB
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size::parse)]
+    payload_limit: Size,
+
+    /// Run this command, watch it and its descendants alone, and end with it
+    ///
+    /// It runs as the user who called sudo, with the environment that sudo was called with. Its output goes where rosprobe's goes; with
+    /// `--output jsonl` its standard output goes to standard error; on the screen there is no place for it, and it has no input.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+const AFTER_HELP: &str = "\
+Filters hold together: what is shown passes all of them. Lost events are always shown.
+
+JSON lines have a \"type\": start (first line), observation, finding (with the same id again when it
+changed), finding-over, statistics (once a second and at the end), notice.
+
+Exit status:
+  0  no finding of severity error stands at the end, among those that pass the filters
+  1  there is one
+  2  it could not watch, or the command could not be started
+The status of COMMAND itself is said in a notice and does not count.
+
+Examples:
+  sudo rosprobe watch
+  sudo rosprobe watch --topic /scan --failures
+  sudo rosprobe watch -- rostopic echo /scan
+  sudo rosprobe watch --output jsonl --duration 30s | jq 'select(.type == \"finding\")'";
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 30s, 5m or 1h 30m for instance"))
+}
+
+fn parse_pid(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "that is no process id; give a number, or use --comm for a name".to_owned())
+}
+
+/// How it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// The screen
+    Tui,
+    /// A line an observation, a block a finding
+    Text,
+    /// A JSON object a line
+    Jsonl,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
+    let filter = arguments.filter()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no event loop can be made")?.block_on(watch(arguments, filter))
+}
+
+impl Arguments {
+    fn filter(&self) -> anyhow::Result<Filter> {
+        let mut filter = Filter::default();
+        if let Some(pattern) = &self.topic {
+            filter = filter.with_topic(pattern).context("--topic")?;
+        }
+        if let Some(pattern) = &self.comm {
+            filter = filter.with_comm(pattern).context("--comm")?;
+        }
+        if let Some(pid) = self.pid {
+            filter = filter.with_pid(pid);
+        }
+        Ok(if self.failures { filter.with_failed() } else { filter })
+    }
+
+    /// The filter as it would be typed on the screen; `--failures` has a switch of its own there.
+    fn typed_filter(&self) -> String {
+        let comm = self.comm.as_ref().map(|pattern| format!("comm:{pattern}"));
+        let pid = self.pid.map(|pid| format!("pid:{pid}"));
+        [self.topic.clone(), comm, pid].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    fn form(&self) -> Form {
+        let terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+        self.output.unwrap_or(if terminal { Form::Tui } else { Form::Text })
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+}
+
+async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict> {
+    let options = capture::Options { payload_limit: arguments.payload_limit.bytes(), ..capture::Options::default() };
+    let mut capture = LiveCapture::start(&options)?;
+    let clock = clock(&capture);
+    let mut meta = Meta::here(Source::Live, clock, capture.now());
+    meta.capture_mode = Some(capture.description().mode.to_owned());
+    let recorder = arguments.record.as_ref().map(|path| Recorder::create(path, meta.clone())).transpose()?;
+    let mut decoder = Decoder::with_limits(clock, limits(arguments.payload_limit));
+    let mut command = start_command(arguments, &mut capture)?;
+    let scope = if command.is_some() { Scope::descendants() } else { Scope::everything() };
+    let screen = screen_options(arguments, &capture);
+    let plan = Plan { scope, duration: arguments.duration, command: command.as_mut() };
+    match arguments.form() {
+        Form::Tui => {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let mut audience = Recording::new(Screen::new(sender), recorder);
+            let watching = crate::watch::watch(&mut capture, &mut decoder, &mut audience, plan);
+            let (session, watched) = tokio::join!(tui::run(receiver, screen, meta), watching);
+            let session = session?;
+            let result = audience.finish(Some(session.findings()));
+            ended(watched)?;
+            result?;
+            let shown = session.findings().iter().filter(|finding| filter.matches(&Subject::of_finding(finding)));
+            Ok(Verdict::of(shown.map(|finding| finding.severity)))
+        }
+        form => {
+            let format = if form == Form::Jsonl { Format::Json } else { text() };
+            let mut printer = Printer::new(io::stdout(), format, filter);
+            let words = arguments.words();
+            let description = capture.description();
+            printer.start(Start {
+                rosprobe: env!("CARGO_PKG_VERSION"),
+                time: jiff::Timestamp::now(),
+                kernel: &description.kernel,
+                capture_mode: description.mode,
+                attached: &description.programs,
+                pid: std::process::id(),
+                command: (!words.is_empty()).then_some(&words),
+            })?;
+            for note in &description.notes {
+                printer.notice(note)?;
+            }
+            let mut audience = Recording::new(printer, recorder);
+            let watched = crate::watch::watch(&mut capture, &mut decoder, &mut audience, plan).await;
+            let result = audience.finish(None);
+            ended(watched)?;
+            Ok(if result?.has_errors() { Verdict::Errors } else { Verdict::Clean })
+        }
+    }
+}
+
+/// Nobody looking any more is an end like any other.
+fn ended(watched: io::Result<()>) -> anyhow::Result<()> {
+    match watched {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("watching"),
+    }
+}
+
+/// Starts the command only now that the capture is attached, so that nothing of it is missed.
+fn start_command(arguments: &Arguments, capture: &mut LiveCapture) -> anyhow::Result<Option<Command>> {
+    if arguments.command.is_empty() {
+        return Ok(None);
+    }
+    capture.follow(std::process::id())?;
+    let output = match arguments.form() {
+        Form::Tui => CommandOutput::Nowhere,
+        Form::Text => CommandOutput::Inherit,
+        Form::Jsonl => CommandOutput::StandardError,
+    };
+    Ok(Some(Command::start(&arguments.command, Invoker::of_this_process().as_ref(), output)?))
+}
+
+fn clock(capture: &LiveCapture) -> Clock {
+    let since_zero = Duration::from_nanos(capture.now().0);
+    let zero = jiff::Timestamp::now().checked_sub(since_zero);
+    Clock { zero: zero.unwrap_or(jiff::Timestamp::UNIX_EPOCH) }
+}
+
+fn limits(payload_limit: Size) -> Limits {
+    Limits { message: payload_limit.bytes() as usize, ..Limits::default() }
+}
+
+fn text() -> Format {
+    Format::Text(Style { paint: Paint::for_stream(&io::stdout()), zone: TimeZone::system() })
+}
+
+fn screen_options(arguments: &Arguments, capture: &LiveCapture) -> tui::Options {
+    let what = if arguments.command.is_empty() { "this machine".to_owned() } else { arguments.words().join(" ") };
+    let mode = format!("{} mode", capture.description().mode);
+    tui::Options {
+        source: tui::Source::Live { what, mode },
+        filter: arguments.typed_filter(),
+        failures: arguments.failures,
+        theme: Theme::from_environment(|name| std::env::var(name).ok()),
+        zone: TimeZone::system(),
+    }
+}

@@ -1,0 +1,175 @@
+//! The command and its descendants, told from everything else that happens on the machine.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::event::{Event, Fact};
+
+/// Which processes are watched.
+#[derive(Debug)]
+pub struct Scope {
+    /// rosprobe itself; its children belong to the scope, it does not.
+    own: u32,
+    /// `None`: all processes.
+    only: Option<Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    pids: HashSet<u32>,
+    sockets: HashSet<u64>,
+    /// Who a process is, until it does something with a socket: a shell script starts hundreds that never do.
+    held: HashMap<u32, Event>,
+}
+
+/// Sockets remembered of a command; after that its sockets' events without a process are left out.
+const SOCKET_LIMIT: usize = 65536;
+/// Processes remembered of a command that have done nothing so far.
+const HELD_LIMIT: usize = 4096;
+
+impl Scope {
+    /// All processes but this one.
+    pub fn everything() -> Self {
+        Self { own: std::process::id(), only: None }
+    }
+
+    /// The children of this process, theirs, and so on.
+    pub fn descendants() -> Self {
+        Self { only: Some(Members::default()), ..Self::everything() }
+    }
+
+    /// Hands on what is to be looked at of an event. Events come in the order in which they happened, a fork before what the child
+    /// does.
+    pub fn sift(&mut self, mut event: Event, admit: &mut impl FnMut(Event)) {
+        let pid = event.process.as_ref().map(|process| process.pid);
+        match &event.fact {
+            // They hold for every process in there, whoever was looked at.
+            Fact::Namespace(_) | Fact::Lost { .. } => {
+                event.process.take_if(|process| process.pid == self.own);
+                admit(event);
+            }
+            Fact::Forked { child } => {
+                if let Some(members) = &mut self.only
+                    && pid.is_some_and(|pid| pid == self.own || members.pids.contains(&pid))
+                {
+                    members.pids.insert(*child);
+                }
+            }
+            _ if pid == Some(self.own) => {}
+            _ => match &mut self.only {
+                None => admit(event),
+                Some(members) => members.sift(event, admit),
+            },
+        }
+    }
+}
+
+impl Members {
+    fn sift(&mut self, event: Event, admit: &mut impl FnMut(Event)) {
+        let pid = event.process.as_ref().map(|process| process.pid);
+        let Some(socket) = event.socket.as_ref().map(|socket| socket.id) else {
+            return self.sift_process(event, admit);
+        };
+        if !pid.map_or_else(|| self.sockets.contains(&socket), |pid| self.pids.contains(&pid)) {
+            return;
+        }
+        if matches!(event.fact, Fact::Closed) {
+            self.sockets.remove(&socket);
+        } else if self.sockets.len() < SOCKET_LIMIT {
+            self.sockets.insert(socket);
+        }
+        if let Some(process) = pid.and_then(|pid| self.held.remove(&pid)) {
+            admit(process);
+        }
+        admit(event);
+    }
+
+    fn sift_process(&mut self, event: Event, admit: &mut impl FnMut(Event)) {
+        let Some(pid) = event.process.as_ref().map(|process| process.pid).filter(|pid| self.pids.contains(pid)) else {
+            return;
+        };
+        match &event.fact {
+            Fact::Process(_) if self.held.len() < HELD_LIMIT => {
+                self.held.insert(pid, event);
+            }
+            Fact::ProcessExited if self.held.remove(&pid).is_some() => {}
+            _ => admit(event),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Monotonic, ProcessRef, SocketRef, Transport};
+
+    fn event(pid: Option<u32>, socket: Option<u64>, fact: Fact) -> Event {
+        let process = pid.map(|pid| ProcessRef { pid, started: 1, comm: "x".to_owned() });
+        let socket =
+            socket.map(|id| SocketRef { id, transport: Transport::Tcp, local: None, remote: None, net_namespace: 0 });
+        Event { time: Monotonic(0), process, socket, fact }
+    }
+
+    fn admitted(scope: &mut Scope, event: Event) -> Vec<Event> {
+        let mut out = Vec::new();
+        scope.sift(event, &mut |event| out.push(event));
+        out
+    }
+
+    fn admits(scope: &mut Scope, event: Event) -> bool {
+        !admitted(scope, event).is_empty()
+    }
+
+    #[test]
+    fn only_descendants_are_admitted() {
+        let mut scope = Scope::descendants();
+        let own = std::process::id();
+        let (child, grandchild, stranger) = (own + 1, own + 2, own + 3);
+        admits(&mut scope, event(Some(own), None, Fact::Forked { child }));
+        admits(&mut scope, event(Some(child), None, Fact::Forked { child: grandchild }));
+        admits(&mut scope, event(Some(stranger), None, Fact::Forked { child: stranger + 1 }));
+        let cases = [
+            (Some(child), Some(1), true),
+            (Some(grandchild), Some(2), true),
+            (Some(stranger), Some(3), false),
+            (Some(stranger + 1), Some(4), false),
+            (Some(own), Some(5), false),
+            (None, Some(2), true),
+            (None, Some(3), false),
+            (None, None, false),
+        ];
+        for (pid, socket, expected) in cases {
+            assert_eq!(admits(&mut scope, event(pid, socket, Fact::SynSent)), expected, "{pid:?} {socket:?}");
+        }
+        assert!(admits(&mut scope, event(None, None, Fact::Lost { events: 1 })), "losses concern everything");
+        assert!(admits(&mut scope, event(Some(grandchild), Some(2), Fact::Closed)));
+        assert!(!admits(&mut scope, event(None, Some(2), Fact::SynSent)), "a closed socket is forgotten");
+    }
+
+    #[test]
+    fn a_process_is_said_with_the_first_thing_it_does() {
+        let mut scope = Scope::descendants();
+        let own = std::process::id();
+        let (idle, busy) = (own + 1, own + 2);
+        for child in [idle, busy] {
+            admits(&mut scope, event(Some(own), None, Fact::Forked { child }));
+            assert!(!admits(&mut scope, event(Some(child), None, Fact::Process(Box::default()))));
+        }
+        assert!(!admits(&mut scope, event(Some(idle), None, Fact::ProcessExited)));
+        let facts: Vec<Fact> = admitted(&mut scope, event(Some(busy), Some(1), Fact::SynSent))
+            .into_iter()
+            .map(|event| event.fact)
+            .collect();
+        assert_eq!(facts, [Fact::Process(Box::default()), Fact::SynSent]);
+        assert!(admits(&mut scope, event(Some(busy), None, Fact::ProcessExited)));
+    }
+
+    #[test]
+    fn rosprobe_does_not_watch_itself() {
+        let mut scope = Scope::everything();
+        assert!(!admits(&mut scope, event(Some(std::process::id()), Some(1), Fact::SynSent)));
+        assert!(admits(&mut scope, event(Some(1), Some(1), Fact::SynSent)));
+        assert!(admits(&mut scope, event(None, Some(1), Fact::SynSent)));
+        let namespace = admitted(&mut scope, event(Some(std::process::id()), None, Fact::Namespace(Box::default())));
+        assert_eq!(namespace[0].process, None);
+    }
+}
