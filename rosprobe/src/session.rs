@@ -11,6 +11,9 @@ use crate::observation::Observation;
 /// Findings are made anew at least this often, because some of them come with time alone.
 const DIAGNOSE_EVERY: Duration = Duration::from_millis(500);
 
+/// Time without an observation after which the graph is told of it before the next one.
+const ADVANCE_EVERY: Duration = Duration::from_millis(100);
+
 /// Graph, findings and a bounded history of observations.
 #[derive(Debug)]
 pub struct Session {
@@ -46,6 +49,7 @@ impl Session {
     /// writing, say more than what is left can show.
     pub fn finish_file(&mut self, end: Monotonic, forgotten: u64, findings: Vec<Finding>) {
         self.advance(end);
+        self.diagnosed = Some((self.graph.changes(), self.graph.now()));
         self.forgotten += forgotten;
         if forgotten > 0 {
             self.findings = findings;
@@ -54,6 +58,10 @@ impl Session {
 
     /// Folds in one observation.
     pub fn observe(&mut self, observation: Observation) {
+        // What was due before this observation is judged before it is known: live, and when a file is read at one go.
+        if observation.monotonic.since(self.graph.now()) >= ADVANCE_EVERY {
+            self.graph.advance(observation.monotonic);
+        }
         self.graph.observe(&observation);
         if self.history.len() == self.history_limit {
             self.history.pop_front();

@@ -27,13 +27,17 @@ impl Graph {
         self.due.insert((Monotonic(from.0.saturating_add(nanoseconds)), link));
     }
 
+    /// Judges everything at the moment at which it was due, so that it does not matter how often time is said to have come.
     pub(super) fn judge_due(&mut self) {
+        let now = self.now;
         while let Some((at, link)) = self.due.first().copied()
-            && at <= self.now
+            && at <= now
         {
             self.due.pop_first();
+            self.now = at;
             self.judge_link(link);
         }
+        self.now = now;
     }
 
     fn judge_link(&mut self, id: LinkId) {

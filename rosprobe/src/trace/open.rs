@@ -137,7 +137,7 @@ fn open_packets(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, Open
     while more {
         more = capture.read(&mut events);
         let Some(clock) = capture.clock() else { break };
-        let decoder = decoder.get_or_insert_with(|| Decoder::new(clock));
+        let decoder = decoder.get_or_insert_with(|| Decoder::new(clock).of_packets());
         for event in events.drain(..) {
             decoder.handle(event, &mut observations);
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::document::{Lost, Meta, VERSION};
 use super::files::{self, WriteError};
+use crate::diagnosis;
 use crate::session::Session;
 
 /// Writes what a session holds as a document; compressed when the name ends in `.gz`. Never over an existing file.
@@ -32,7 +33,12 @@ fn write_to(out: &mut dyn Write, meta: &Meta, session: &Session) -> io::Result<(
     serde_json::to_writer(&mut *out, &meta)?;
     list(out, "processes", graph.processes().map(|state| &state.process))?;
     list(out, "observations", session.history())?;
-    list(out, "findings", session.findings())?;
+    if session.forgotten() == 0 {
+        // Those of this very moment, as a reader will find them; the session makes them anew only now and then.
+        list(out, "findings", diagnosis::diagnose(graph))?;
+    } else {
+        list(out, "findings", session.findings())?;
+    }
     out.write_all(b",\n\"lost\":")?;
     serde_json::to_writer(&mut *out, &lost)?;
     out.write_all(b"}\n")
