@@ -8,6 +8,8 @@ mod findings;
 mod graph;
 #[path = "ros2/hostile.rs"]
 mod hostile;
+#[path = "ros2/scenarios.rs"]
+mod scenarios;
 
 use std::path::{Path, PathBuf};
 

@@ -15,10 +15,11 @@ use crate::observation::dds::{Discovery, Role, RosName};
 /// How long a participant may be alone before it counts as lost, in nanoseconds. Others of its domain may be starting.
 const ALONE_NS: u128 = 3_000_000_000;
 
-pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
+/// `deaf` are pids of processes whose silence has its finding already.
+pub(super) fn findings(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
     let mut findings = split_topics(graph);
     if findings.is_empty() {
-        findings = lone_participants(graph);
+        findings = lone_participants(graph, deaf);
     }
     findings.extend(ephemeral(graph));
     findings
@@ -113,8 +114,11 @@ fn split_finding(graph: &Graph, from: u32, to: u32, split: &Split<'_>) -> Option
 }
 
 /// Somebody who is alone in a domain while others are in another one.
-fn lone_participants(graph: &Graph) -> Vec<Finding> {
-    let alive = graph.dds().participants().filter(|participant| participant.is_alive() && !participant.relayed);
+fn lone_participants(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
+    let alive = graph
+        .dds()
+        .participants()
+        .filter(|participant| participant.is_alive() && !participant.relayed && !participant.is_of(deaf));
     let mut domains: BTreeMap<u32, Vec<&Participant>> = BTreeMap::new();
     for participant in alive {
         if let Some(domain) = domain_of(graph, participant) {

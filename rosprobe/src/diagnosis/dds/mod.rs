@@ -8,6 +8,8 @@ mod reach;
 mod remedies;
 mod shared_memory;
 
+use std::collections::BTreeSet;
+
 use self::draft::Draft;
 use super::{Code, Finding, Severity};
 use crate::graph::Graph;
@@ -15,10 +17,12 @@ use crate::graph::dds::Participant;
 
 /// Everything that is wrong with ROS 2.
 pub(super) fn diagnose(graph: &Graph) -> Vec<Finding> {
-    let mut findings = qos::findings(graph);
-    findings.extend(domains::findings(graph));
-    findings.extend(ports::findings(graph));
-    findings.extend(reach::findings(graph));
+    let mut findings = ports::findings(graph);
+    // A process that could not bind its port hears nobody, and that needs no second reason.
+    let deaf: BTreeSet<u32> = findings.iter().filter_map(|finding| Some(finding.process.as_ref()?.pid)).collect();
+    findings.extend(qos::findings(graph));
+    findings.extend(domains::findings(graph, &deaf));
+    findings.extend(reach::findings(graph, &deaf));
     findings.extend(shared_memory::findings(graph));
     findings.extend(encrypted(graph));
     findings.extend(limits(graph));

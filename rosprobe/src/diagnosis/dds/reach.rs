@@ -23,10 +23,12 @@ const ALONE_NS: u128 = 10_000_000_000;
 /// Refused datagrams after which nobody listens there.
 const REFUSED: u64 = 3;
 
-pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
+/// `deaf` are pids of processes whose silence has its finding already.
+pub(super) fn findings(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut explained = BTreeSet::new();
-    let compared = compared(graph);
+    let mut compared = compared(graph);
+    compared.retain(|participant| !participant.is_of(deaf));
     for participant in compared.iter().filter(|participant| !participant.relayed) {
         let found = advertised(graph, participant, &compared);
         if found.iter().any(|finding| finding.severity == Severity::Error) {
@@ -478,7 +480,7 @@ fn unheard(graph: &Graph, compared: &[&Participant], explained: &BTreeSet<GuidPr
         let other = remote.iter().filter(waited).max_by_key(|other| other.data.discovery);
         if let Some(other) = other.filter(|_| !heard) {
             domains.entry(domain).or_default().push((participant, other));
-        } else if remote.is_empty() && is_alone(graph, participant, domain) {
+        } else if remote.is_empty() && is_alone(graph, participant) {
             findings.push(nobody_heard(participant, domain));
         }
     }
@@ -506,15 +508,12 @@ fn have_heard(one: &Participant, other: &Participant) -> bool {
     heard(one, other) || heard(other, one)
 }
 
-fn is_alone(graph: &Graph, participant: &Participant, domain: u32) -> bool {
-    let others = graph.dds().participants().filter(|other| {
-        other.data.guid_prefix != participant.data.guid_prefix
-            && domain_of(graph, other).is_none_or(|other| other == domain)
-    });
+fn is_alone(graph: &Graph, participant: &Participant) -> bool {
+    let mut others = graph.dds().participants().filter(|other| other.data.guid_prefix != participant.data.guid_prefix);
     let quiet = participant.data.discovery != Discovery::Simple || localhost_only(graph, participant);
     let long = graph.now().since(participant.first.at).as_nanos() >= ALONE_NS;
     // A packet capture shows what passed one place, not what a process heard.
-    long && !quiet && participant.process.is_some() && others.count() == 0
+    long && !quiet && participant.process.is_some() && others.next().is_none()
 }
 
 fn localhost_only(graph: &Graph, participant: &Participant) -> bool {

@@ -91,6 +91,11 @@ impl Participant {
         self.data.domain_id.or_else(only)
     }
 
+    /// True when its process is one of these, by pid.
+    pub(crate) fn is_of(&self, pids: &BTreeSet<u32>) -> bool {
+        self.process.as_ref().is_some_and(|process| pids.contains(&process.pid))
+    }
+
     /// True while it lives, as far as known.
     pub fn is_alive(&self) -> bool {
         self.gone.is_none()
