@@ -2,6 +2,7 @@
 
 mod check;
 mod ebpf;
+mod pictures;
 mod privilege;
 mod process;
 mod test;
@@ -32,6 +33,8 @@ enum Task {
     Test,
     /// Formatting and lints, as CI demands them.
     Check,
+    /// Pictures of the screen for the README, from the real program and the trace that it carries.
+    Pictures,
     /// The eBPF object: build it from source, or check that the committed one is what its sources give.
     #[command(subcommand)]
     Ebpf(ebpf::Task),
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Task::Watch { .. } => watch::watch(),
         Task::Test => test::test(),
         Task::Check => check::check(),
+        Task::Pictures => pictures::pictures(),
         Task::Ebpf(task) => ebpf::run(&task),
     }
 }

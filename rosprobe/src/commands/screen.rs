@@ -37,7 +37,8 @@ where
     Ok(verdict(&session))
 }
 
-fn verdict(session: &Session) -> Verdict {
+/// What its findings amount to.
+pub fn verdict(session: &Session) -> Verdict {
     let errors = session.findings().iter().any(|finding| finding.severity == Severity::Error);
     if errors { Verdict::Errors } else { Verdict::Clean }
 }

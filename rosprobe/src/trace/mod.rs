@@ -21,7 +21,7 @@ pub use self::detect::FileKind;
 pub use self::document::{Document, Line, Lost, Meta, Source, VERSION};
 pub use self::files::{WriteError, free_name};
 pub use self::join::join;
-pub use self::open::{Opened, Progress, open, open_until};
+pub use self::open::{Opened, Progress, open, open_bytes, open_until};
 pub use self::pcapng::{pcapng_bytes, write_pcapng};
 pub use self::read::{OpenError, Reading, read};
 pub use self::record::Recorder;

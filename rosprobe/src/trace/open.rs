@@ -81,8 +81,16 @@ fn fill(mut input: impl Read, buffer: &mut [u8]) -> Result<usize, OpenError> {
 }
 
 fn open_trace(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
-    let file = File::open(path).map_err(OpenError::Io)?;
-    let mut input = Watched { inner: file, read: 0, stopped: false, progress };
+    read_trace(File::open(path).map_err(OpenError::Io)?, progress)
+}
+
+/// Opens a trace that is in memory, compressed or not.
+pub fn open_bytes(bytes: &[u8]) -> Result<Opened, OpenError> {
+    read_trace(bytes, &mut |_| ControlFlow::Continue(()))
+}
+
+fn read_trace(input: impl Read, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
+    let mut input = Watched { inner: input, read: 0, stopped: false, progress };
     let mut session = Session::for_file();
     let reading = read::read(&mut input, &mut |observation| session.observe(observation))?;
     let mut missing = reading.missing;

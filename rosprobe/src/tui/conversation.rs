@@ -5,8 +5,7 @@ use super::scene::Scene;
 use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
-use crate::errno::Errno;
-use crate::observation::{Answer, Observation, ObservationId, What};
+use crate::observation::{Observation, ObservationId, What};
 
 /// What the list shows of an observation.
 pub const COLUMNS: &[Column] = &[
@@ -90,23 +89,12 @@ fn peer(observation: &Observation) -> String {
 /// Whether an observation tells of trouble.
 pub fn role(what: &What) -> Role {
     match what {
-        What::ConnectReturned { errno: Some(errno), .. }
-            if *errno != Errno::EINPROGRESS && *errno != Errno::EALREADY =>
-        {
-            Role::Err
-        }
-        What::ConnectFailed { .. }
-        | What::SocketError { .. }
-        | What::IoFailed { .. }
-        | What::Answer { answer: Answer::Failure { .. } | Answer::Fault { .. }, .. }
-        | What::ServiceAnswer { ok: false, .. } => Role::Err,
-        What::TcprosHeader { header, .. } if header.get("error").is_some() => Role::Err,
-        What::NameAnswer { status, .. } if status != "NOERROR" => Role::Err,
         What::ConnectAbandoned { .. }
         | What::SynRetransmitted { .. }
         | What::Malformed { .. }
         | What::Gap { .. }
         | What::Lost { .. } => Role::Warn,
+        failure if failure.is_failure() => Role::Err,
         _ => Role::Text,
     }
 }

@@ -279,7 +279,11 @@ const fn is_exchange(what: &What) -> bool {
 }
 
 fn content(observation: &Observation, page: &mut Page) {
-    let lines = if page.frame.raw { tree::raw(observation) } else { tree::decoded(observation) };
+    let raw = page.frame.raw && is_exchange(&observation.what);
+    let lines = if raw { tree::raw(observation) } else { tree::decoded(observation) };
+    if lines.is_empty() {
+        page.cut("    nothing more is known of it", Role::Muted);
+    }
     for line in lines {
         let indented = format!("    {}", printable(&line));
         for part in text::wrap(&indented, page.frame.width) {
@@ -412,11 +416,9 @@ fn observation_page(scene: &Scene, observation: &Observation, page: &mut Page) {
             Role::Accent,
         );
     }
-    page.heading(if page.frame.raw { "Raw" } else { "Decoded" });
+    let raw = page.frame.raw && is_exchange(&observation.what);
+    page.heading(if raw { "Raw" } else { "Decoded" });
     content(observation, page);
-    if page.frame.raw && tree::raw(observation).is_empty() {
-        page.cut("nothing was on the wire", Role::Muted);
-    }
     if let Some(socket) = &observation.socket {
         let mut seen: Vec<&Observation> = scene.of_socket(socket.id).rev().take(TIMELINE).collect();
         seen.reverse();

@@ -79,7 +79,11 @@ where
     runner.stop_reading = Arc::clone(&stop);
     let (app, failure) = runner.run().await?;
     stop.store(true, Ordering::Relaxed);
-    let _ = reader.await;
+    if let Err(error) = reader.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
     match failure {
         Some(reason) => Err(Error::Open { path: path.to_owned(), reason }),
         None => Ok(app.into_session()),
@@ -132,6 +136,8 @@ impl Runner {
                 },
                 message = self.feed.recv(), if feeding => match message {
                     Some(message) => self.take_in(message).await?,
+                    // A file that was never opened has nothing to show.
+                    None if self.meta.is_none() => break,
                     None => feeding = false,
                 },
                 _ = memory.tick() => self.apply(Message::Memory(memory_used())).await?,

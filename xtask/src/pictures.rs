@@ -1,0 +1,95 @@
+//! `cargo xtask pictures`: pictures of the screen for the README, taken from the real program on the trace that it carries.
+
+mod svg;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::process::{cargo, find, output, run, workspace};
+
+const COLUMNS: u16 = 110;
+const ROWS: u16 = 34;
+/// How long the program may take to show what is waited for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A picture: what is typed since the last one, and what the screen shows then.
+struct Picture {
+    name: &'static str,
+    keys: &'static [&'static str],
+    shows: &'static str,
+}
+
+const PICTURES: &[Picture] = &[
+    Picture { name: "links", keys: &[], shows: "Fix " },
+    Picture { name: "detail", keys: &["Enter"], shows: "Timeline" },
+    Picture { name: "conversation", keys: &["Escape", "4"], shows: "registerSubscriber" },
+    Picture { name: "hosts", keys: &["3"], shows: "NOT REACHED BY" },
+];
+
+/// Takes all pictures and writes them beside the documentation.
+pub fn pictures() -> Result<()> {
+    ensure!(find("tmux").is_some(), "tmux takes the pictures, and it is not here: apt-get install tmux");
+    run(cargo().args(["build", "--locked", "--release", "--package", "rosprobe"]))?;
+    let terminal = Terminal::open()?;
+    for picture in PICTURES {
+        for key in picture.keys {
+            output(terminal.tmux().args(["send-keys", key]))?;
+        }
+        terminal.wait_for(picture.shows)?;
+        let screen = output(terminal.tmux().args(["capture-pane", "-e", "-p", "-N"]))?;
+        let path = workspace().join("rosprobe/docs/pictures").join(picture.name).with_extension("svg");
+        std::fs::write(&path, svg::draw(&screen, COLUMNS, ROWS))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// A terminal in which the program runs, ended when dropped.
+struct Terminal {
+    server: String,
+}
+
+impl Terminal {
+    fn open() -> Result<Self> {
+        let terminal = Self { server: format!("rosprobe-pictures-{}", std::process::id()) };
+        let (columns, rows) = (COLUMNS.to_string(), ROWS.to_string());
+        let program = workspace().join("target/release/rosprobe");
+        let demo = format!("env TZ=UTC NO_COLOR= ROSPROBE_THEME=dark {} demo", program.display());
+        let size = ["-x", &columns, "-y", &rows];
+        output(terminal.tmux().args(["-f", "/dev/null", "new-session", "-d"]).args(size).arg(demo))?;
+        Ok(terminal)
+    }
+
+    fn tmux(&self) -> Command {
+        let mut tmux = Command::new("tmux");
+        tmux.env_remove("TMUX").args(["-L", &self.server]);
+        tmux
+    }
+
+    /// Waits until the screen shows a text and stands still.
+    fn wait_for(&self, text: &str) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        let mut before = String::new();
+        loop {
+            let screen = output(self.tmux().args(["capture-pane", "-p"]))?;
+            if screen.contains(text) && screen == before {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the screen does not show {text:?}:\n{screen}");
+            }
+            before = screen;
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // The server may have ended with the program.
+        let _ = self.tmux().arg("kill-server").output();
+    }
+}
