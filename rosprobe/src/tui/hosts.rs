@@ -69,7 +69,7 @@ pub fn gather(scene: &Scene) -> Hosts {
 fn add_link(scene: &Scene, host: &mut Host, link: &Link) {
     host.links.push(link.id);
     host.counts.add(link.health());
-    host.advertised_by.extend(link.publisher.node.clone());
+    host.advertised_by.extend(link.publisher.node.clone().or_else(|| link.publisher.uri.clone()));
     let who = links::party(scene, &link.subscriber);
     match link.health() {
         Health::Ok => host.reached_by.insert(who),

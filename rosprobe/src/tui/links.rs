@@ -14,12 +14,12 @@ use crate::observation::{Bytes, Span};
 /// What the list shows of a link.
 pub const COLUMNS: &[Column] = &[
     Column { title: "", least: 1, cut: Cut::End },
-    Column { title: "TOPIC", least: 12, cut: Cut::Middle },
-    Column { title: "SUBSCRIBER", least: 12, cut: Cut::Middle },
+    Column { title: "TOPIC", least: 11, cut: Cut::Middle },
+    Column { title: "SUBSCRIBER", least: 13, cut: Cut::Middle },
     Column { title: "PUBLISHER", least: 9, cut: Cut::Middle },
     Column { title: "ADVERTISED", least: 14, cut: Cut::Middle },
     Column { title: "STAGE", least: 6, cut: Cut::End },
-    Column { title: "OUTCOME", least: 12, cut: Cut::End },
+    Column { title: "OUTCOME", least: 13, cut: Cut::End },
     Column { title: "AGE", least: 4, cut: Cut::End },
 ];
 
@@ -45,7 +45,11 @@ fn order(links: &mut [&Link], sort: Sort) {
                 let health = worst.entry(&link.name).or_insert(Health::Gone);
                 *health = (*health).min(link.health());
             }
-            links.sort_by_cached_key(|link| (worst[link.name.as_str()], link.name.as_str(), link.health(), link.id));
+            // What is between nodes and their master comes after the topics that fare alike.
+            let plumbing = |link: &Link| matches!(link.kind, LinkKind::Master | LinkKind::Callback);
+            links.sort_by_cached_key(|link| {
+                (worst[link.name.as_str()], plumbing(link), link.name.as_str(), link.health(), link.id)
+            });
         }
         1 => links.sort_by_key(|link| (link.name.as_str(), link.health(), link.id)),
         2 => links.sort_by_cached_key(|link| (name(&link.subscriber), link.id)),
@@ -68,12 +72,20 @@ pub fn cells(scene: &Scene, link: &Link) -> Vec<Cell> {
         Cell::new(symbol, role),
         Cell::searched(title(link), if health == Health::Gone { Role::Muted } else { Role::Text }),
         Cell::searched(party(scene, &link.subscriber), Role::Text),
-        Cell::searched(party(scene, &link.publisher), Role::Text),
+        publisher(scene, link),
         Cell::searched(address(link), Role::Accent),
         Cell::new(link.deciding_stage().map_or("", |state| state.stage.word()), Role::Text),
         Cell::searched(outcome, role),
         Cell::new(scene.age(since(link)), Role::Muted),
     ]
+}
+
+/// The publisher; where only its address is known, that stands in the next column already.
+fn publisher(scene: &Scene, link: &Link) -> Cell {
+    match (&link.publisher.node, &link.publisher.process) {
+        (None, None) => Cell::new("?", Role::Muted),
+        _ => Cell::searched(party(scene, &link.publisher), Role::Text),
+    }
 }
 
 /// The symbol and role of a state.

@@ -4,7 +4,7 @@ use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::app::{App, Mode};
-use super::{screen, table};
+use super::screen;
 
 /// Rows that one step of the wheel moves.
 const WHEEL: isize = 3;
@@ -33,7 +33,7 @@ impl App {
         } else if areas.list.contains(position) {
             if position.y == areas.list.y {
                 let widths = screen::list_widths(self, areas);
-                if let Some(column) = table::column_at(&widths, position.x - areas.list.x) {
+                if let Some(column) = widths.column_at(position.x - areas.list.x) {
                     self.sort_by_title(column);
                 }
                 return;

@@ -20,7 +20,7 @@ use super::app::{App, Mode, Pane, ViewKind};
 use super::keys::{Action, Scope};
 use super::listing::RowKey;
 use super::message::Source;
-use super::table::{self, Cell};
+use super::table::{self, Cell, Widths};
 use super::text::{self, Cut};
 use super::theme::Role;
 use super::{conversation, findings, help, hosts, links, processes, status};
@@ -177,9 +177,13 @@ fn visible_cells(app: &App, areas: &Areas) -> Vec<Vec<Cell>> {
 }
 
 /// Widths of the list's columns as they are drawn.
-pub fn list_widths(app: &App, areas: &Areas) -> Vec<u16> {
-    let natural = table::natural_widths(app.columns(), &visible_cells(app, areas));
-    table::widths(app.columns(), &natural, areas.list.width)
+pub fn list_widths(app: &App, areas: &Areas) -> Widths {
+    widths_of(app, areas, &visible_cells(app, areas))
+}
+
+fn widths_of(app: &App, areas: &Areas, rows: &[Vec<Cell>]) -> Widths {
+    let natural = table::natural_widths(app.columns(), rows, app.list().sort());
+    Widths::new(app.columns(), &natural, areas.list.width)
 }
 
 fn draw_list(app: &App, frame: &mut Frame<'_>, areas: &Areas) {
@@ -188,10 +192,9 @@ fn draw_list(app: &App, frame: &mut Frame<'_>, areas: &Areas) {
         return draw_empty(app, frame, areas.list);
     }
     let rows = visible_cells(app, areas);
-    let natural = table::natural_widths(app.columns(), &rows);
     let page = table::Page {
         columns: app.columns(),
-        widths: &table::widths(app.columns(), &natural, areas.list.width),
+        widths: &widths_of(app, areas, &rows),
         rows: &rows,
         selected: Some(list.selected() - list.offset()),
         focused: app.pane == Pane::List,

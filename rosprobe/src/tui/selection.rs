@@ -54,10 +54,14 @@ impl Selection {
         differs
     }
 
-    /// Whether a link passes.
+    /// Whether a link passes. What a node says to its master concerns every topic while it is in trouble, and none while it works.
     pub fn link(&self, link: &Link) -> bool {
-        (!self.failures || link.health() == Health::Failed)
-            && (self.filter.is_empty() || self.filter.matches(&Subject::of_link(link)))
+        if self.filter.is_empty() {
+            return !self.failures || link.health() == Health::Failed;
+        }
+        let mut subject = Subject::of_link(link);
+        subject.above_names &= matches!(link.health(), Health::Failed | Health::Pending);
+        (!self.failures || subject.failed) && self.filter.matches(&subject)
     }
 
     /// Whether a process passes: by itself, or by a link of its own.

@@ -52,40 +52,64 @@ impl Cell {
     }
 }
 
-/// Space between columns.
-const GAP: u16 = 2;
+/// Where columns stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// Width of each column.
+    pub columns: Vec<u16>,
+    /// Space between them.
+    pub gap: u16,
+}
 
-/// Widths for columns whose widest text is `natural`, so that all of them fit on `available`.
-pub fn widths(columns: &[Column], natural: &[u16], available: u16) -> Vec<u16> {
-    let gaps = GAP * u16::try_from(columns.len().saturating_sub(1)).unwrap_or(0);
-    let room = available.saturating_sub(gaps);
-    let mut widths = natural.to_vec();
-    let mut excess = widths.iter().sum::<u16>().saturating_sub(room);
-    while excess > 0 {
-        // The column that has most above its least gives first.
-        let spare = |(position, width): &(usize, &u16)| width.saturating_sub(columns[*position].least);
-        let Some((widest, spared)) =
-            widths.iter().enumerate().map(|entry| (entry.0, spare(&entry))).max_by_key(|(_, spared)| *spared)
-        else {
-            break;
-        };
-        if spared == 0 {
-            break;
+impl Widths {
+    /// Widths for columns whose widest text is `natural`, so that all of them fit on `available`. The column that has most above its
+    /// least gives first; the gaps before anything is cut.
+    pub fn new(columns: &[Column], natural: &[u16], available: u16) -> Self {
+        let gaps = u16::try_from(columns.len().saturating_sub(1)).unwrap_or(0);
+        let wanted = natural.iter().sum::<u16>();
+        let gap = if wanted + 2 * gaps <= available { 2 } else { 1 };
+        let mut widths = natural.to_vec();
+        let mut excess = wanted.saturating_sub(available.saturating_sub(gap * gaps));
+        while excess > 0 {
+            let spare = |(position, width): (usize, &u16)| (width.saturating_sub(columns[position].least), position);
+            match widths.iter().enumerate().map(spare).max() {
+                Some((1.., widest)) => widths[widest] -= 1,
+                _ => break,
+            }
+            excess -= 1;
         }
-        widths[widest] -= 1;
-        excess -= 1;
+        Self { columns: widths, gap }
     }
-    widths
+
+    /// Which column stands at `x`, counted from the list's left edge.
+    pub fn column_at(&self, x: u16) -> Option<usize> {
+        let mut end = 0;
+        self.columns.iter().position(|width| {
+            end += width + self.gap;
+            x < end
+        })
+    }
 }
 
 /// The widest text of each column, title included.
-pub fn natural_widths(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<u16> {
-    // A title keeps room for the mark of the sorted column.
-    let title = |column: &Column| if column.title.is_empty() { 1 } else { text::width(column.title) + 2 };
-    let widest =
-        |position: usize| rows.iter().filter_map(|row| row.get(position)).map(|cell| text::width(&cell.text)).max();
-    let each = columns.iter().enumerate().map(|(position, column)| widest(position).unwrap_or(0).max(title(column)));
+pub fn natural_widths(columns: &[Column], rows: &[Vec<Cell>], sort: Sort) -> Vec<u16> {
+    let title = |(position, column): (usize, &Column)| text::width(&titled(position, column, sort));
+    let widest = |position: usize| {
+        rows.iter().filter_map(|row| row.get(position)).map(|cell| text::width(&cell.text)).max().unwrap_or(0)
+    };
+    let each = columns.iter().enumerate().map(|(position, column)| widest(position).max(title((position, column))));
     each.map(|width| u16::try_from(width).unwrap_or(u16::MAX).min(200)).collect()
+}
+
+/// A column's title; with a mark where the list is sorted by it.
+fn titled(position: usize, column: &Column, sort: Sort) -> String {
+    let sorted = sort.column == position && (position > 0 || sort.descending);
+    let mark = match sorted && !column.title.is_empty() {
+        true if sort.descending => " ▼",
+        true => " ▲",
+        false => "",
+    };
+    format!("{}{mark}", column.title)
 }
 
 /// One screenful of a list.
@@ -94,7 +118,7 @@ pub struct Page<'a> {
     /// The columns.
     pub columns: &'a [Column],
     /// Widths of the columns.
-    pub widths: &'a [u16],
+    pub widths: &'a Widths,
     /// The rows that are visible.
     pub rows: &'a [Vec<Cell>],
     /// Which of them is selected.
@@ -112,23 +136,18 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// Draws titles and rows. The first column holds the mark of the selected row.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect) {
-        let titles = self.columns.iter().enumerate().map(|(position, column)| self.title(position, column));
+        let titles =
+            self.columns.iter().enumerate().map(|(position, column)| Line::from(titled(position, column, self.sort)));
         let rows = self.rows.iter().enumerate().map(|(position, cells)| self.row(position, cells));
-        let constraints: Vec<Constraint> = self.widths.iter().map(|width| Constraint::Length(*width)).collect();
+        let constraints: Vec<Constraint> = self.widths.columns.iter().map(|width| Constraint::Length(*width)).collect();
         let table = Table::new(rows, constraints)
             .header(Row::new(titles).style(self.theme.style(Role::Muted)))
-            .column_spacing(GAP);
+            .column_spacing(self.widths.gap);
         frame.render_widget(table, area);
     }
 
-    fn title(&self, position: usize, column: &Column) -> Line<'static> {
-        let sorted = self.sort.column == position && (position > 0 || self.sort.descending);
-        let mark = if self.sort.descending { " ▼" } else { " ▲" };
-        Line::from(format!("{}{}", column.title, if sorted && !column.title.is_empty() { mark } else { "" }))
-    }
-
     fn row(&self, position: usize, cells: &[Cell]) -> Row<'static> {
-        let fitted = cells.iter().zip(self.columns).zip(self.widths);
+        let fitted = cells.iter().zip(self.columns).zip(&self.widths.columns);
         let lines: Vec<Line<'static>> = fitted
             .map(|((cell, column), width)| cell.line(usize::from(*width), column.cut, self.filter, self.theme))
             .collect();
@@ -144,18 +163,6 @@ impl Page<'_> {
     }
 }
 
-/// Which column stands at `x`, counted from the list's left edge.
-pub fn column_at(widths: &[u16], x: u16) -> Option<usize> {
-    let mut start = 0;
-    for (position, width) in widths.iter().enumerate() {
-        if (start..start + width + GAP).contains(&x) {
-            return Some(position);
-        }
-        start += width + GAP;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,17 +175,18 @@ mod tests {
 
     #[test]
     fn the_widest_column_gives_first_and_none_below_its_least() {
-        assert_eq!(widths(&COLUMNS, &[1, 20, 14], 80), [1, 20, 14]);
-        assert_eq!(widths(&COLUMNS, &[1, 20, 14], 33), [1, 14, 14]);
-        assert_eq!(widths(&COLUMNS, &[1, 20, 14], 10), [1, 6, 12]);
+        for (available, expected, gap) in [(80, [1, 20, 14], 2), (34, [1, 17, 14], 1), (10, [1, 6, 12], 1)] {
+            let widths = Widths::new(&COLUMNS, &[1, 20, 14], available);
+            assert_eq!((&widths.columns[..], widths.gap), (&expected[..], gap), "{available}");
+        }
     }
 
     #[test]
     fn a_click_finds_its_column() {
-        let widths = [1, 6, 12];
+        let widths = Widths { columns: vec![1, 6, 12], gap: 2 };
         let cases = [(0, Some(0)), (3, Some(1)), (8, Some(1)), (11, Some(2)), (24, Some(2)), (25, None)];
         for (x, column) in cases {
-            assert_eq!(column_at(&widths, x), column, "{x}");
+            assert_eq!(widths.column_at(x), column, "{x}");
         }
     }
 }

@@ -1,0 +1,292 @@
+//! What keys, the mouse and the capture do.
+
+use std::path::PathBuf;
+
+use ratatui::crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use rosprobe::event::Monotonic;
+use rosprobe::observation::What;
+use rosprobe::tui::keys::{Action, Scope};
+use rosprobe::tui::{Effect, Export, ExportError, Message, Source, Theme, ViewKind};
+
+use super::Screen;
+use super::script::{self, Script};
+
+fn line(text: &str, number: usize) -> &str {
+    text.lines().nth(number).unwrap_or_default()
+}
+
+#[test]
+fn the_first_thing_seen_is_the_failing_topic_with_reason_and_remedy() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    let text = screen.text();
+    assert!(line(&text, 3).contains("✗ /some/topic"), "{text}");
+    assert!(line(&text, 3).contains("ECONNREFUSED"), "{text}");
+    assert!(text.contains("Why "), "{text}");
+    assert!(text.contains("Fix "), "{text}");
+}
+
+#[test]
+fn the_filter_works_as_it_is_typed_and_is_kept_across_views() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    screen.act(&[Action::Filter]).types("/some");
+    let text = screen.text();
+    assert!(line(&text, 1).contains("/some  1 of"), "{text}");
+    assert!(!text.contains("/scan"), "{text}");
+    screen.press(Scope::Line, Action::Accept);
+    for (kind, _) in ViewKind::ALL {
+        screen.act(&[Action::Show(kind)]);
+        let text = screen.text();
+        assert!(line(&text, 1).contains("/some  "), "{text}");
+        assert!(!text.contains("/scan"), "{kind:?} {text}");
+    }
+    screen.act(&[Action::Show(ViewKind::Links), Action::Back]);
+    assert!(screen.text().contains("/scan"));
+}
+
+#[test]
+fn a_filter_that_is_dropped_leaves_the_one_before() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    screen.act(&[Action::Filter]).types("scan");
+    screen.press(Scope::Line, Action::Accept);
+    screen.act(&[Action::Filter]).types("xyz");
+    assert!(screen.text().contains("Nothing passes the filter"));
+    screen.press(Scope::Line, Action::Cancel);
+    assert!(line(&screen.text(), 1).contains("scan  1 of"));
+}
+
+#[test]
+fn terms_of_the_filter_combine() {
+    for (filter, count, shown) in [
+        // Its link and its calls of the master.
+        ("pid:4242", 2, "/some/topic"),
+        ("pid:4242 some", 1, "/some/topic"),
+        ("node:viewer addr:10.0.1.2", 1, "/scan"),
+        ("errno:ECONNREFUSED failed", 1, "/some/topic"),
+        ("re:^/s.an$", 1, "/scan"),
+        ("/s*n", 1, "/scan"),
+    ] {
+        let mut screen = Screen::of(script::mixed(), 120, 40);
+        screen.act(&[Action::Filter]).types(filter);
+        let text = screen.text();
+        assert!(line(&text, 1).contains(&format!("{filter}  {count} of")), "{text}");
+        assert!(line(&text, 3).contains(shown), "{text}");
+    }
+}
+
+#[test]
+fn a_filter_that_makes_no_sense_says_why_and_the_last_one_holds() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    screen.act(&[Action::Filter]).types("scan");
+    screen.app.update(Message::Terminal(Event::Paste(" pid:x".to_owned())));
+    let text = screen.text();
+    assert!(text.contains("pid:x names no process"), "{text}");
+    assert!(line(&text, 3).contains("/scan"), "{text}");
+}
+
+#[test]
+fn failures_only_and_everything_again() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    screen.act(&[Action::ToggleFailures]);
+    let text = screen.text();
+    assert!(line(&text, 1).contains("failing   1 of"), "{text}");
+    screen.act(&[Action::ToggleFailures]);
+    assert!(screen.text().contains("/scan"));
+}
+
+#[test]
+fn moving_in_a_list_and_in_its_detail() {
+    let mut screen = Screen::of(script::many(60, 400), 80, 24);
+    screen.act(&[Action::Bottom]);
+    let bottom = screen.text();
+    screen.act(&[Action::Top]);
+    let top = screen.text();
+    assert_ne!(top, bottom);
+    screen.act(&[Action::PageDown, Action::PageUp]);
+    assert_eq!(screen.text(), top);
+    screen.act(&[Action::Down, Action::Up]);
+    assert_eq!(screen.text(), top);
+    screen.act(&[Action::SwitchPane, Action::Down]);
+    assert_ne!(screen.text(), top);
+    screen.act(&[Action::Back]);
+    assert_eq!(screen.text(), top);
+}
+
+#[test]
+fn sorting_by_a_column_and_turning_it_round() {
+    let mut screen = Screen::of(script::many(60, 400), 120, 40);
+    screen.act(&[Action::SortNext]);
+    let text = screen.text();
+    assert!(line(&text, 2).contains("TOPIC ▲"), "{text}");
+    let first = text.lines().position(|line| line.contains("/robot0/sensor0 ")).unwrap();
+    let second = text.lines().position(|line| line.contains("/robot0/sensor1 ")).unwrap();
+    assert!(first < second, "{text}");
+    screen.act(&[Action::SortReverse]);
+    let text = screen.text();
+    assert!(line(&text, 2).contains("TOPIC ▼"), "{text}");
+    assert!(line(&text, 3).contains("/robot1/sensor9"), "{text}");
+}
+
+fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Message {
+    Message::Terminal(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }))
+}
+
+#[test]
+fn the_mouse_selects_scrolls_sorts_and_changes_the_view() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    let second = screen.text();
+    let topic = line(&second, 4).trim_start_matches(['✗', '◷', '✓', ' ']).split_whitespace().next().unwrap().to_owned();
+    screen.app.update(mouse(MouseEventKind::Down(MouseButton::Left), 10, 4));
+    assert!(screen.text().lines().skip(8).any(|line| line.contains(&topic)), "{topic}");
+    screen.app.update(mouse(MouseEventKind::ScrollUp, 10, 4));
+    assert!(screen.text().contains("Why "));
+    screen.app.update(mouse(MouseEventKind::Down(MouseButton::Left), 6, 2));
+    assert!(line(&screen.text(), 2).contains("TOPIC ▲"));
+    screen.app.update(mouse(MouseEventKind::Down(MouseButton::Left), 14, 1));
+    assert!(line(&screen.text(), 2).contains("COMMAND"));
+    // Nothing is there, and nothing happens.
+    let before = screen.text();
+    for (column, row) in [(119, 39), (119, 1), (500, 500), (3, 3 + 20)] {
+        screen.app.update(mouse(MouseEventKind::Down(MouseButton::Left), column, row));
+    }
+    assert_eq!(screen.text(), before);
+}
+
+#[test]
+fn a_trace_is_exported_under_a_name_that_is_asked_for() {
+    let mut screen = Screen::of(script::one_failing(), 80, 24);
+    screen.act(&[Action::Export]);
+    assert!(screen.text().contains("export to: rosprobe-20261121-131702.json"), "{}", screen.text());
+    screen.press(Scope::Line, Action::EraseLine);
+    assert!(screen.press(Scope::Line, Action::Accept).is_empty(), "a trace needs a name");
+    screen.types("q.json");
+    let path = PathBuf::from("q.json");
+    let effects = screen.press(Scope::Line, Action::Accept);
+    assert_eq!(effects, [Effect::Export { path: path.clone(), overwrite: false }]);
+
+    screen.app.update(Message::Exported(Err(ExportError::Exists(path.clone()))));
+    assert!(screen.text().contains("q.json is there already. Overwrite it?"), "{}", screen.text());
+    assert!(screen.press(Scope::Question, Action::No).is_empty());
+    assert!(screen.text().contains("nothing was written"));
+
+    screen.app.update(Message::Exported(Err(ExportError::Exists(path.clone()))));
+    let effects = screen.press(Scope::Question, Action::Yes);
+    assert_eq!(effects, [Effect::Export { path: path.clone(), overwrite: true }]);
+    screen.app.update(Message::Exported(Ok(Export { path: "/data/q.json".into(), observations: 17 })));
+    assert!(screen.text().contains("17 observations written to /data/q.json"));
+    screen.app.update(Message::Exported(Err(ExportError::Failed("/data/q.json: the disk is full".to_owned()))));
+    assert!(screen.text().contains("the disk is full"));
+}
+
+#[test]
+fn the_selected_finding_is_copied() {
+    let mut screen = Screen::of(script::one_failing(), 80, 24);
+    screen.text();
+    let from_links = screen.press(Scope::Screen, Action::Copy);
+    let [Effect::Copy(text)] = &from_links[..] else { panic!("{from_links:?}") };
+    assert!(text.contains("ECONNREFUSED") && text.contains("\nWhy  ") && text.contains("\nFix  "), "{text}");
+    screen.act(&[Action::Show(ViewKind::Findings)]);
+    screen.text();
+    assert_eq!(screen.press(Scope::Screen, Action::Copy), from_links);
+    screen.act(&[Action::Show(ViewKind::Hosts)]);
+    screen.text();
+    assert!(screen.press(Scope::Screen, Action::Copy).is_empty());
+    assert!(screen.text().contains("no finding is selected"));
+}
+
+#[test]
+fn a_frozen_screen_stands_still_and_counts_what_comes_in() {
+    let all = script::mixed();
+    let (first, rest) = all.observations.split_at(20);
+    let mut screen = Screen::live(80, 24);
+    screen.app.update(Message::Observations(first.to_vec()));
+    screen.app.update(Message::Advance(first[19].monotonic));
+    let before = screen.text();
+    screen.act(&[Action::Freeze]);
+    screen.app.update(Message::Observations(rest.to_vec()));
+    screen.app.update(Message::Advance(Monotonic(all.now)));
+    let frozen = screen.text();
+    let lines = |text: &str| text.lines().take(22).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&before), lines(&frozen));
+    assert!(frozen.contains(&format!("FROZEN  {} observations came in", rest.len())), "{frozen}");
+    screen.act(&[Action::Freeze]);
+    assert!(screen.text().contains("/scan"));
+    assert_eq!(screen.app.session().history().len(), all.observations.len());
+}
+
+#[test]
+fn leaving_a_frozen_screen_loses_nothing() {
+    let all = script::mixed();
+    let count = all.observations.len();
+    let mut screen = Screen::live(80, 24);
+    screen.act(&[Action::Freeze]);
+    screen.tell(all);
+    assert_eq!(screen.press(Scope::Screen, Action::Quit), [Effect::Quit]);
+    assert_eq!(screen.app.into_session().history().len(), count);
+}
+
+#[test]
+fn escape_stops_the_reading_of_a_file() {
+    let mut screen = Screen::new(80, 24, Source::File("robot.json".to_owned()), Theme::Dark);
+    assert_eq!(screen.press(Scope::Screen, Action::Back), [Effect::StopReading]);
+}
+
+#[test]
+fn the_screen_changes_only_when_there_is_something_to_show() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    screen.text();
+    assert!(!screen.app.changed());
+    screen.app.update(Message::Observations(Vec::new()));
+    assert!(!screen.app.changed());
+    let now = screen.app.session().graph().now();
+    screen.app.update(Message::Advance(Monotonic(now.0 + 1)));
+    assert!(!screen.app.changed(), "within the same second nothing looks different");
+    screen.app.update(Message::Advance(Monotonic(now.0 + 1_000_000_000)));
+    assert!(screen.app.changed());
+    screen.text();
+    screen.app.update(Message::Memory(12_340_000));
+    screen.text();
+    screen.app.update(Message::Memory(12_341_000));
+    assert!(!screen.app.changed());
+}
+
+#[test]
+fn the_conversation_follows_what_comes_in_until_somebody_moves() {
+    let mut screen = Screen::live(80, 24);
+    screen.act(&[Action::Show(ViewKind::Conversation)]);
+    let all = script::mixed();
+    for part in all.observations.chunks(7) {
+        screen.app.update(Message::Observations(part.to_vec()));
+        let text = screen.text();
+        let is_said = |what: &What| !matches!(what, What::Traffic(_) | What::Process(_));
+        let Some(newest) = part.iter().rev().find(|seen| is_said(&seen.what)) else { continue };
+        let time = newest.time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M:%S%.3f").to_string();
+        assert!(text.contains(&time), "{time}\n{text}");
+    }
+}
+
+#[test]
+fn an_empty_screen_says_what_it_waits_for() {
+    let mut screen = Screen::live(80, 24);
+    let text = screen.text();
+    assert!(text.contains("Waiting for ROS nodes to talk") && text.contains("rosprobe doctor"), "{text}");
+    screen.act(&[Action::Show(ViewKind::Findings)]);
+    assert!(screen.text().contains("Nothing is wrong so far"));
+}
+
+#[test]
+fn every_action_of_every_scope_is_safe_with_nothing_and_with_much_on_the_screen() {
+    for script in [Script::default as fn() -> Script, script::mixed, script::odd_names] {
+        for (width, height) in [(80, 24), (10, 3)] {
+            let mut screen = Screen::of(script(), width, height);
+            for (scope, _) in Scope::ALL {
+                for (entry, _) in Scope::ALL {
+                    for binding in entry.bindings() {
+                        screen.press(entry, binding.action);
+                        screen.text();
+                    }
+                }
+                let _ = scope;
+            }
+        }
+    }
+}
