@@ -43,7 +43,7 @@ view!(findings, "findings");
 fn a_detail_on_the_whole_screen() {
     snapshots("detail_whole", &[Action::Open], script::one_failing);
     snapshots("detail_raw", &[Action::Open, Action::ToggleRaw, Action::Bottom], script::one_failing);
-    let working = [Action::Bottom, Action::Open];
+    let working = [Action::Down, Action::Down, Action::Open];
     snapshots("detail_working", &working, script::mixed);
 }
 
