@@ -119,7 +119,12 @@ pub fn judge(bytes: &[u8]) -> Verdict {
     match text.get(key) {
         None if key == text.len() && key < KEY_LIMIT => Verdict::Undecided,
         Some(b'=') if KEYS.contains(&&text[..key]) => Verdict::Yes,
-        Some(b'=') if key > 0 && field as usize > key && field <= total.saturating_sub(4) && total < 1 << 24 => {
+        Some(b'=')
+            if (1..KEY_LIMIT).contains(&key)
+                && field as usize > key
+                && field <= total.saturating_sub(4)
+                && total < 1 << 24 =>
+        {
             Verdict::Yes
         }
         _ => Verdict::No,
