@@ -48,12 +48,12 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         explanation.push("A connect() that fails at once, because there is no route, sends no packet.".into());
         fixes.extend(trouble.advertise_better());
     } else if matches!(outcome, Outcome::NeverAttempted { .. }) {
-        explanation.push(format!("On the master's host {}, so it never connects.", lookup_words(&trouble)));
+        explanation.push(format!("On the master's host, {}, so it never connects.", lookup_words(&trouble)));
         fixes.extend(trouble.hosts_line());
         fixes.extend(trouble.advertise_better());
     } else {
         let cause = trouble.cause(&outcome);
-        explanation.extend(trouble.because(cause));
+        explanation.extend(trouble.because(cause, &outcome));
         fixes = remedies(&trouble, cause, &outcome);
         if cause == Cause::Dropped {
             explanation

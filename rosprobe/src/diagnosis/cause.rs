@@ -98,7 +98,7 @@ impl Trouble<'_> {
     }
 
     /// Why, and how that is known.
-    pub fn because(&self, cause: Cause) -> Vec<String> {
+    pub fn because(&self, cause: Cause, outcome: &Outcome) -> Vec<String> {
         let mut lines: Vec<String> = self.resolved().into_iter().chain(self.resolves_elsewhere()).collect();
         let place = self.place();
         let ip = self.ip.map_or_else(|| self.host.clone(), |ip| ip.to_string());
@@ -127,7 +127,7 @@ impl Trouble<'_> {
                 self.way_words(),
                 self.port
             ),
-            Cause::Dropped => self.dropped(&place),
+            Cause::Dropped => self.dropped(&place, outcome),
             Cause::Other => format!("The system gave no further reason{}.", self.way_words()),
         });
         if let Some(carrier) = &self.entry.link.carried_by {
@@ -141,7 +141,7 @@ impl Trouble<'_> {
 
     fn no_route(&self, ip: &str) -> String {
         match &self.way {
-            Way::None => format!("No route of {} leads to {ip}.", self.client_host()),
+            Way::None => format!("{} has no route to {ip}.", capital(&self.client_host())),
             Way::Rejected { route } => format!("The route {route} of {} rejects it.", self.client_host()),
             Way::Unknown => {
                 format!("{} has no route to {ip}: that is what the error says.", capital(&self.client_host()))
@@ -157,7 +157,7 @@ impl Trouble<'_> {
     fn master_contrast(&self) -> String {
         match self.client.master {
             Some(master) if self.master_is_elsewhere() == Some(true) => {
-                format!("The master was reached at {master}, and that is why the topic is listed.")
+                format!("It did reach the master, at {master}: that is why the topic is listed.")
             }
             _ => String::new(),
         }
@@ -172,8 +172,8 @@ impl Trouble<'_> {
         format!(" (it answered at port {})", shown.join(", "))
     }
 
-    fn dropped(&self, place: &str) -> String {
-        let tries = match &self.state.outcome {
+    fn dropped(&self, place: &str, outcome: &Outcome) -> String {
+        let tries = match outcome {
             Outcome::Pending { since, syn_retransmits } => {
                 let waited = Span(self.graph.now().0.saturating_sub(since.0));
                 format!(

@@ -101,7 +101,7 @@ pub(super) fn told(trouble: &Trouble<'_>) -> String {
 fn variable(trouble: &Trouble<'_>) -> String {
     for name in ["ROS_HOSTNAME", "ROS_IP"] {
         if trouble.publisher_variable(name) == Some(trouble.host.as_str()) {
-            return format!("; {} comes from {name} in its environment", trouble.host);
+            return format!("; {} is the {name} of {}", trouble.host, trouble.publisher());
         }
     }
     match trouble.publisher_process() {
@@ -144,7 +144,7 @@ fn failed(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
     };
     let cause = trouble.cause(outcome);
     let mut explanation = vec![told(trouble)];
-    explanation.extend(trouble.because(cause));
+    explanation.extend(trouble.because(cause, outcome));
     explanation.push(silence(trouble));
     let remedies = remedies(trouble, cause, outcome);
     draft(trouble, code, outcome).finish(&Words { summary, explanation, remedies })
@@ -158,7 +158,7 @@ pub(super) fn meaning(errno: Errno) -> String {
 /// Why nobody noticed.
 fn silence(trouble: &Trouble<'_>) -> String {
     let name = trouble.client.name.clone().unwrap_or_else(|| "the subscriber".into());
-    format!("{} prints nothing about this: it just receives no messages.", capital(&name))
+    format!("{} prints nothing about this; it just receives no messages.", capital(&name))
 }
 
 pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -> Vec<String> {
@@ -212,7 +212,7 @@ pub(super) fn loopback(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
         "{publisher} says it publishes {topic} at {place}, which on every other host is that host itself: {ended}"
     );
     let mut explanation = vec![told(trouble)];
-    explanation.extend(trouble.because(Cause::Loopback));
+    explanation.extend(trouble.because(Cause::Loopback, outcome));
     explanation.push(silence(trouble));
     let mut remedies: Vec<String> = trouble.advertise_better().into_iter().collect();
     if trouble.host.parse::<IpAddr>().is_err() && !trouble.host.eq_ignore_ascii_case("localhost") {
@@ -287,16 +287,16 @@ pub(super) fn lookup_words_of(graph: &Graph, resolution: &Resolution, host: &str
     let asked = |server: &Option<IpAddr>| server.map(|ip| format!(" {ip}")).unwrap_or_default();
     match resolution {
         Resolution::Denied { status, server } => {
-            format!("its hosts file lacks {host}, and the name server{} answered {status}", asked(server))
+            format!("the hosts file lacks {host}, and the name server{} answered {status}", asked(server))
         }
         Resolution::Silent { since, server } => format!(
-            "its hosts file lacks {host}, and the name server{} has not answered for {}",
+            "the hosts file lacks {host}, and the name server{} has not answered for {}",
             asked(server),
             Span(graph.now().0.saturating_sub(since.0))
         ),
-        Resolution::NotInHosts => format!("its hosts file lacks {host}, and no name server is configured there"),
-        Resolution::NotSeen => format!("its hosts file lacks {host}, and no answer of a name server was seen"),
-        _ => format!("{host} is a name, and no connect followed; how it was looked up was not seen"),
+        Resolution::NotInHosts => format!("the hosts file lacks {host}, and no name server is configured"),
+        Resolution::NotSeen => format!("the hosts file lacks {host}, and no answer of a name server was seen"),
+        _ => format!("no connect followed, and how the name {host} was looked up was not seen"),
     }
 }
 
@@ -309,7 +309,8 @@ fn unresolved(trouble: &Trouble<'_>) -> Finding {
         trouble.who(),
         trouble.host
     );
-    let explanation = vec![told(trouble), format!("{}.", capital(&lookup_words(trouble))), silence(trouble)];
+    let explanation =
+        vec![told(trouble), format!("On {}, {}.", trouble.client_host(), lookup_words(trouble)), silence(trouble)];
     let remedies = trouble.hosts_line().into_iter().chain(trouble.advertise_better()).collect::<Vec<_>>();
     let remedies = if remedies.is_empty() {
         vec![format!(

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::trouble::Trouble;
 use crate::errno::Errno;
-use crate::graph::{Subnet, Way};
+use crate::graph::{LinkKind, Subnet, Way};
 
 /// Ports that Linux hands out to nodes when nobody says otherwise (`net.ipv4.ip_local_port_range`).
 const USUAL_PORTS: (u16, u16) = (32_768, 60_999);
@@ -66,12 +66,12 @@ impl Trouble<'_> {
             String::new()
         };
         let reason = if no_route {
-            " (the route is needed because without one connect() fails before sshuttle can take the connection)"
+            " (the route comes first, because without one connect() fails before sshuttle can take the connection)"
         } else {
             ""
         };
         format!(
-            "On {}, carry {subnet} through {master} by ssh{reason}, run: {route}sshuttle -r {master} {subnet}",
+            "Carry {subnet} over ssh through {master}{reason}; on {}, run: {route}sshuttle -r {master} {subnet}",
             self.client_host()
         )
     }
@@ -95,11 +95,17 @@ impl Trouble<'_> {
         ))
     }
 
-    /// `this host`, with its address where it helps.
+    /// The host that connects, with its address where it helps.
     pub fn client_host(&self) -> String {
+        let whose = match self.entry.link.kind {
+            LinkKind::Callback => "the master's host",
+            LinkKind::Service => "the client's host",
+            LinkKind::Topic | LinkKind::Dds => "the subscriber's host",
+            LinkKind::Master => "its host",
+        };
         match self.client.reaches_master_from {
-            Some(ip) if !ip.is_loopback() => format!("the subscriber's host ({ip})"),
-            _ => "the subscriber's host".into(),
+            Some(ip) if !ip.is_loopback() => format!("{whose} ({ip})"),
+            _ => whose.into(),
         }
     }
 

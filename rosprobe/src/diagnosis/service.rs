@@ -36,7 +36,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         trouble.who(),
         entry.link.publisher.uri.clone().unwrap_or_default()
     )];
-    explanation.extend(trouble.because(cause));
+    explanation.extend(trouble.because(cause, &outcome));
     let remedies = remedies(&trouble, cause, &outcome);
     let draft = Draft::new(graph, Code::ServiceUnreachable, Severity::Error, state.at);
     let draft = draft.link(&entry.link, Some(trouble.client)).stage(graph, state).address(Some(place)).errno(errno);

@@ -57,7 +57,7 @@ pub enum Stage {
     Header,
     /// Messages flow.
     Data,
-    /// A service call.
+    /// Connect to the server of a service.
     Service,
     /// The master calls a node back.
     Callback,

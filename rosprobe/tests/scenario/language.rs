@@ -1,0 +1,263 @@
+//! One observation a line: `SECONDS WHO-OR-SOCKET VERB ...`.
+//!
+//! `0.0 echo opens m 192.168.50.2:4000 192.168.50.1:11311` names a socket (local, remote); from then on `0.1 m connected`,
+//! `0.2 m > registerSubscriber /echo /topic http://..` (sent) or `<` (received), and so on. Without a process, as in a packet capture,
+//! WHO is `wire`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use rosprobe::errno::Errno;
+use rosprobe::event::{
+    Direction, GapCause, InterfaceAddress, Monotonic, Namespace, ProcessRef, Route, SocketRef, Traffic, Transport,
+};
+use rosprobe::observation::{
+    AbandonCause, Answer, Call, ErrorSource, Http, Observation, ObservationId, ProtocolOffer, RequestedProtocol,
+    TcprosHeader, Value, What,
+};
+
+use super::{Host, Scenario};
+
+/// The observations of a scenario, in order.
+pub fn observations(scenario: &Scenario) -> Vec<Observation> {
+    let mut player = Player { scenario, out: Vec::new(), sockets: BTreeMap::new(), calls: BTreeMap::new() };
+    for host in scenario.hosts.values() {
+        player.say(0, None, None, What::Namespace(Box::new(namespace(host))));
+    }
+    for actor in scenario.processes.values() {
+        let process = actor.process(&scenario.hosts);
+        player.say(0, Some(actor.reference()), None, What::Process(Box::new(process)));
+    }
+    for line in scenario.observations.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        player.play(line);
+    }
+    player.out
+}
+
+struct Player<'a> {
+    scenario: &'a Scenario,
+    out: Vec<Observation>,
+    sockets: BTreeMap<String, (Option<ProcessRef>, SocketRef)>,
+    /// The last call of each socket.
+    calls: BTreeMap<String, (ObservationId, String)>,
+}
+
+impl Player<'_> {
+    fn say(&mut self, at: u64, process: Option<ProcessRef>, socket: Option<SocketRef>, what: What) -> ObservationId {
+        let id = ObservationId(self.out.len() as u64 + 1);
+        let time = jiff::Timestamp::new(1_800_000_000, 0).unwrap() + jiff::SignedDuration::from_nanos(at.cast_signed());
+        self.out.push(Observation { id, time, monotonic: Monotonic(at), process, socket, what });
+        id
+    }
+
+    fn play(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let seconds: f64 = words[0].parse().unwrap_or_else(|_| panic!("no time: {line}"));
+        let at = super::nanoseconds(seconds);
+        match (words[1], words[2]) {
+            (who, "opens" | "opens-udp") => self.open(who, &words),
+            (who, "exits") => {
+                let process = self.scenario.processes[who].reference();
+                self.say(at, Some(process), None, What::ProcessExited);
+            }
+            (_, "lost") => {
+                self.say(at, None, None, What::Lost { events: words[3].parse().unwrap() });
+            }
+            (socket, _) => {
+                let what = self.what(socket, &words[2..], line);
+                let (process, reference) =
+                    self.sockets.get(socket).unwrap_or_else(|| panic!("no socket: {line}")).clone();
+                let call = if let What::Call { call, .. } = &what { Some(call.method().to_owned()) } else { None };
+                let id = self.say(at, process, Some(reference), what);
+                if let Some(method) = call {
+                    self.calls.insert(socket.to_owned(), (id, method));
+                }
+            }
+        }
+    }
+
+    /// `TIME WHO opens NAME LOCAL REMOTE`.
+    fn open(&mut self, who: &str, words: &[&str]) {
+        let actor = self.scenario.processes.get(who);
+        let net_namespace =
+            actor.map_or(0, |actor| self.scenario.hosts.get(&actor.host).map_or(0, |host| host.net_namespace));
+        let address = |word: &str| (word != "-").then(|| word.parse::<SocketAddr>().unwrap());
+        let transport = if words[2] == "opens" { Transport::Tcp } else { Transport::Udp };
+        let (local, remote) = (address(words[4]), address(words[5]));
+        let socket = SocketRef { id: self.sockets.len() as u64 + 1, transport, local, remote, net_namespace };
+        self.sockets.insert(words[3].to_owned(), (actor.map(super::Actor::reference), socket));
+    }
+
+    fn what(&self, socket: &str, words: &[&str], line: &str) -> What {
+        let number = |index: usize| words[index].parse::<u64>().unwrap_or_else(|_| panic!("no number: {line}"));
+        let errno = |index: usize| Errno::parse(words[index]).unwrap_or_else(|| panic!("no errno: {line}"));
+        match words[0] {
+            "started" => What::ConnectStarted,
+            "connected" => What::Connected { after_ns: 1_000_000 },
+            "accepted" => What::Accepted,
+            "already-open" => What::AlreadyOpen,
+            "failed" => What::ConnectFailed {
+                errno: errno(1),
+                after_ns: 0,
+                syn_retransmits: 0,
+                reported_by: ErrorSource::Connect,
+            },
+            "syn" => {
+                What::SynRetransmitted { count: u32::try_from(number(1)).unwrap(), after_ns: number(2) * 1_000_000_000 }
+            }
+            "abandoned" => What::ConnectAbandoned {
+                after_ns: number(1) * 1_000_000_000,
+                syn_retransmits: u32::try_from(number(2)).unwrap(),
+                cause: AbandonCause::Closed,
+            },
+            "peer-closed" => What::PeerClosed,
+            "closed" => What::Closed { traffic: Traffic::default() },
+            "error" => What::SocketError { errno: errno(1) },
+            "cut" => What::Gap { direction: Direction::Received, from: 0, to: 9, cause: GapCause::Limit },
+            "gap" => What::Gap { direction: Direction::Received, from: 0, to: 9, cause: GapCause::Lost },
+            "asks" => What::NameQuery { name: words[1].into(), record: "A".into() },
+            "told" => What::NameAnswer {
+                name: words[1].into(),
+                record: "A".into(),
+                addresses: words[3..].iter().map(|word| word.parse().unwrap()).collect(),
+                status: words[2].into(),
+            },
+            "traffic" => What::Traffic(traffic(&words[1..])),
+            ">" => self.message(socket, Direction::Sent, &words[1..], line),
+            "<" => self.message(socket, Direction::Received, &words[1..], line),
+            other => panic!("{other} is no verb: {line}"),
+        }
+    }
+
+    fn message(&self, socket: &str, direction: Direction, words: &[&str], line: &str) -> What {
+        if words[0] == "header" {
+            let fields = words[1..].iter().filter_map(|word| word.split_once('='));
+            let fields = fields
+                .map(|(key, value)| (key.to_owned(), value.replace('_', " ").replace("std msgs", "std_msgs")))
+                .collect();
+            return What::TcprosHeader { direction, header: TcprosHeader { fields } };
+        }
+        if words[0] == "service-answer" {
+            return What::ServiceAnswer { direction, ok: words[1] == "ok", error: words[2..].join(" ") };
+        }
+        if let Some(call) = call(words) {
+            return What::Call { direction, call, http: Http::default() };
+        }
+        let answer = answer(words).unwrap_or_else(|| panic!("no call and no answer: {line}"));
+        let (to, method) =
+            self.calls.get(socket).cloned().map_or((None, String::new()), |(id, method)| (Some(id), method));
+        What::Answer { direction, to, method, after_ns: None, answer, http: Http::default() }
+    }
+}
+
+fn call(words: &[&str]) -> Option<Call> {
+    let word = |index: usize| words.get(index).map(ToString::to_string).unwrap_or_default();
+    Some(match words[0] {
+        "registerSubscriber" => {
+            Call::RegisterSubscriber { caller_id: word(1), topic: word(2), topic_type: "*".into(), caller_api: word(3) }
+        }
+        "registerPublisher" => Call::RegisterPublisher {
+            caller_id: word(1),
+            topic: word(2),
+            topic_type: "std_msgs/String".into(),
+            caller_api: word(3),
+        },
+        "unregisterPublisher" => Call::UnregisterPublisher { caller_id: word(1), topic: word(2), caller_api: word(3) },
+        "unregisterSubscriber" => {
+            Call::UnregisterSubscriber { caller_id: word(1), topic: word(2), caller_api: word(3) }
+        }
+        "lookupService" => Call::LookupService { caller_id: word(1), service: word(2) },
+        "getUri" => Call::GetUri { caller_id: word(1) },
+        "getParam" => Call::GetParam { caller_id: word(1), key: word(2) },
+        "requestTopic" => Call::RequestTopic {
+            caller_id: word(1),
+            topic: word(2),
+            protocols: vec![ProtocolOffer {
+                name: words.get(3).map_or("TCPROS", |name| name).into(),
+                params: Vec::new(),
+            }],
+        },
+        "publisherUpdate" => Call::PublisherUpdate {
+            caller_id: word(1),
+            topic: word(2),
+            publishers: words[3..].iter().map(ToString::to_string).collect(),
+        },
+        "shutdown" => Call::Shutdown { caller_id: word(1), reason: words[2..].join(" ") },
+        "topic-of-64k" => Call::RegisterSubscriber {
+            caller_id: word(1),
+            topic: format!("/\u{1b}[2J{}", "x".repeat(65_536)),
+            topic_type: "*".into(),
+            caller_api: word(2),
+        },
+        _ => return None,
+    })
+}
+
+fn answer(words: &[&str]) -> Option<Answer> {
+    let list = || words[1..].iter().map(ToString::to_string).collect();
+    let message = String::new();
+    Some(match words[0] {
+        "publishers" => Answer::Publishers { message, publishers: list() },
+        "subscribers" => Answer::Subscribers { message, subscribers: list() },
+        "publishers-10000" => {
+            let publishers =
+                (0..10_000).map(|n| format!("http://10.9.{}.{}:{}/", n / 250, n % 250 + 1, 20_000 + n)).collect();
+            Answer::Publishers { message, publishers }
+        }
+        "uri" => Answer::Uri { message, uri: words[1].into() },
+        "protocol" => Answer::Protocol {
+            message,
+            protocol: RequestedProtocol {
+                name: words[1].into(),
+                host: words[2].into(),
+                port: words[3].parse().unwrap(),
+                connection_id: None,
+            },
+        },
+        "ok" => Answer::Success { message, value: Value::Int(0) },
+        "failure" => Answer::Failure { code: -1, message: words[1..].join(" "), value: Value::Int(0) },
+        "fault" => Answer::Fault { code: 1, message: words[1..].join(" ") },
+        _ => return None,
+    })
+}
+
+/// `received_messages=3 unacknowledged_bytes=100`.
+fn traffic(words: &[&str]) -> Traffic {
+    let object: serde_json::Map<String, serde_json::Value> = words
+        .iter()
+        .filter_map(|word| word.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.parse::<u64>().unwrap().into()))
+        .collect();
+    serde_json::from_value(object.into()).unwrap()
+}
+
+fn namespace(host: &Host) -> Namespace {
+    let subnet = |text: &str| -> (IpAddr, u8) {
+        let text = if text == "default" { "0.0.0.0/0" } else { text };
+        let (ip, prefix) = text.split_once('/').unwrap();
+        (ip.parse().unwrap(), prefix.parse().unwrap())
+    };
+    let addresses = host.addresses.iter().map(|line| {
+        let (interface, address) = line.split_once(' ').unwrap();
+        let (address, prefix) = subnet(address);
+        InterfaceAddress { interface: interface.into(), address, prefix }
+    });
+    let routes = host.routes.iter().map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (destination, prefix) = subnet(words[0]);
+        let gateway = words.get(2).filter(|_| words[1] == "via").map(|ip| ip.parse().unwrap());
+        Route { destination, prefix, gateway, interface: "eth0".into(), metric: 0, reject: words.contains(&"reject") }
+    });
+    let names = host.names.iter().map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next().unwrap().parse().unwrap(), words.map(str::to_owned).collect())
+    });
+    Namespace {
+        net_namespace: host.net_namespace,
+        addresses: addresses.collect(),
+        routes: routes.collect(),
+        hosts: names.collect(),
+        nameservers: host.nameservers.clone(),
+        ..Namespace::default()
+    }
+}

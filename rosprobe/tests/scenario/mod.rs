@@ -1,0 +1,202 @@
+//! The scenario language: who is there, then one observation a line.
+
+mod language;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rosprobe::diagnosis::{Code, Finding, Severity};
+use rosprobe::errno::Errno;
+use rosprobe::event::{Monotonic, Process, ProcessRef};
+use rosprobe::graph::Stage;
+use rosprobe::session::Session;
+use serde::Deserialize;
+
+/// A scenario file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Row of the table of failure modes, or `healthy`.
+    pub row: String,
+    /// Hosts that rosprobe watches: their namespaces are known.
+    #[serde(default)]
+    hosts: BTreeMap<String, Host>,
+    /// Processes that rosprobe sees.
+    #[serde(default)]
+    processes: BTreeMap<String, Actor>,
+    /// One observation a line.
+    observations: String,
+    /// Time at which the findings are read, in seconds.
+    until: f64,
+    /// The findings, all of them, in any order.
+    #[serde(default)]
+    pub findings: Vec<Expected>,
+}
+
+/// A network namespace.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    net_namespace: u64,
+    /// `eth0 192.168.50.2/24`.
+    addresses: Vec<String>,
+    /// `10.0.1.0/24 via 192.168.50.1` or `default via 192.168.50.1`.
+    #[serde(default)]
+    routes: Vec<String>,
+    /// `10.0.1.1 router`.
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    nameservers: Vec<std::net::IpAddr>,
+}
+
+/// A process.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    pid: u32,
+    comm: String,
+    host: String,
+    #[serde(default)]
+    hostname: Option<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+impl Actor {
+    fn reference(&self) -> ProcessRef {
+        ProcessRef { pid: self.pid, started: u64::from(self.pid), comm: self.comm.clone() }
+    }
+
+    fn process(&self, hosts: &BTreeMap<String, Host>) -> Process {
+        Process {
+            pid: self.pid,
+            started: u64::from(self.pid),
+            comm: self.comm.clone(),
+            argv: vec![self.comm.clone()],
+            hostname: self.hostname.clone(),
+            environment: self.environment.clone(),
+            net_namespace: hosts.get(&self.host).map_or(0, |host| host.net_namespace),
+            ..Process::default()
+        }
+    }
+}
+
+/// A finding as far as it is of interest; what is left out may be anything.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    pub code: Code,
+    severity: Severity,
+    topic: Option<String>,
+    service: Option<String>,
+    node: Option<String>,
+    stage: Option<Stage>,
+    errno: Option<Errno>,
+    address: Option<String>,
+    pid: Option<u32>,
+    peer: Option<String>,
+    count: Option<u64>,
+    /// Parts of the summary and explanation.
+    #[serde(default)]
+    says: Vec<String>,
+    /// Parts of the remedies, each of another one.
+    #[serde(default)]
+    remedies: Vec<String>,
+    /// What no remedy may contain.
+    #[serde(default)]
+    not_remedies: Vec<String>,
+}
+
+impl Expected {
+    /// What differs from a finding; empty when it is the one.
+    pub fn misses(&self, finding: &Finding) -> Vec<String> {
+        let mut misses = Vec::new();
+        let mut check = |name: &str, wanted: String, given: String| {
+            if wanted != given {
+                misses.push(format!("{name} is {given} and not {wanted}"));
+            }
+        };
+        check("code", format!("{:?}", self.code), format!("{:?}", finding.code));
+        check("severity", format!("{:?}", self.severity), format!("{:?}", finding.severity));
+        check("errno", format!("{:?}", self.errno), format!("{:?}", finding.errno));
+        if self.stage.is_some() {
+            check("stage", format!("{:?}", self.stage), format!("{:?}", finding.stage));
+        }
+        for (name, wanted, given) in [
+            ("topic", &self.topic, &finding.topic),
+            ("service", &self.service, &finding.service),
+            ("node", &self.node, &finding.node),
+            ("address", &self.address, &finding.address),
+            ("peer", &self.peer, &finding.peer.as_ref().and_then(|peer| peer.node.clone())),
+        ] {
+            if wanted.is_some() {
+                check(name, format!("{wanted:?}"), format!("{given:?}"));
+            }
+        }
+        if self.pid.is_some() {
+            check(
+                "pid",
+                format!("{:?}", self.pid),
+                format!("{:?}", finding.process.as_ref().map(|process| process.pid)),
+            );
+        }
+        if self.count.is_some() {
+            check("count", format!("{:?}", self.count), format!("{:?}", Some(finding.count)));
+        }
+        let text = format!("{} {}", finding.summary, finding.explanation);
+        misses.extend(
+            self.says
+                .iter()
+                .filter(|part| !text.contains(*part))
+                .map(|part| format!("it does not say {part:?}: {text}")),
+        );
+        let remedies = finding.remedies.join("\n");
+        misses.extend(
+            self.remedies
+                .iter()
+                .filter(|part| !remedies.contains(*part))
+                .map(|part| format!("no remedy has {part:?}: {remedies}")),
+        );
+        misses.extend(
+            self.not_remedies
+                .iter()
+                .filter(|part| remedies.contains(*part))
+                .map(|part| format!("a remedy has {part:?}: {remedies}")),
+        );
+        misses
+    }
+}
+
+/// Seconds on the clock of a scenario.
+fn nanoseconds(seconds: f64) -> u64 {
+    u64::try_from(std::time::Duration::from_secs_f64(seconds).as_nanos()).unwrap()
+}
+
+impl Scenario {
+    pub fn read(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap();
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
+    /// Plays the observations, a tick every half second, and gives the findings at the end.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut session = Session::default();
+        let mut now = 0;
+        for observation in language::observations(self) {
+            while now + 500_000_000 < observation.monotonic.0 {
+                now += 500_000_000;
+                session.advance(Monotonic(now));
+            }
+            now = observation.monotonic.0;
+            session.observe(observation);
+            session.advance(Monotonic(now));
+        }
+        let end = nanoseconds(self.until);
+        while now < end {
+            now = (now + 500_000_000).min(end);
+            session.advance(Monotonic(now));
+        }
+        session.findings().to_vec()
+    }
+}

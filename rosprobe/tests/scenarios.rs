@@ -1,0 +1,117 @@
+//! Scenarios as data: observations in a terse form, and the exact list of findings that they must give.
+//!
+//! Every file of `scenarios/` is one. `row` names the row of the table of failure modes that it shows; healthy ones expect nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test whose data cannot be read has failed")]
+
+mod scenario;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rosprobe::diagnosis::Finding;
+use scenario::{Expected, Scenario};
+
+/// The ways in which a ROS 1 connection fails; each has a scenario at least.
+const ROWS: &[&str] = &[
+    "no route",
+    "host absent",
+    "refused",
+    "admin-prohibited",
+    "dropped",
+    "only the TCPROS port dropped",
+    "name unknown",
+    "loopback",
+    "name resolves to another host",
+    "only 11311 forwarded",
+    "stale registration",
+    "master cannot call back",
+    "ROS_MASTER_URI wrong",
+    "subscriber advertises localhost",
+    "types differ",
+    "no header back",
+    "closed without header",
+    "never answers",
+    "idle",
+    "half open",
+    "MTU black hole",
+    "service unreachable",
+    "IPv6 publisher",
+    "UDPROS without answer",
+    "two nodes of one name",
+    "a node that lies",
+    "sshuttle",
+    "rosprobe itself",
+    "healthy",
+];
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_scenario_gives_exactly_its_findings() {
+    let (mut diagnosed, mut expected, mut false_alarms, mut complaints) = (0, 0, 0, Vec::new());
+    for file in files() {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let scenario = Scenario::read(&file);
+        let findings = scenario.findings();
+        expected += scenario.findings.len();
+        let (matched, surplus) = compare(&name, &scenario.findings, &findings, &mut complaints);
+        diagnosed += matched;
+        false_alarms += surplus;
+    }
+    println!("diagnosed {diagnosed} of {expected}, false alarms {false_alarms}");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Pairs each expected finding with one that was given; gives how many matched and how many nobody expected.
+fn compare(name: &str, expected: &[Expected], given: &[Finding], complaints: &mut Vec<String>) -> (usize, usize) {
+    let mut left: Vec<&Finding> = given.iter().collect();
+    let mut matched = 0;
+    for wanted in expected {
+        if let Some(position) = left.iter().position(|finding| wanted.misses(finding).is_empty()) {
+            left.remove(position);
+            matched += 1;
+        } else {
+            let near = left.iter().find(|finding| finding.code == wanted.code);
+            let why = near.map(|finding| wanted.misses(finding).join(", ")).unwrap_or_default();
+            complaints.push(format!("{name}: {:?} was not given as expected. {why}", wanted.code));
+        }
+    }
+    for finding in &left {
+        complaints.push(format!("{name}: not expected:\n{}", serde_json::to_string_pretty(finding).unwrap()));
+    }
+    (matched, left.len())
+}
+
+#[test]
+fn every_failure_mode_has_a_scenario() {
+    let shown: BTreeSet<String> = files().iter().map(|file| Scenario::read(file).row).collect();
+    let rows: BTreeSet<String> = ROWS.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, rows);
+}
+
+#[test]
+fn findings_keep_their_ids_and_are_the_same_in_every_run() {
+    for file in files() {
+        let scenario = Scenario::read(&file);
+        let (once, again) = (scenario.findings(), scenario.findings());
+        assert_eq!(once, again, "{}", file.display());
+        let ids: BTreeSet<&str> = once.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(ids.len(), once.len(), "{}: an id twice", file.display());
+    }
+}
+
+/// The seed's case, word for word: it is in the README.
+#[test]
+fn the_story_of_the_readme() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/no-route.toml");
+    let findings = Scenario::read(&file).findings();
+    let finding = findings.first().unwrap();
+    let text = format!("{}\n\nWhy: {}\n\n{}", finding.summary, finding.explanation, finding.remedies.join("\n"));
+    insta::assert_snapshot!(text);
+}
