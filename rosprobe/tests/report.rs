@@ -1,0 +1,119 @@
+//! Every real capture gives the findings that its scenario demands, as `report --format json`.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn rosprobe(arguments: &[&str], file: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rosprobe")).args(arguments).arg(file).output().unwrap()
+}
+
+/// `code subject stage errno` of each finding, each once.
+fn findings(name: &str) -> (BTreeSet<String>, Option<i32>) {
+    let output = rosprobe(&["report", "--format", "json"], &fixture(&format!("ros1/pcap/{name}.pcap")));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    let gist = |finding: &serde_json::Value| {
+        let subject = ["topic", "service", "node"].into_iter().find_map(|key| finding[key].as_str()).unwrap_or("-");
+        format!("{} {subject} {} {}", text(&finding["code"]), text(&finding["stage"]), text(&finding["errno"]))
+    };
+    (report["findings"].as_array().unwrap().iter().map(gist).collect(), output.status.code())
+}
+
+#[test]
+fn captures_give_the_findings_of_their_scenario() {
+    let topic = "/some/topic";
+    for (name, demanded) in [
+        ("s02_badname_rospy-outer", vec![format!("name-unresolved {topic} xmlrpc -")]),
+        ("s02_drop_rospy-outer", vec![format!("connect-abandoned {topic} xmlrpc -")]),
+        ("s02_drop_rospy-router", vec![format!("connect-abandoned {topic} xmlrpc -")]),
+        ("s02_loopback_roscpp-outer", vec![format!("loopback-advertised {topic} xmlrpc -")]),
+        ("s02_loopback_roscpp-router", vec![format!("loopback-advertised {topic} xmlrpc -")]),
+        ("s02_noroute_rospy-outer", vec![format!("never-attempted {topic} xmlrpc -")]),
+        ("s02_noroute_rospy-router", vec![format!("never-attempted {topic} xmlrpc -")]),
+        ("s02_reject_rst_roscpp-outer", vec![format!("connect-failed {topic} xmlrpc ECONNREFUSED")]),
+        ("s02_reject_rst_roscpp-router", vec![format!("connect-failed {topic} xmlrpc ECONNREFUSED")]),
+        (
+            "s05_protocol-inner",
+            vec![format!("header-refused {topic} header -"), "no-response /cpp/topic request-topic -".to_owned()],
+        ),
+        (
+            "s05_protocol-router",
+            vec![format!("header-refused {topic} header -"), "no-response /cpp/topic request-topic -".to_owned()],
+        ),
+        ("s06_md5-outer", vec![format!("header-refused {topic} header -")]),
+        ("s06_md5-router", vec![format!("header-refused {topic} header -")]),
+        ("s06_stale-outer", vec![format!("connect-failed {topic} xmlrpc ECONNREFUSED")]),
+        ("s06_stale-router", vec![format!("connect-failed {topic} xmlrpc ECONNREFUSED")]),
+    ] {
+        let (found, status) = findings(name);
+        for demanded in &demanded {
+            assert!(found.contains(demanded), "{name}: {demanded} is not in {found:#?}");
+        }
+        assert_eq!(status, Some(1), "{name}");
+    }
+}
+
+#[test]
+fn what_works_gives_no_finding() {
+    for name in ["s01_inner_works-inner", "s01_inner_works-router", "s04_gzip-router"] {
+        assert_eq!(findings(name), (BTreeSet::new(), Some(0)), "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_status_2_and_says_what_it_is() {
+    let output = rosprobe(&["report"], Path::new(env!("CARGO_BIN_EXE_rosprobe")));
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("this is an ELF program or library"), "{message}");
+    assert_eq!(rosprobe(&["report"], Path::new("/nonexistent/file")).status.code(), Some(2));
+}
+
+#[test]
+fn markdown_is_redacted_unless_told_otherwise() {
+    let file = fixture("ros1/pcap/s02_reject_rst_roscpp-outer.pcap");
+    let redacted = String::from_utf8(rosprobe(&["report", "--format", "markdown"], &file).stdout).unwrap();
+    assert!(!redacted.contains("10.0.1.1") && redacted.contains("placeholders"), "{redacted}");
+    let plain = String::from_utf8(rosprobe(&["report", "--format", "markdown", "--no-redact"], &file).stdout).unwrap();
+    assert!(plain.contains("10.0.1.1:45149") && !plain.contains("placeholders"), "{plain}");
+}
+
+#[test]
+fn a_second_export_is_the_same_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("first.json");
+    for name in ["s02_noroute_rospy-outer", "s02_drop_rospy-outer", "s05_protocol-router"] {
+        let exported = rosprobe(&["export", "--format", "json"], &fixture(&format!("ros1/pcap/{name}.pcap"))).stdout;
+        std::fs::write(&first, &exported).unwrap();
+        assert!(rosprobe(&["export", "--format", "json"], &first).stdout == exported, "{name}");
+        let json = |path: &Path| -> serde_json::Value {
+            let output = rosprobe(&["report", "--format", "json"], path);
+            serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["findings"].take()
+        };
+        assert_eq!(json(&first), json(&fixture(&format!("ros1/pcap/{name}.pcap"))), "{name}");
+    }
+}
+
+#[test]
+fn exported_packets_give_the_same_connects_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = folder.path().join("a.pcapng");
+    for name in ["s02_reject_rst_roscpp-outer", "s06_stale-outer", "s06_md5-outer"] {
+        let exported = rosprobe(&["export", "--format", "pcapng"], &fixture(&format!("ros1/pcap/{name}.pcap"))).stdout;
+        std::fs::write(&packets, exported).unwrap();
+        let again = rosprobe(&["report", "--format", "json"], &packets);
+        let report: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+        let codes: BTreeSet<&str> =
+            report["findings"].as_array().unwrap().iter().filter_map(|finding| finding["code"].as_str()).collect();
+        let demanded = if name.contains("md5") { "header-refused" } else { "connect-failed" };
+        assert!(codes.contains(demanded), "{name}: {codes:?}");
+        assert_eq!(report["missing"], serde_json::json!([]), "{name}");
+    }
+}
