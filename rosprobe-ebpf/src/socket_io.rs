@@ -129,7 +129,8 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64,
     }
     match location {
         Some(location) => {
-            if walk(state, &socket, &location, result as u32, pid, flow::<FLOW>()) {
+            // A receive goes on with the next message, however little came for this one.
+            if walk(state, &socket, &location, result as u32, pid, flow::<FLOW>()) && FLOW == SENT {
                 end_batch();
             }
         }

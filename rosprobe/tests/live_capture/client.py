@@ -1,0 +1,306 @@
+"""Both ends of one conversation, with the system calls that the test asks for. Prints what went over the wire as one JSON object."""
+import ctypes
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Iovec(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+class Msghdr(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_uint),
+        ("iov", ctypes.POINTER(Iovec)),
+        ("iov_length", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    ]
+
+
+class Mmsghdr(ctypes.Structure):
+    _fields_ = [("header", Msghdr), ("length", ctypes.c_uint)]
+
+
+def parts(data, count):
+    """`data` in `count` pieces of unequal length, an empty one among them."""
+    cuts = [0] + [len(data) * (i + 1) // (count + 1) + i for i in range(count - 1)] + [len(data)]
+    pieces = [data[a:b] for a, b in zip(cuts, cuts[1:])]
+    return pieces[:1] + [b""] + pieces[1:]
+
+
+def vector(buffers):
+    array = (Iovec * len(buffers))()
+    for slot, buffer in zip(array, buffers):
+        slot.base = ctypes.cast(buffer, ctypes.c_void_p)
+        slot.length = len(buffer)
+    return array
+
+
+def messages(groups):
+    """An mmsghdr array over groups of ctypes buffers; keeps them alive."""
+    array, keep = (Mmsghdr * len(groups))(), []
+    for slot, buffers in zip(array, groups):
+        iov = vector(buffers)
+        keep.append((iov, buffers))
+        slot.header.iov, slot.header.iov_length = iov, len(buffers)
+    array.keep = keep
+    return array
+
+
+def filled(data):
+    return ctypes.create_string_buffer(data, max(len(data), 1)) if data else ctypes.create_string_buffer(1)
+
+
+def sendmmsg(sock, groups):
+    """All of `groups` in as few calls as it takes; every group is one message."""
+    groups = [[filled(piece) for piece in group if piece] for group in groups]
+    done = 0
+    while done < len(groups):
+        array = messages(groups[done:])
+        sent = libc.sendmmsg(sock.fileno(), array, len(array), 0)
+        if sent < 0:
+            raise OSError(ctypes.get_errno(), "sendmmsg")
+        for i in range(sent):
+            assert array[i].length == sum(len(b) for b in groups[done + i]), "a partial send on a blocking socket"
+        done += sent
+
+
+def recvmmsg(sock, sizes, flags=0x10000):  # MSG_WAITFORONE
+    groups = [[ctypes.create_string_buffer(size) for size in group] for group in sizes]
+    array = messages(groups)
+    count = libc.recvmmsg(sock.fileno(), array, len(array), flags, None)
+    if count < 0:
+        raise OSError(ctypes.get_errno(), "recvmmsg")
+    whole = []
+    for i in range(count):
+        data = b"".join(b.raw for b in groups[i])
+        whole.append(data[: array[i].length])
+    return whole
+
+
+def send(form, sock, data):
+    view = memoryview(data)
+    if form == "sendmmsg":
+        size = len(data) // 3 + 1
+        return sendmmsg(sock, [parts(data[i : i + size], 2) for i in range(0, len(data), size)])
+    while view:
+        if form == "send":
+            count = sock.send(view)
+        elif form == "sendto":
+            count = libc.sendto(sock.fileno(), bytes(view), len(view), 0, None, 0)
+        elif form == "sendmsg":
+            count = sock.sendmsg(parts(view, 4))
+        elif form == "write":
+            count = os.write(sock.fileno(), view)
+        elif form == "writev":
+            count = os.writev(sock.fileno(), parts(view, 5))
+        elif form == "pwritev2":
+            count = libc.pwritev2(sock.fileno(), vector([filled(bytes(view))]), 1, ctypes.c_long(-1), 0)
+        elif form == "pieces":
+            count = sock.send(view[:1])
+        view = view[count:]
+
+
+def receive(form, sock, wanted):
+    data = b""
+    while len(data) < wanted:
+        size = min(wanted - len(data), 3000)
+        if form == "recv":
+            piece = sock.recv(size)
+        elif form == "recvfrom":
+            buffer = ctypes.create_string_buffer(size)
+            count = libc.recvfrom(sock.fileno(), buffer, size, 0, None, None)
+            piece = buffer.raw[:count]
+        elif form == "recvmsg":
+            buffers = [bytearray(n) for n in (1, 7, size)]
+            count = sock.recvmsg_into(buffers)[0]
+            piece = b"".join(buffers)[:count]
+        elif form == "recvmmsg":
+            piece = b"".join(recvmmsg(sock, [[5, 11, 500], [3, 900], [700]]))
+        elif form == "read":
+            piece = os.read(sock.fileno(), size)
+        elif form == "readv":
+            buffers = [bytearray(n) for n in (2, 4, size)]
+            count = os.readv(sock.fileno(), buffers)
+            piece = b"".join(buffers)[:count]
+        elif form == "preadv2":
+            buffer = ctypes.create_string_buffer(size)
+            count = libc.preadv2(sock.fileno(), vector([buffer]), 1, ctypes.c_long(-1), 0)
+            piece = buffer.raw[:count]
+        elif form == "pieces":
+            piece = sock.recv(1)
+        elif form == "peek":
+            ahead = sock.recv(size, socket.MSG_PEEK)
+            piece = sock.recv(size)
+            assert piece.startswith(ahead)
+        assert piece, "the peer closed early"
+        data += piece
+    assert len(data) == wanted, "more than was sent"
+    return data
+
+
+def pair(family):
+    address = {"4": "127.0.0.1", "6": "::1", "mapped": "::ffff:127.0.0.1"}[family]
+    kind = socket.AF_INET if family == "4" else socket.AF_INET6
+    listener = socket.socket(kind)
+    if family == "mapped":
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::", 0))
+    else:
+        listener.bind((address, 0))
+    listener.listen()
+    client = socket.socket(kind)
+    client.connect((address, listener.getsockname()[1]))
+    server, _ = listener.accept()
+    return client, server
+
+
+def exchange(client, server, request, answer, send_form, receive_form):
+    """The client asks and the server answers; each side writes in a thread of its own, so that no buffer has to hold it all."""
+    for a, b, data in ((client, server, request), (server, client, answer)):
+        thread = threading.Thread(target=send, args=(send_form, a, data))
+        thread.start()
+        got = receive(receive_form, b, len(data))
+        thread.join()
+        assert got == data
+
+
+def ports(client, server):
+    return {"client": client.getsockname()[1], "server": server.getsockname()[1]}
+
+
+def xmlrpc(family, send_form, receive_form, size):
+    body = bytes(range(256)) * (size // 256 + 1)
+    request = b"POST /RPC2 HTTP/1.1\r\n\r\n" + body[:size]
+    answer = b"HTTP/1.1 200 OK\r\n\r\n" + body[: size // 2]
+    client, server = pair(family)
+    result = ports(client, server)
+    exchange(client, server, request, answer, send_form, receive_form)
+    exchange(client, server, request, answer, send_form, receive_form)
+    return {**result, "request": (request * 2).hex(), "answer": (answer * 2).hex()}
+
+
+def header(fields):
+    body = b"".join(struct.pack("<I", len(field)) + field for field in fields)
+    return struct.pack("<I", len(body)) + body
+
+
+def topic(send_form, receive_form, count):
+    asked = header([b"callerid=/listener", b"md5sum=*", b"topic=/chatter", b"type=std_msgs/String"])
+    told = header([b"message_definition=" + b"x" * 40000, b"callerid=/talker", b"type=std_msgs/String"])
+    stream = b"".join(struct.pack("<I", i % 50) + b"m" * (i % 50) for i in range(count))
+    client, server = pair("4")
+    result = ports(client, server)
+    exchange(client, server, asked, told, send_form, receive_form)
+    exchange(client, server, b"", stream, send_form, receive_form)
+    return {**result, "asked": asked.hex(), "told": told.hex(), "bytes": len(told + stream), "messages": count}
+
+
+def service(send_form, receive_form):
+    asked = header([b"callerid=/asker", b"service=/add", b"md5sum=*", b"persistent=1"])
+    told = header([b"callerid=/adder", b"md5sum=abc", b"type=x/Add"])
+    client, server = pair("4")
+    result = ports(client, server)
+    exchange(client, server, asked, told, send_form, receive_form)
+    small = b"\x01" + struct.pack("<I", 8) + b"ANSWERED"
+    failed = b"\x00" + struct.pack("<I", 6) + b"FAILED"
+    large = b"\x01" + struct.pack("<I", 5000) + b"L" * 5000
+    for answer in (small, failed, large, small):
+        exchange(client, server, struct.pack("<I", 16) + b"Q" * 16, answer, send_form, receive_form)
+    return {**result, "asked": asked.hex(), "told": told.hex(), "answers": [a.hex() for a in (small, failed, large, small)]}
+
+
+def dns():
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+    sent = []
+    connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    connected.connect(("127.0.0.1", 53))
+    loose = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    for name, act in (
+        ("send", lambda data: connected.send(data)),
+        ("sendmsg", lambda data: connected.sendmsg(parts(data, 3))),
+        ("sendto", lambda data: loose.sendto(data, ("::ffff:127.0.0.1", 53))),
+        ("sendmsg-to", lambda data: loose.sendmsg(parts(data, 3), [], 0, ("::ffff:127.0.0.1", 53))),
+    ):
+        data = f"query by {name}".encode()
+        act(data)
+        sent.append(data.hex())
+        assert server.recvfrom(1000)[0] == data
+    batch = [b"first of three", b"second", b"the third"]
+    sendmmsg(connected, [parts(data, 2) for data in batch])
+    sent += [data.hex() for data in batch]
+    for data in batch:
+        got, peer = server.recvfrom(1000)
+        assert got == data
+    for data in batch:
+        server.sendto(b"re: " + data, peer)
+    got = recvmmsg(connected, [[4, 100]] * 5)
+    assert got == [b"re: " + data for data in batch], got
+    return {"sent": sent, "received": [data.hex() for data in got], "peer": 53}
+
+
+def other():
+    client, server = pair("4")
+    exchange(client, server, b"SSH-2.0-client\r\n" * 100, b"SSH-2.0-server\r\n" * 100, "send", "recv")
+    return ports(client, server)
+
+
+def unknown_calls():
+    """sendfile: bytes whose place in memory nobody can know."""
+    client, server = pair("4")
+    result = ports(client, server)
+    name = b"POST / HTTP/1.1\r\n\r\n"
+    exchange(client, server, name, b"", "send", "recv")
+    fd = os.memfd_create("body")
+    os.write(fd, b"z" * 5000)
+    assert os.sendfile(client.fileno(), fd, 0, 5000) == 5000
+    receive("recv", server, 5000)
+    exchange(client, server, b"after", b"", "send", "recv")
+    return {**result, "before": name.hex(), "gap": 5000, "after": b"after".hex()}
+
+
+def connects(targets):
+    results = []
+    for address, port in targets:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        results.append(sock.connect_ex((address, port)))
+        sock.close()
+    return {"results": results}
+
+
+def pending(address):
+    sock = socket.socket()
+    sock.setblocking(False)
+    result = sock.connect_ex((address, 11311))
+    print(json.dumps({"pid": os.getpid(), "result": result}), flush=True)
+    threading.Event().wait()
+
+
+def failing_sends(count):
+    client, server = pair("4")
+    result = ports(client, server)
+    exchange(client, server, b"POST / HTTP/1.1\r\n\r\n", b"", "send", "recv")
+    server.close()
+    assert client.recv(100) == b""
+    failures = 0
+    while failures < count:
+        try:
+            client.send(b"x", socket.MSG_NOSIGNAL)
+        except OSError:
+            failures += 1
+    return result
+
+
+if __name__ == "__main__":
+    case, arguments = json.loads(sys.argv[1])
+    print(json.dumps(globals()[case](*arguments)))

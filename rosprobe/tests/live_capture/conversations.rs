@@ -1,0 +1,179 @@
+//! Payload: the same bytes come out as went over the wire, whatever system calls carried them.
+
+use rosprobe::capture::Options;
+use rosprobe::event::{Direction, Fact, GapCause};
+use serde_json::{Value, json};
+
+use crate::watched::{Watched, chunks, gaps, stream, traffic};
+use crate::{hex, run};
+
+use Direction::{Received, Sent};
+
+/// Every system call once for each side, and every address family.
+const FORMS: [(&str, &str, &str, u32); 12] = [
+    ("4", "send", "recv", 70_000),
+    ("4", "sendto", "recvfrom", 70_000),
+    ("4", "sendmsg", "recvmsg", 70_000),
+    ("4", "sendmmsg", "recvmmsg", 70_000),
+    ("4", "write", "read", 70_000),
+    ("4", "writev", "readv", 70_000),
+    ("4", "pwritev2", "preadv2", 70_000),
+    ("4", "pieces", "pieces", 300),
+    ("6", "sendmsg", "read", 5_000),
+    ("mapped", "write", "recvmsg", 5_000),
+    ("mapped", "pieces", "readv", 300),
+    ("4", "send", "peek", 20_000),
+];
+
+fn client_and_server_agree(watched: &Watched, result: &Value, asked: &[u8], told: &[u8]) {
+    for (port, out, back) in [("client", Sent, Received), ("server", Received, Sent)] {
+        let facts = watched.of_port(&result[port]);
+        assert!(stream(&facts, out) == asked, "what the {port}'s socket was asked: {facts:?}");
+        assert!(stream(&facts, back) == told, "what the {port}'s socket was told: {facts:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn xmlrpc_comes_through_whole_by_every_system_call() {
+    run(async {
+        let mut watched = Watched::start("forms", &Options::default());
+        for (family, send, receive, size) in FORMS {
+            watched.events.clear();
+            let result = watched.run("xmlrpc", json!([family, send, receive, size])).await;
+            client_and_server_agree(&watched, &result, &hex(&result["request"]), &hex(&result["answer"]));
+            let established: Vec<_> =
+                watched.events.iter().filter(|event| matches!(event.fact, Fact::Established { .. })).collect();
+            assert_eq!(established.len(), 2, "{:#?}", watched.facts());
+            let remote = established[0].socket.as_ref().unwrap().remote.unwrap();
+            assert_eq!(remote.is_ipv4(), family != "6", "{remote} of {family}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn a_message_past_the_limit_is_cut_there_and_the_next_one_is_whole() {
+    run(async {
+        let mut watched = Watched::start("limit", &Options { payload_limit: 10_000, ..Options::default() });
+        let result = watched.run("xmlrpc", json!(["4", "send", "recv", 25_000])).await;
+        let (request, answer) = (hex(&result["request"]), hex(&result["answer"]));
+        let facts = watched.of_port(&result["client"]);
+        let mut copied = vec![None; request.len()];
+        for chunk in chunks(&facts, Sent) {
+            for (at, byte) in (usize::try_from(chunk.offset).unwrap()..).zip(&chunk.bytes) {
+                copied[at] = Some(*byte);
+            }
+        }
+        for (at, byte) in request.iter().enumerate() {
+            let in_limit = at % (request.len() / 2) < 10_000;
+            assert_eq!(copied[at], in_limit.then_some(*byte), "byte {at}");
+        }
+        assert!(gaps(&facts, Sent).iter().all(|(.., cause)| *cause == GapCause::Limit));
+        let missing: u32 = gaps(&facts, Received).iter().map(|(_, length, _)| length).sum();
+        assert_eq!(missing as usize, answer.len() - 2 * 10_000);
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn a_topic_s_header_is_copied_and_its_messages_are_counted() {
+    run(async {
+        let mut watched = Watched::start("topic", &Options::default());
+        for (send, receive) in [("send", "recv"), ("writev", "readv"), ("sendmmsg", "recvmmsg"), ("pieces", "recv")] {
+            watched.events.clear();
+            let result = watched.run("topic", json!([send, receive, 300])).await;
+            client_and_server_agree(&watched, &result, &hex(&result["asked"]), &hex(&result["told"]));
+            let listener = traffic(&watched.of_port(&result["client"])).unwrap();
+            assert_eq!(Some(listener.received_messages), result["messages"].as_u64(), "{send} {receive}");
+            assert_eq!(Some(listener.received_bytes), result["bytes"].as_u64());
+            let talker = traffic(&watched.of_port(&result["server"])).unwrap();
+            assert_eq!(
+                (talker.sent_messages, talker.sent_bytes),
+                (listener.received_messages, listener.received_bytes)
+            );
+            assert_eq!(talker.received_messages, 0);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn a_service_s_answers_are_copied_at_their_beginning() {
+    run(async {
+        let mut watched = Watched::start("service", &Options::default());
+        for (send, receive) in [("send", "recv"), ("writev", "recvmsg"), ("pieces", "pieces")] {
+            watched.events.clear();
+            let result = watched.run("service", json!([send, receive])).await;
+            let answers: Vec<_> = result["answers"].as_array().unwrap().iter().map(hex).collect();
+            for (port, back) in [("client", Received), ("server", Sent)] {
+                let facts = watched.of_port(&result[port]);
+                let mut expected = hex(&result["told"]);
+                expected.extend(answers.iter().flat_map(|answer| &answer[..answer.len().min(512)]));
+                let seen: Vec<u8> = chunks(&facts, back).iter().flat_map(|chunk| chunk.bytes.clone()).collect();
+                assert!(seen == expected, "{send} {receive} {port}: {facts:?}");
+                let rest = u32::try_from(answers[2].len() - 512).unwrap();
+                let missing: Vec<_> = gaps(&facts, back).iter().map(|(_, length, cause)| (*length, *cause)).collect();
+                assert_eq!(missing, [(rest, GapCause::NotCopied)]);
+            }
+            let totals = traffic(&watched.of_port(&result["client"])).unwrap();
+            assert_eq!((totals.sent_messages, totals.received_messages), (4, 4));
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn dns_comes_through_as_datagrams() {
+    run(async {
+        let mut watched = Watched::start("dns", &Options::default());
+        let result = watched.run("dns", json!([])).await;
+        let datagrams = |wanted: Direction| -> Vec<Vec<u8>> {
+            let of = |event: &rosprobe::event::Event| match &event.fact {
+                Fact::Datagram { direction, bytes, length } if *direction == wanted => {
+                    assert_eq!(bytes.len(), *length as usize);
+                    let remote = event.socket.as_ref().unwrap().remote.unwrap();
+                    assert_eq!(remote.to_string(), "127.0.0.1:53");
+                    Some(bytes.clone())
+                }
+                _ => None,
+            };
+            watched.events.iter().filter_map(of).collect()
+        };
+        let expected = |name: &str| -> Vec<Vec<u8>> { result[name].as_array().unwrap().iter().map(hex).collect() };
+        assert_eq!(datagrams(Sent), expected("sent"), "{:#?}", watched.facts());
+        assert_eq!(datagrams(Received), expected("received"), "{:#?}", watched.facts());
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn what_is_not_ours_is_not_looked_at() {
+    run(async {
+        let mut watched = Watched::start("other", &Options::default());
+        let result = watched.run("other", json!([])).await;
+        for port in ["client", "server"] {
+            let facts = watched.of_port(&result[port]);
+            assert!(chunks(&facts, Sent).is_empty() && chunks(&facts, Received).is_empty(), "{facts:?}");
+            assert_eq!(traffic(&facts), None);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn bytes_of_a_call_that_does_not_say_where_they_are_leave_a_gap() {
+    run(async {
+        let mut watched = Watched::start("sendfile", &Options::default());
+        let result = watched.run("unknown_calls", json!([])).await;
+        let facts = watched.of_port(&result["client"]);
+        let (before, after) = (hex(&result["before"]), hex(&result["after"]));
+        let missing = gaps(&facts, Sent);
+        let bytes: u64 = missing.iter().map(|(_, length, _)| u64::from(*length)).sum();
+        assert_eq!(Some(bytes), result["gap"].as_u64());
+        assert!(missing.iter().all(|(.., cause)| *cause == GapCause::Unreadable));
+        assert_eq!(missing[0].0, before.len() as u64);
+        let last = chunks(&facts, Sent).last().copied().unwrap();
+        assert_eq!((last.offset, &last.bytes), (before.len() as u64 + bytes, &after));
+    });
+}
