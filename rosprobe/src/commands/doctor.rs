@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use super::Verdict;
+use crate::capture::{LiveCapture, Options};
 use crate::doctor::{Check, Machine, Settings, Status};
 use crate::invoker::Invoker;
 use crate::lines::{Colour, Paint};
@@ -25,7 +26,12 @@ pub struct Arguments {}
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 pub fn run(_arguments: &Arguments) -> anyhow::Result<Verdict> {
-    let machine = Machine::read().checks();
+    let machine = Machine::read();
+    let mut checks = machine.checks();
+    if machine.missing_capabilities.is_empty() {
+        checks.push(attached());
+    }
+    let machine = checks;
     let environment = ros_environment();
     let master = environment.get("ROS_MASTER_URI").and_then(|uri| AdvertisedUri::parse(uri).ok());
     let settings = Settings {
@@ -64,6 +70,25 @@ fn print(out: &mut impl Write, paint: Paint, title: &str, checks: &[Check]) -> i
         }
     }
     Ok(())
+}
+
+/// The proof: everything is loaded and attached as `rosprobe watch` does it, and let go again.
+fn attached() -> Check {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let started = runtime.map(|runtime| runtime.block_on(async { LiveCapture::start(&Options::default()) }));
+    match started {
+        Ok(Ok(capture)) => {
+            let description = capture.description();
+            Check::ok(format!("{} programs load and attach ({} mode)", description.programs.len(), description.mode))
+        }
+        Ok(Err(error)) => {
+            // Every error of the capture ends with its remedy.
+            let text = error.to_string();
+            let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "use `rosprobe open` on a tcpdump file"));
+            Check::error(what, remedy)
+        }
+        Err(error) => Check::error(format!("no event loop can be made: {error}"), "allow this process more open files"),
+    }
 }
 
 /// The shell's ROS variables: sudo keeps them from its command, but what it was called with can be read.

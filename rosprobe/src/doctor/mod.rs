@@ -43,7 +43,8 @@ pub struct Check {
 }
 
 impl Check {
-    fn ok(text: impl Into<String>) -> Self {
+    /// As it should be.
+    pub fn ok(text: impl Into<String>) -> Self {
         Self { status: Status::Ok, text: text.into(), remedy: None }
     }
 
@@ -55,7 +56,8 @@ impl Check {
         Self { status: Status::Warning, text: text.into(), remedy: Some(remedy.into()) }
     }
 
-    fn error(text: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// It will not work; with what to do.
+    pub fn error(text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { status: Status::Error, text: text.into(), remedy: Some(remedy.into()) }
     }
 }

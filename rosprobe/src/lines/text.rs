@@ -125,7 +125,9 @@ fn facts(finding: &Finding) -> String {
             push(" ", node);
         }
     }
-    let peer = finding.peer.as_ref().and_then(|peer| peer.node.as_deref().or(peer.uri.as_deref()));
+    let (node, uri) = finding.peer.as_ref().map_or((None, None), |peer| (peer.node.as_deref(), peer.uri.as_deref()));
+    // The URI says the same as the address.
+    let peer = node.or(uri.filter(|_| finding.address.is_none()));
     if peer.is_some() || finding.address.is_some() {
         push(" ", "->");
     }
