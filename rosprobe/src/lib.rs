@@ -19,6 +19,7 @@ pub mod invoker;
 pub mod lines;
 pub mod observation;
 pub mod printable;
+pub mod privileges;
 pub mod reach;
 pub mod session;
 pub mod trace;

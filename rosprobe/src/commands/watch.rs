@@ -18,6 +18,7 @@ use crate::event::Clock;
 use crate::filter::{Filter, Subject};
 use crate::invoker::Invoker;
 use crate::lines::{Paint, Start, Style};
+use crate::privileges;
 use crate::trace::{Meta, Recorder, Source};
 use crate::tui::{self, Theme};
 use crate::watch::{Audience as _, Command, Format, Output as CommandOutput, Plan, Printer, Recording, Scope, Screen};
@@ -161,6 +162,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     let recorder = arguments.record.as_ref().map(|path| Recorder::create(path, meta.clone())).transpose()?;
     let mut decoder = Decoder::with_limits(clock, limits(arguments.payload_limit));
     let mut command = start_command(arguments, &mut capture)?;
+    privileges::drop_unneeded().context("privileges that are no longer needed could not be dropped")?;
     let scope = if command.is_some() { Scope::descendants() } else { Scope::everything() };
     let screen = screen_options(arguments, &capture);
     let plan = Plan { scope, duration: arguments.duration, command: command.as_mut() };

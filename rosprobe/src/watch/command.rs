@@ -90,6 +90,11 @@ impl Command {
         }
     }
 
+    /// Says that it had to be ended by force.
+    pub fn killed(&self) -> String {
+        format!("{} did not end when it was asked to, and was killed", self.name.display())
+    }
+
     /// Ends it by force.
     pub async fn kill(&mut self) -> io::Result<()> {
         self.child.kill().await

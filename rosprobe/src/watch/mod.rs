@@ -166,7 +166,8 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                 }
             }
         }
-        command.kill().await
+        command.kill().await?;
+        self.audience.notice(&command.killed())
     }
 
     fn drain(&mut self) -> io::Result<bool> {
