@@ -49,6 +49,29 @@ fn real_captures_give_what_was_wrong_and_nothing_else() {
         ("s02_noroute_rospy-router", &["never-attempted xmlrpc - /some/topic"]),
         ("s02_loopback_roscpp-outer", &["loopback-advertised xmlrpc - /some/topic"]),
         ("s02_reject_rst_roscpp-outer", &["connect-failed xmlrpc ECONNREFUSED /some/topic"]),
+        ("s02_badname_rospy-router", &["name-unresolved xmlrpc - /some/topic"]),
+        ("s02_reject_rst_roscpp-router", &["connect-failed xmlrpc ECONNREFUSED /some/topic"]),
+        (
+            "s02_drop_rospy-outer",
+            &[
+                "connect-abandoned xmlrpc - /some/topic",
+                "service-unreachable service - /rosout/get_loggers",
+                "service-unreachable service - /rosout/set_logger_level",
+            ],
+        ),
+        ("s04_gzip-inner", &["connect-failed xmlrpc ECONNREFUSED /many/pubs"]),
+        ("s04_gzip-router", &[]),
+        ("s06_md5-outer", &["header-refused header - /rosout_agg", "header-refused header - /some/topic"]),
+        ("s06_service_bad-outer", &[]),
+        (
+            "s06_stale-outer",
+            &[
+                "connect-failed xmlrpc ECONNREFUSED /some/topic",
+                "service-unreachable service ECONNREFUSED /talker/get_loggers",
+                "service-unreachable service ECONNREFUSED /talker/set_logger_level",
+            ],
+        ),
+        ("s03_reverse_noroute-router", &["callback-failed callback - /some/topic"]),
         ("s07_udpros-inner", &[]),
         ("s07_udpros-router", &[]),
     ];

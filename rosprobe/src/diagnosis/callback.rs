@@ -1,18 +1,13 @@
 //! The master calls nodes back, and the node that it cannot call never hears of new publishers.
 
-use std::time::Duration;
-
 use super::cause::Cause;
 use super::connect::{lookup_words, meaning, remedies, trouble_of};
 use super::draft::{Draft, Words};
 use super::trouble::Trouble;
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Entry, Graph, LinkKind, Outcome, Resolution, Stage};
+use crate::graph::{Entry, Graph, LEAVING, LinkKind, Outcome, Resolution, Stage};
 use crate::observation::Span;
-
-/// A node on its way out refuses before its unregistration arrives.
-const LEAVING: Duration = Duration::from_secs(2);
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     if entry.link.kind != LinkKind::Callback {

@@ -12,14 +12,16 @@ use crate::observation::{ObservationId, Span};
 
 /// An answer that has not come after this long will not come: nodes answer within milliseconds.
 const ANSWER_AFTER: Duration = Duration::from_secs(5);
-/// A connection closed without an answer may be a node on its way out, or be tried again at once.
+/// A refusal, or a connection closed without an answer, may be a node on its way out, or be tried again at once.
 const CLOSED_AFTER: Duration = Duration::from_secs(1);
 
 /// What is wrong with requestTopic or the header of a link.
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let link = &entry.link;
     if let Some(state) = link.stage(Stage::RequestTopic) {
-        if let Some(Outcome::Refused { reason }) = &state.failure {
+        if let Some(Outcome::Refused { reason }) = &state.failure
+            && state.last_failure.is_some_and(|at| graph.now().since(at) >= CLOSED_AFTER)
+        {
             return topic_refused(graph, entry, state, reason);
         }
         if unanswered(graph, state) {

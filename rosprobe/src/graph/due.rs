@@ -18,6 +18,8 @@ pub(crate) const DUE_AFTER: Duration = Duration::from_secs(2);
 const NAME_DUE_AFTER: Duration = Duration::from_secs(5);
 /// A master has three workers for all its callbacks, so each may wait for the others.
 pub(crate) const CALLBACK_DUE_AFTER: Duration = Duration::from_secs(4);
+/// A node on its way out refuses callbacks this long before its unregistration arrives.
+pub(crate) const LEAVING: Duration = Duration::from_secs(2);
 /// How long links that are over are kept.
 const GONE_KEPT: Duration = Duration::from_mins(10);
 
@@ -74,8 +76,7 @@ impl Graph {
         match client.actor {
             Actor::Process(key) => self.processes.get(&key).is_some_and(|state| state.exited.is_none()),
             Actor::Host(ip) if !self.sees_processes() => {
-                let publisher = track.target.as_ref().and_then(crate::observation::AdvertisedUri::address);
-                let publisher = publisher.map(|address| address.ip());
+                let publisher = self.address_of_publisher(track);
                 // What a host sends to itself stays inside it.
                 let own = publisher == Some(ip);
                 self.to_themselves.contains(&ip)
@@ -83,6 +84,19 @@ impl Graph {
             }
             Actor::Host(_) => self.publisher_is_here(track),
         }
+    }
+
+    /// The address that the publisher advertises, or from which it registered a name.
+    fn address_of_publisher(&self, track: &super::Track) -> Option<std::net::IpAddr> {
+        let target = track.target.as_ref()?;
+        let literal = target.address().map(|address| address.ip());
+        literal.or_else(|| {
+            let registered = self.clients.with_api_port(target.port).filter_map(|id| self.clients.get(id));
+            registered.filter(|client| client.api.as_ref() == Some(target)).find_map(|client| match client.actor {
+                Actor::Host(ip) => Some(ip),
+                Actor::Process(_) => None,
+            })
+        })
     }
 
     /// Whether the publisher runs on this machine, so that an incoming connection would have been seen.
@@ -182,7 +196,13 @@ impl Graph {
         }
         let Some(uri) = client.api.as_ref().map(super::exchange::uri_text) else { return };
         let callbacks: Vec<LinkId> = self.links.of_uri(&uri).into_iter().filter(|id| self.is_callback(*id)).collect();
-        self.over(&callbacks, GoneCause::Unlisted, at);
+        for callback in callbacks {
+            // A failure just before is the node's leaving itself; an older one was real.
+            let failing_since =
+                self.links.get(callback).and_then(|entry| entry.link.stage(Stage::Callback)?.first_failure);
+            let was_real = failing_since.is_some_and(|since| at.since(since) >= LEAVING);
+            self.over(&[callback], if was_real { GoneCause::ClientLeft } else { GoneCause::Unlisted }, at);
+        }
     }
 
     fn is_callback(&self, id: LinkId) -> bool {

@@ -102,6 +102,7 @@ impl Graph {
                 self.advertises(client, caller_id, caller_api, |node| node.subscribes.insert(bounded(topic)));
             }
             Call::RegisterPublisher { caller_id, topic, caller_api, .. } => {
+                self.unregistered.remove(&(bounded(caller_api), bounded(topic)));
                 self.advertises(client, caller_id, caller_api, |node| node.publishes.insert(bounded(topic)));
                 self.callbacks_due(ends, client, &bounded(topic), at, id);
             }
@@ -124,6 +125,10 @@ impl Graph {
                 let links = self.links.of_uri(&api).into_iter();
                 let over: Vec<LinkId> = links.filter(|link| self.carries_topic(*link, &topic)).collect();
                 self.over(&over, GoneCause::Unlisted, at);
+                if self.unregistered.len() >= super::NODE_LIMIT {
+                    self.unregistered.pop_first();
+                }
+                self.unregistered.insert((api, topic));
                 self.callee_left(client, at);
             }
             Call::UnregisterService { caller_id, service, .. } => {
@@ -241,13 +246,14 @@ impl Graph {
         let address = ends.server_address?;
         let named = self.links.named(client, LinkKind::Topic, topic);
         let at_address = |link: &&LinkId| {
-            self.links.get(**link).is_some_and(|entry| {
-                entry.track.gone.is_none()
-                    && entry.track.is_target(address, |host, ip| self.host_may_be(host, ip, Some(client)))
-            })
+            let track = self.links.get(**link).map(|entry| &entry.track);
+            track.is_some_and(|track| track.is_target(address, |host, ip| self.host_may_be(host, ip, Some(client))))
         };
-        let link = match named.iter().find(at_address) {
-            Some(link) => *link,
+        let fitting: Vec<&LinkId> = named.iter().filter(at_address).collect();
+        let listed = fitting.iter().find(|link| self.links.get(***link).is_some_and(|entry| !entry.link.gone));
+        // A request that was on its way when its publisher unregistered does not bring the link back.
+        let link = match listed.or(fitting.first()) {
+            Some(link) => **link,
             None => self.link_to_address(ends, client, topic, at)?,
         };
         let redirected = self.sockets.redirected(ends.socket).and_then(|socket| socket.owner.clone());
@@ -288,7 +294,11 @@ impl Graph {
         let uri = uri_text(&target);
         let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, at)?;
-        self.links.set_back(link, at);
+        if self.unregistered.contains(&(uri, topic.to_owned())) {
+            self.over(&[link], GoneCause::Unlisted, at);
+        } else {
+            self.links.set_back(link, at);
+        }
         self.name_parties(link);
         Some(link)
     }

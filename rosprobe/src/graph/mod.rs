@@ -25,6 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use self::calls::WaitingCalls;
 use self::clients::Clients;
 pub(crate) use self::clients::{Actor, Client, ClientId, ProcessKey};
+pub(crate) use self::due::LEAVING;
 use self::incidents::Incidents;
 pub(crate) use self::incidents::{Incident, IncidentKind};
 pub use self::link::{Health, Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
@@ -60,6 +61,8 @@ pub struct Graph {
     nodes: BTreeMap<String, Node>,
     /// Names of nodes by the URIs under which they advertise themselves.
     uri_nodes: BTreeMap<String, String>,
+    /// URIs and topics that were unregistered: whoever still asks for them comes too late.
+    unregistered: BTreeSet<(String, String)>,
     clients: Clients,
     sockets: Sockets,
     names: Names,
