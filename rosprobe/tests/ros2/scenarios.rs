@@ -492,6 +492,18 @@ fn a_lease_that_runs_out_ends_participant_and_links() {
 }
 
 #[test]
+fn a_domain_that_cannot_be_is_not_believed() {
+    let (mut here, there) = pair();
+    here.domain_id = Some(u32::MAX);
+    let mut scene = Scene::default();
+    scene.announce(101, 1, "10.0.0.1", 0, &here);
+    scene.announce(102, 2, "10.0.0.2", 0, &there);
+    scene.wait(15);
+    let finding = scene.finding();
+    assert_eq!((finding.code, finding.domain), (Code::NoRemoteDiscovery, Some(0)));
+}
+
+#[test]
 fn a_limit_that_was_reached_is_said() {
     let mut scene = Scene::default();
     let limit = "more than 10000 participants: further ones are not followed".to_owned();

@@ -240,7 +240,7 @@ fn ephemeral_finding(participant: &Participant, domain: Domain, range: &Ephemera
     let remedies = vec![
         "use a domain from 0 to 101, which stays clear of these ports: ROS_DOMAIN_ID=42 on every host, for instance"
             .to_owned(),
-        format!("or keep its ports from being handed out: sysctl net.ipv4.ip_local_reserved_ports={port}-{last}"),
+        format!("keep its ports from being handed out: sysctl net.ipv4.ip_local_reserved_ports={port}-{last}"),
     ];
     draft.finish(&participant.net_namespace.to_string(), summary, explanation, remedies)
 }

@@ -90,7 +90,7 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
         format!(
             "use another domain on every host: rosprobe domain lists those that are free here; domain {domain} is not"
         ),
-        format!("or end the program that has port {port} (ss -ulpn 'sport = :{port}'), then start {who} again"),
+        format!("end the program that has port {port} (ss -ulpn 'sport = :{port}'), then start {who} again"),
     ];
     Some(draft.finish("", summary, explanation, remedies))
 }
@@ -186,6 +186,6 @@ fn beyond_the_domain(graph: &Graph, participant: &Participant) -> Option<Finding
 fn overflow_remedies(domain: Domain) -> Vec<String> {
     vec![
         "run several nodes in one process (a component container): they share one participant".to_owned(),
-        format!("or move some of them to another domain: rosprobe domain {domain} --participants N says what fits"),
+        format!("move some of them to another domain: rosprobe domain {domain} --participants N says what fits"),
     ]
 }

@@ -119,7 +119,7 @@ fn loopback(participant: &Participant, peers: &[&Participant]) -> Option<Finding
     );
     let remedies = vec![
         use_interface(participant, source),
-        format!("and see that ROS_LOCALHOST_ONLY is not 1, and ROS_AUTOMATIC_DISCOVERY_RANGE not LOCALHOST, for {who}"),
+        format!("see that ROS_LOCALHOST_ONLY is not 1, and ROS_AUTOMATIC_DISCOVERY_RANGE not LOCALHOST, for {who}"),
     ];
     Some(draft.finish(&participant.data.guid_prefix.to_string(), summary, explanation, remedies))
 }
@@ -238,9 +238,8 @@ fn unreachable_remedies(participant: &Participant, target: IpAddr) -> Vec<String
     let mut remedies = Vec::new();
     if let Some(source) = source(participant).filter(|source| *source != target) {
         remedies.push(use_interface(participant, source));
-        remedies.push(format!(
-            "or, unless this host has {target} itself, give it a route: ip route add {target} via {source}"
-        ));
+        remedies
+            .push(format!("unless this host has {target} itself, give it a route: ip route add {target} via {source}"));
     } else {
         remedies.push(format!("look for the route to {target} on this host: ip route get {target}"));
     }
@@ -367,13 +366,13 @@ fn blocked_remedies(errno: Errno, group: IpAddr) -> Vec<String> {
             format!(
                 "let the firewall pass it: iptables -I OUTPUT -d {group} -p udp -j ACCEPT (nft list ruleset shows what refuses it)"
             ),
-            "or do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+            "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
         ],
         _ => vec![
             format!(
                 "see which interface is meant: ip route get {group}; then bring it up, or add a route: ip route add 224.0.0.0/4 dev IFACE"
             ),
-            "or do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+            "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
         ],
     }
 }
@@ -456,7 +455,7 @@ fn unknown_target(graph: &Graph, failure: &SendFailure) -> Finding {
     if let Some(server) = servers.first() {
         remedies.push(format!("start it with ROS_DISCOVERY_SERVER={server}, if that is the server that is meant"));
     }
-    remedies.push(format!("or start the server there: fastdds discovery -i 0 -l {} -p {}", target.ip(), target.port()));
+    remedies.push(format!("start the server there: fastdds discovery -i 0 -l {} -p {}", target.ip(), target.port()));
     draft.finish(&who, summary, explanation, remedies)
 }
 
@@ -594,6 +593,6 @@ fn discovery_remedies(domain: u32) -> Vec<String> {
     vec![
         format!("let UDP to 239.255.0.1 port {port} pass between the hosts (iptables -I INPUT -p udp --dport {port}:{} -j ACCEPT)", port + 249),
         "on Wi-Fi and switches: turn off IGMP snooping, or run an IGMP querier; docker run --network host for containers".to_owned(),
-        "or do without multicast: ROS_DISCOVERY_SERVER=ADDRESS:11811 (Fast DDS), ROS_STATIC_PEERS=ADDRESS (since Iron)".to_owned(),
+        "do without multicast: ROS_DISCOVERY_SERVER=ADDRESS:11811 (Fast DDS), ROS_STATIC_PEERS=ADDRESS (since Iron)".to_owned(),
     ]
 }

@@ -59,7 +59,7 @@ fn finding(one: &Participant, other: &Participant, here: &Process, there: &Proce
     );
     let remedies = vec![
         "let the containers share it: docker run --ipc=host (or --ipc=container:NAME) for both".to_owned(),
-        "or use UDP between them: a profile (FASTRTPS_DEFAULT_PROFILES_FILE) with useBuiltinTransports false and a UDPv4 transport"
+        "use UDP between them: a profile (FASTRTPS_DEFAULT_PROFILES_FILE) with useBuiltinTransports false and a UDPv4 transport"
             .to_owned(),
     ];
     draft.finish(&format!("{:?} {:?}", here.shared_memory, there.shared_memory), summary, explanation, remedies)

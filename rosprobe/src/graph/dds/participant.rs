@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Dds, Moment, PARTICIPANT_LIMIT, ProcessId, process_id};
-use crate::domain::{Purpose, Reading, read_port};
+use crate::domain::{Domain, Purpose, Reading, read_port};
 use crate::event::{Direction, Monotonic, ProcessRef};
 use crate::observation::Observation;
 use crate::observation::dds::{Duration, GuidPrefix, Locator, LocatorKind, NodeEntities, ParticipantData, VendorId};
@@ -88,7 +88,8 @@ impl Participant {
     /// DDS takes any.
     pub fn domain(&self) -> Option<u32> {
         let only = || if self.multicast_domains.len() == 1 { self.multicast_domains.first().copied() } else { None };
-        self.data.domain_id.or_else(only)
+        let own = self.data.domain_id.filter(|domain| Domain::new(*domain).is_ok());
+        own.or_else(only)
     }
 
     /// True when its process is one of these, by pid.
