@@ -325,8 +325,6 @@ fn a_file_that_ends_early_gives_what_is_there() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn no_file_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), pcapng in any::<bool>(), link in 0_u32..300) {
         let head = if pcapng {

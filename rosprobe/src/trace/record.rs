@@ -196,3 +196,87 @@ impl Encoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::event::Clock;
+    use crate::observation::{ObservationId, What};
+    use crate::trace::{Source, open};
+
+    fn observation(id: u64) -> Observation {
+        Observation {
+            id: ObservationId(id),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            monotonic: Monotonic(id),
+            process: None,
+            socket: None,
+            what: What::AlreadyOpen,
+        }
+    }
+
+    /// A recorder whose disk has become full, and the file in which it began.
+    fn on_a_full_disk(folder: &Path, name: &str) -> (Recorder, File) {
+        let meta = Meta::here(Source::Live, Clock { zero: jiff::Timestamp::UNIX_EPOCH }, Monotonic(0));
+        let mut recorder = Recorder::create(&folder.join(name), meta).unwrap();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let file = std::mem::replace(&mut recorder.file, full);
+        (recorder, file)
+    }
+
+    #[test]
+    fn a_full_disk_is_said_once_and_what_waited_is_written_when_there_is_space_again() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.jsonl", "a.jsonl.gz"] {
+            let (mut recorder, file) = on_a_full_disk(folder.path(), name);
+            recorder.observation(&observation(1));
+            let error = recorder.flush(Monotonic(10), &[], 0).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("free some space"), "{error}");
+            recorder.observation(&observation(2));
+            recorder.flush(Monotonic(20), &[], 0).unwrap();
+            assert!(recorder.is_failing());
+            recorder.file = file;
+            recorder.observation(&observation(3));
+            recorder.flush(Monotonic(30), &[], 0).unwrap();
+            assert!(!recorder.is_failing());
+            recorder.finish(Monotonic(40), &[], 0).unwrap();
+            let opened = open(&folder.path().join(name), &mut |_| {}).unwrap();
+            assert_eq!(opened.missing, Vec::<String>::new());
+            assert_eq!(opened.session.history().len(), 3);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_either_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut recorder, file) = on_a_full_disk(folder.path(), "a.jsonl");
+        for id in 1..200_000 {
+            recorder.observation(&observation(id));
+        }
+        assert!(recorder.pending.len() < PENDING_LIMIT + 1000);
+        let lost = recorder.lost().observations;
+        assert!(lost > 0);
+        recorder.file = file;
+        recorder.finish(Monotonic(300_000), &[], 0).unwrap();
+        let opened = open(&folder.path().join("a.jsonl"), &mut |_| {}).unwrap();
+        assert_eq!(opened.session.history().len() as u64 + lost, 199_999);
+        assert!(opened.missing.iter().any(|sentence| sentence.contains(&lost.to_string())), "{:?}", opened.missing);
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_files_is_named_with_what_to_do() {
+        let meta = Meta::here(Source::Live, Clock { zero: jiff::Timestamp::UNIX_EPOCH }, Monotonic(0));
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        for path in [
+            Path::new("/proc/a.jsonl").to_owned(),
+            folder.path().join("file/a.jsonl"),
+            folder.path().join("no/a.jsonl"),
+        ] {
+            let error = Recorder::create(&path, meta.clone()).unwrap_err().to_string();
+            assert!(error.contains(&path.display().to_string()) && error.contains("; "), "{error}");
+        }
+    }
+}
