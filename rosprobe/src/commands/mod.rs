@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, wiring only.
 
 mod check;
+mod demo;
 mod doctor;
 mod domain;
 mod export;
@@ -43,6 +44,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Domain(domain::Arguments),
     Open(open::Arguments),
+    Demo(demo::Arguments),
     Report(report::Arguments),
     Export(export::Arguments),
 }
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Domain(arguments) => domain::run(&arguments),
         Command::Open(arguments) => open::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     };

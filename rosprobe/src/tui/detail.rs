@@ -178,7 +178,7 @@ fn stage_line(scene: &Scene, state: &StageState, page: &mut Page) {
     let words = page.span(words, role);
     let mut where_to = state.advertised.clone().unwrap_or_default();
     if let Some(address) = state.address.map(|address| address.to_string()).filter(|address| *address != where_to) {
-        where_to = format!("{where_to} = {address}");
+        where_to = if where_to.is_empty() { address } else { format!("{where_to} = {address}") };
     }
     let address = page.span(format!("  {where_to}"), Role::Accent);
     page.line(vec![time, words, address]);

@@ -1,0 +1,263 @@
+//! The real program on a real terminal, typed into and read through tmux: what is on the screen at each step, and that the terminal
+//! is afterwards what it was before.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rosprobe");
+
+/// A shell on a terminal of 100 columns and 30 rows.
+struct Terminal {
+    /// Name of a tmux server for this terminal alone.
+    server: String,
+    folder: tempfile::TempDir,
+}
+
+impl Terminal {
+    fn new(test: &str) -> Self {
+        let terminal =
+            Self { server: format!("rosprobe-{test}-{}", std::process::id()), folder: tempfile::tempdir().unwrap() };
+        let folder = terminal.folder.path().to_str().unwrap();
+        // Job control is what Ctrl-Z and fg need.
+        let shell = "env PS1='$ ' NO_COLOR= bash --norc --noprofile -i";
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "-c", folder, shell]);
+        terminal.wait_for("$");
+        terminal.run("stty -a > before; echo modes kept");
+        terminal.wait_for("\nmodes kept");
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let mut tmux = Command::new("tmux");
+        let output = tmux.env_remove("TMUX").args(["-L", &self.server]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "tmux {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Types keys, named as tmux names them.
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    fn types(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", text]);
+    }
+
+    /// A command line of the shell.
+    fn run(&self, line: &str) {
+        self.types(line);
+        self.press(&["Enter"]);
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        self.wait(&format!("show {text:?}"), |screen| screen.contains(text))
+    }
+
+    fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let screen = self.screen();
+            if is_so(&screen) {
+                return screen;
+            }
+            assert!(Instant::now() < deadline, "the screen did not {what}:\n{screen}");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// The program that runs in the shell now.
+    fn child(&self) -> Pid {
+        let shell = self.tmux(&["display", "-p", "#{pane_pid}"]);
+        let children = format!("/proc/{0}/task/{0}/children", shell.trim());
+        let children = std::fs::read_to_string(children).unwrap();
+        Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
+    /// Modes, alternate screen, mouse and cursor are what they were.
+    fn is_sane(&self) {
+        self.run("stty -a > after; echo modes compared");
+        self.wait_for("\nmodes compared");
+        let modes = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
+        assert_eq!(modes("before"), modes("after"));
+        let flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}";
+        assert_eq!(self.tmux(&["display", "-p", flags]).trim(), "0 0 1");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").args(["-L", &self.server, "kill-server"]).status();
+    }
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn from_the_first_look_to_the_exported_trace() {
+    let terminal = Terminal::new("export");
+    terminal.run(&format!("{PROGRAM} demo; echo status $?"));
+    let screen = terminal.wait_for("ENETUNREACH");
+    assert!(screen.contains("/some/topic") && screen.contains("Why ") && screen.contains("Fix "), "{screen}");
+
+    terminal.press(&["/"]);
+    terminal.types("/some/t");
+    terminal.wait_for("/some/t  1 of");
+    terminal.press(&["Enter"]);
+    terminal.press(&["Down", "Up", "Enter"]);
+    let screen = terminal.wait_for("Ladder");
+    assert!(screen.contains("advertised"), "{screen}");
+    terminal.press(&["G"]);
+    terminal.wait("scroll to the end", |screen| !screen.contains("Ladder"));
+    terminal.press(&["r"]);
+    terminal.press(&["G"]);
+    terminal.wait_for("</methodResponse>");
+    // A key that follows Escape at once would be Alt with that key.
+    terminal.press(&["Escape"]);
+    terminal.wait_for("OUTCOME");
+    for (key, text) in [
+        ("2", "ENVIRONMENT"),
+        ("3", "ADVERTISED BY"),
+        ("4", "registerSubscriber"),
+        ("5", "SEVERITY"),
+        ("?", "At a question"),
+    ] {
+        terminal.press(&[key]);
+        terminal.wait_for(text);
+    }
+    terminal.press(&["q"]);
+    terminal.press(&["e"]);
+    terminal.wait_for("export to: rosprobe-");
+    terminal.press(&["C-u"]);
+    terminal.types("mine.json");
+    terminal.press(&["Enter"]);
+    terminal.wait_for("observations written to ");
+    let trace = terminal.folder.path().join("mine.json");
+    let written = std::fs::read(&trace).unwrap();
+    assert!(written.starts_with(b"{\"rosprobe_trace\""));
+
+    terminal.press(&["e", "C-u"]);
+    terminal.types("mine.json");
+    terminal.press(&["Enter"]);
+    terminal.wait_for("Overwrite it?");
+    terminal.press(&["n"]);
+    terminal.wait_for("nothing was written");
+    assert_eq!(std::fs::read(&trace).unwrap(), written);
+
+    terminal.press(&["q"]);
+    terminal.wait_for("status 1");
+    terminal.is_sane();
+
+    same_screen_from_the_trace(&terminal, &trace);
+}
+
+fn same_screen_from_the_trace(terminal: &Terminal, trace: &Path) {
+    terminal.run(&format!("clear; {PROGRAM} open {}; echo status $?", trace.display()));
+    let screen = terminal.wait_for("ENETUNREACH");
+    assert!(screen.contains("/some/topic") && screen.contains("Fix "), "{screen}");
+    terminal.press(&["q"]);
+    terminal.wait_for("status 1");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_terminal_of_another_size_is_filled() {
+    let terminal = Terminal::new("size");
+    terminal.run(&format!("{PROGRAM} demo"));
+    terminal.wait_for("ENETUNREACH");
+    terminal.tmux(&["resize-window", "-x", "50", "-y", "10"]);
+    terminal.wait_for("is too small");
+    terminal.tmux(&["resize-window", "-x", "300", "-y", "80"]);
+    terminal.wait("fill 300x80", |screen| screen.lines().nth(79).is_some_and(|line| line.contains("quit")));
+    terminal.tmux(&["resize-window", "-x", "80", "-y", "24"]);
+    terminal.wait("fill 80x24", |screen| screen.lines().nth(23).is_some_and(|line| line.contains("quit")));
+    terminal.press(&["C-c"]);
+    terminal.wait_for("$");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn sigterm_gives_the_terminal_back() {
+    let terminal = Terminal::new("sigterm");
+    terminal.run(&format!("{PROGRAM} demo; echo status $?"));
+    terminal.wait_for("ENETUNREACH");
+    kill(terminal.child(), Signal::SIGTERM).unwrap();
+    terminal.wait_for("status 1");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn ctrl_z_stops_and_fg_resumes() {
+    let terminal = Terminal::new("suspend");
+    terminal.run(&format!("{PROGRAM} demo"));
+    terminal.wait_for("ENETUNREACH");
+    terminal.press(&["C-z"]);
+    terminal.wait_for("Stopped");
+    terminal.is_sane();
+    terminal.run("clear; fg");
+    terminal.wait_for("ENETUNREACH");
+    terminal.press(&["4"]);
+    terminal.wait_for("registerSubscriber");
+    terminal.press(&["q"]);
+    terminal.wait_for("$");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_panic_gives_the_terminal_back_before_its_message() {
+    let terminal = Terminal::new("panic");
+    let myself = std::env::current_exe().unwrap();
+    terminal.run(&format!("PANIC=1 {} --ignored --exact --nocapture the_screen_panics", myself.display()));
+    terminal.wait_for("on purpose");
+    terminal.wait_for("test result: FAILED");
+    terminal.is_sane();
+}
+
+/// Run on a terminal by the test above; by itself it does nothing.
+#[tokio::test]
+#[ignore = "run by a_panic_gives_the_terminal_back_before_its_message"]
+async fn the_screen_panics() {
+    if std::env::var_os("PANIC").is_none() {
+        return;
+    }
+    let options = rosprobe::tui::Options {
+        source: rosprobe::tui::Source::File("nothing".to_owned()),
+        filter: String::new(),
+        failures: false,
+        theme: rosprobe::tui::Theme::Dark,
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let _ = rosprobe::tui::show(Path::new("nothing"), options, |_| panic!("on purpose")).await;
+    panic!("on purpose, after the screen");
+}
+
+#[test]
+fn without_a_terminal_there_is_no_screen_and_a_word_what_to_do() {
+    let output = Command::new(PROGRAM).args(["open", "nothing.json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("needs a terminal") && message.contains("rosprobe report nothing.json"), "{message}");
+}
+
+#[test]
+fn the_demo_tells_the_fault_where_there_is_no_terminal() {
+    let output = Command::new(PROGRAM).arg("demo").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["connect-failed", "/some/topic", "10.0.1.1:", "ENETUNREACH", "ROS_IP=192.168.50.1"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
