@@ -24,14 +24,14 @@ struct Picture {
 const PICTURES: &[Picture] = &[
     Picture { name: "links", keys: &[], shows: "Fix " },
     Picture { name: "detail", keys: &["Enter"], shows: "Timeline" },
-    Picture { name: "conversation", keys: &["Escape", "4"], shows: "registerSubscriber" },
+    Picture { name: "conversation", keys: &["Escape", "4"], shows: "WHAT" },
     Picture { name: "hosts", keys: &["3"], shows: "NOT REACHED BY" },
 ];
 
 /// Takes all pictures and writes them beside the documentation.
 pub fn pictures() -> Result<()> {
     ensure!(find("tmux").is_some(), "tmux takes the pictures, and it is not here: apt-get install tmux");
-    run(cargo().args(["build", "--locked", "--release", "--package", "rosprobe"]))?;
+    run(cargo().args(["build", "--locked", "--package", "rosprobe"]))?;
     let terminal = Terminal::open()?;
     for picture in PICTURES {
         for key in picture.keys {
@@ -56,7 +56,7 @@ impl Terminal {
     fn open() -> Result<Self> {
         let terminal = Self { server: format!("rosprobe-pictures-{}", std::process::id()) };
         let (columns, rows) = (COLUMNS.to_string(), ROWS.to_string());
-        let program = workspace().join("target/release/rosprobe");
+        let program = workspace().join("target/debug/rosprobe");
         let demo = format!("env TZ=UTC NO_COLOR= ROSPROBE_THEME=dark {} demo", program.display());
         let size = ["-x", &columns, "-y", &rows];
         output(terminal.tmux().args(["-f", "/dev/null", "new-session", "-d"]).args(size).arg(demo))?;

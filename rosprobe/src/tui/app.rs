@@ -461,13 +461,14 @@ impl App {
             self.list_mut().step(rows);
             self.scroll = 0;
         } else {
-            self.scroll = self.scroll.saturating_add_signed(rows).min(self.furthest_scroll());
+            self.scroll = self.scroll.min(self.furthest_scroll()).saturating_add_signed(rows);
         }
     }
 
     fn bottom(&mut self) {
         if self.pane != Pane::List {
-            self.scroll = self.furthest_scroll();
+            // Where that is depends on the page, which may be made anew before it is drawn.
+            self.scroll = usize::MAX;
         } else if self.view == ViewKind::Conversation {
             self.list_mut().select_last();
             self.scroll = 0;

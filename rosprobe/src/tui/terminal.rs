@@ -11,7 +11,9 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::layout::Size;
 
 use super::app::App;
@@ -59,7 +61,10 @@ impl Screen {
 
     /// Draws everything at the next time, whatever was there.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Terminal::clear() asks the terminal where its cursor is, and the answer would go to the thread that reads keys.
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     /// Hands text to the clipboard (OSC 52), which terminals do for programs on other hosts too.
@@ -80,7 +85,7 @@ impl Screen {
     /// Takes it over again.
     pub fn enter(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        self.clear()
     }
 }
 
