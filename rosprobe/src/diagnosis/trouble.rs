@@ -62,7 +62,7 @@ impl<'a> Trouble<'a> {
     /// The node that advertises the address, as a client of the master.
     pub fn publisher_client(&self) -> Option<&'a Client> {
         let target = self.entry.track.target.as_ref()?;
-        self.graph.clients().find(|client| {
+        self.graph.clients_at_port(target.port).find(|client| {
             client.api.as_ref() == Some(target)
                 && client.name.is_some()
                 && (self.entry.link.publisher.node.is_none() || client.name == self.entry.link.publisher.node)

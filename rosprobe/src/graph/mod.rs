@@ -355,6 +355,11 @@ impl Graph {
         self.clients.iter()
     }
 
+    /// Clients that want to be called back at a port.
+    pub(crate) fn clients_at_port(&self, port: u16) -> impl Iterator<Item = &Client> {
+        self.clients.with_api_port(port).filter_map(|id| self.clients.get(id))
+    }
+
     pub(crate) fn incidents(&self) -> impl Iterator<Item = (&IncidentKind, &Incident)> {
         self.incidents.iter()
     }
