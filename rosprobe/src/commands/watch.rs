@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -46,6 +47,13 @@ pub struct Arguments {
     /// Only processes of this name (as `ps -o comm` shows it); patterns as for --topic
     #[arg(long, value_name = "PATTERN")]
     comm: Option<String>,
+
+    /// Only this network namespace: a name as `ip netns` has it, or the pid of a process in it (of a container, for instance)
+    ///
+    /// May be given several times. Unlike the other filters it decides what is looked at: hosts that carry the same addresses in
+    /// different namespaces are kept apart, and recordings hold nothing else.
+    #[arg(long, value_name = "NAME|PID", conflicts_with = "command")]
+    netns: Vec<String>,
 
     /// Only observations of something that failed, and findings that are errors or warnings
     #[arg(long)]
@@ -115,6 +123,21 @@ enum Form {
     Jsonl,
 }
 
+/// The inodes of network namespaces given by name or by pid.
+fn net_namespaces(given: &[String]) -> anyhow::Result<Vec<u64>> {
+    let inode = |given: &String| {
+        let path = match given.parse::<u32>() {
+            Ok(pid) => PathBuf::from(format!("/proc/{pid}/ns/net")),
+            Err(_) => Path::new("/run/netns").join(given),
+        };
+        let metadata = std::fs::metadata(&path).with_context(|| {
+            format!("cannot look at network namespace {given} ({}): give a name that `ip netns` lists, or the pid of a process in it", path.display())
+        })?;
+        Ok(metadata.ino())
+    };
+    given.iter().map(inode).collect()
+}
+
 pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let filter = arguments.filter()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -162,8 +185,12 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     let recorder = arguments.record.as_ref().map(|path| Recorder::create(path, meta.clone())).transpose()?;
     let mut decoder = Decoder::with_limits(clock, limits(arguments.payload_limit));
     let mut command = start_command(arguments, &mut capture)?;
+    let scope = match &command {
+        Some(_) => Scope::descendants(),
+        None if arguments.netns.is_empty() => Scope::everything(),
+        None => Scope::namespaces(net_namespaces(&arguments.netns)?),
+    };
     privileges::drop_unneeded().context("privileges that are no longer needed could not be dropped")?;
-    let scope = if command.is_some() { Scope::descendants() } else { Scope::everything() };
     let screen = screen_options(arguments, &capture);
     let plan = Plan { scope, duration: arguments.duration, command: command.as_mut() };
     match arguments.form() {

@@ -1,4 +1,4 @@
-//! The command and its descendants, told from everything else that happens on the machine.
+//! The command and its descendants, or some network namespaces, told from everything else that happens on the machine.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +11,14 @@ pub struct Scope {
     own: u32,
     /// `None`: all processes.
     only: Option<Members>,
+    /// `None`: all network namespaces.
+    namespaces: Option<Namespaces>,
+}
+
+#[derive(Debug)]
+struct Namespaces {
+    inodes: HashSet<u64>,
+    pids: HashSet<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +37,13 @@ const HELD_LIMIT: usize = 4096;
 impl Scope {
     /// All processes but this one.
     pub fn everything() -> Self {
-        Self { own: std::process::id(), only: None }
+        Self { own: std::process::id(), only: None, namespaces: None }
+    }
+
+    /// What happens in the network namespaces of these inodes.
+    pub fn namespaces(inodes: impl IntoIterator<Item = u64>) -> Self {
+        let namespaces = Namespaces { inodes: inodes.into_iter().collect(), pids: HashSet::new() };
+        Self { namespaces: Some(namespaces), ..Self::everything() }
     }
 
     /// The children of this process, theirs, and so on.
@@ -41,6 +55,9 @@ impl Scope {
     /// does.
     pub fn sift(&mut self, mut event: Event, admit: &mut impl FnMut(Event)) {
         let pid = event.process.as_ref().map(|process| process.pid);
+        if self.namespaces.as_mut().is_some_and(|namespaces| !namespaces.admits(&event)) {
+            return;
+        }
         match &event.fact {
             // They hold for every process in there, whoever was looked at.
             Fact::Namespace(_) | Fact::Lost { .. } => {
@@ -58,6 +75,28 @@ impl Scope {
             _ => match &mut self.only {
                 None => admit(event),
                 Some(members) => members.sift(event, admit),
+            },
+        }
+    }
+}
+
+impl Namespaces {
+    fn admits(&mut self, event: &Event) -> bool {
+        let pid = event.process.as_ref().map(|process| process.pid);
+        match &event.fact {
+            Fact::Lost { .. } => true,
+            Fact::Namespace(namespace) => self.inodes.contains(&namespace.net_namespace),
+            Fact::Process(process) => {
+                let inside = self.inodes.contains(&process.net_namespace);
+                if inside && self.pids.len() < HELD_LIMIT {
+                    self.pids.insert(process.pid);
+                }
+                inside
+            }
+            Fact::ProcessExited => pid.is_some_and(|pid| self.pids.remove(&pid)),
+            _ => match event.socket.as_ref().map_or(0, |socket| socket.net_namespace) {
+                0 => pid.is_some_and(|pid| self.pids.contains(&pid)),
+                inode => self.inodes.contains(&inode),
             },
         }
     }
@@ -100,7 +139,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Monotonic, ProcessRef, SocketRef, Transport};
+    use crate::event::{Monotonic, Process, ProcessRef, SocketRef, Transport};
 
     fn event(pid: Option<u32>, socket: Option<u64>, fact: Fact) -> Event {
         let process = pid.map(|pid| ProcessRef { pid, started: 1, comm: "x".to_owned() });
@@ -161,6 +200,26 @@ mod tests {
             .collect();
         assert_eq!(facts, [Fact::Process(Box::default()), Fact::SynSent]);
         assert!(admits(&mut scope, event(Some(busy), None, Fact::ProcessExited)));
+    }
+
+    #[test]
+    fn only_what_happens_in_the_given_namespaces_is_admitted() {
+        let mut scope = Scope::namespaces([7]);
+        let process = |net_namespace| Fact::Process(Box::new(Process { pid: 10, net_namespace, ..Process::default() }));
+        let on_socket = |pid, net_namespace| {
+            let mut event = event(pid, Some(1), Fact::SynSent);
+            event.socket.as_mut().unwrap().net_namespace = net_namespace;
+            event
+        };
+        assert!(!admits(&mut scope, event(Some(10), None, process(8))));
+        assert!(!admits(&mut scope, on_socket(Some(10), 0)), "nothing is known of it yet");
+        assert!(admits(&mut scope, event(Some(10), None, process(7))));
+        assert!(admits(&mut scope, on_socket(Some(10), 0)));
+        assert!(admits(&mut scope, on_socket(None, 7)));
+        assert!(!admits(&mut scope, on_socket(Some(10), 8)));
+        assert!(admits(&mut scope, event(Some(10), None, Fact::ProcessExited)));
+        assert!(!admits(&mut scope, event(Some(10), None, Fact::ProcessExited)));
+        assert!(admits(&mut scope, event(None, None, Fact::Lost { events: 1 })), "losses concern everything");
     }
 
     #[test]

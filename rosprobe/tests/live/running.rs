@@ -67,7 +67,8 @@ fn the_screen_shows_the_failing_link_and_leaves_the_terminal_as_it_was() {
     let screen = Screen::new();
     screen.send(&["echo before", "Enter"]);
     screen.wait_for("before", SOON);
-    screen.send(&[concat!(env!("CARGO_BIN_EXE_rosprobe"), " watch; echo status $?"), "Enter"]);
+    let namespaces = lab.hosts().map(|host| format!(" --netns {}", host.namespace())).concat();
+    screen.send(&[&format!("{} watch{namespaces}; echo status $?", env!("CARGO_BIN_EXE_rosprobe")), "Enter"]);
     screen.wait_for("rosprobe", SOON);
     let _listener = lab.outer.node(Library::Roscpp, "listener", "listener", TOPIC).start();
     for text in [TOPIC, "/listener", "/talker", "10.0.1.1:", "ENETUNREACH"] {

@@ -83,7 +83,7 @@ fn tcpros_pending() -> Expected {
 
 fn duplicate() -> Expected {
     let expected = Expected { stage: None, ..Expected::new(Code::DuplicateNode, Stage::Callback) };
-    expected.severity(Severity::Warning).address(Address::Any).about(About::Anybody).says(&["/talker"])
+    expected.address(Address::Any).about(About::Anybody).says(&["/talker"])
 }
 
 fn talker(lab: &Lab, library: Library, per_second: &str) -> Vec<Program> {

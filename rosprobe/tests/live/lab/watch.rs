@@ -56,6 +56,10 @@ impl Watch {
     pub fn start(lab: &Lab, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rosprobe"));
         command.args(["watch", "--output", "jsonl"]).args(arguments);
+        // Others on this machine may have a lab with the same addresses at the same moment.
+        for host in lab.hosts() {
+            command.args(["--netns", host.namespace()]);
+        }
         let watch = Self::spawn(lab, command);
         let begun = watch.lines.wait(START_LIMIT, |lines| lines.first().map(|_| ()));
         assert!(begun.is_some(), "rosprobe watch printed nothing within {START_LIMIT:?}\n{}", watch.summary());
