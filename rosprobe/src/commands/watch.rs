@@ -22,7 +22,9 @@ use crate::lines::{Paint, Start, Style};
 use crate::privileges;
 use crate::trace::{Meta, Recorder, Source};
 use crate::tui::{self, Theme};
-use crate::watch::{Audience as _, Command, Format, Output as CommandOutput, Plan, Printer, Recording, Scope, Screen};
+use crate::watch::{
+    Audience as _, Command, Format, Output as CommandOutput, Plan, Printer, Recording, Scope, Screen, Signals,
+};
 
 /// Watch the kernel and say why nothing arrives
 ///
@@ -178,6 +180,7 @@ impl Arguments {
 
 async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict> {
     let options = capture::Options { payload_limit: arguments.payload_limit.bytes(), ..capture::Options::default() };
+    let signals = Signals::new().context("signals cannot be caught")?;
     let mut capture = LiveCapture::start(&options)?;
     let clock = clock(&capture);
     let mut meta = Meta::here(Source::Live, clock, capture.now());
@@ -192,7 +195,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     };
     privileges::drop_unneeded().context("privileges that are no longer needed could not be dropped")?;
     let screen = screen_options(arguments, &capture);
-    let plan = Plan { scope, duration: arguments.duration, command: command.as_mut() };
+    let plan = Plan { scope, signals, duration: arguments.duration, command: command.as_mut() };
     match arguments.form() {
         Form::Tui => {
             let (sender, receiver) = mpsc::unbounded_channel();

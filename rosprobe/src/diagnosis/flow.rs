@@ -69,7 +69,8 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let at = since.unwrap_or(state.at);
     let draft = Draft::new(graph, Code::Stalled, Severity::Error, at).link(link, client).stage(graph, state);
-    let draft = draft.times(graph, at, graph.now(), 1).address(address).errno(cut);
+    let ladder = link.stages.iter().flat_map(|state| state.evidence.iter().copied());
+    let draft = draft.times(graph, at, graph.now(), 1).address(address).errno(cut).evidence(ladder);
     Some(draft.finish(&Words { summary, explanation, remedies }))
 }
 

@@ -249,6 +249,10 @@ fn unanswered_call(graph: &Graph, link: LinkId, method: &str, calls: &[(Observat
 /// Calls of the master that were answered with a failure or a fault.
 pub(super) fn failed_call(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
     let IncidentKind::CallFailed { client, method, subject, message, fault } = kind else { return None };
+    // What roscpp answers when it cannot connect to a publisher that it was told of: that connect is a finding of its own.
+    if method == "publisherUpdate" && message == "Unknown Error" {
+        return None;
+    }
     let client = graph.client(*client)?;
     let about = if subject.is_empty() { String::new() } else { format!(" {subject}") };
     let word = if *fault { "a fault" } else { "a failure" };

@@ -20,7 +20,7 @@ pub use self::printer::{Format, Printer};
 pub use self::recording::Recording;
 pub use self::scope::Scope;
 pub use self::screen::Screen;
-use self::signals::Signals;
+pub use self::signals::Signals;
 use crate::capture::{LiveCapture, Statistics};
 use crate::decode::Decoder;
 use crate::event::{Event, Monotonic};
@@ -72,6 +72,8 @@ enum End {
 pub struct Plan<'a> {
     /// Which processes.
     pub scope: Scope,
+    /// Made before anything says that it watches: from then on a signal ends it cleanly.
+    pub signals: Signals,
     /// How long; until a signal or the end of the command when absent.
     pub duration: Option<Duration>,
     /// The command whose end is the end of the watch.
@@ -85,9 +87,9 @@ pub async fn watch<C: Capture, A: Audience>(
     audience: &mut A,
     plan: Plan<'_>,
 ) -> io::Result<()> {
-    let Plan { scope, duration, command } = plan;
+    let Plan { scope, mut signals, duration, command } = plan;
     let mut watch = Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false };
-    watch.run(duration, command).await
+    watch.run(&mut signals, duration, command).await
 }
 
 struct Watch<'a, C, A> {
@@ -101,14 +103,18 @@ struct Watch<'a, C, A> {
 }
 
 impl<C: Capture, A: Audience> Watch<'_, C, A> {
-    async fn run(&mut self, duration: Option<Duration>, mut command: Option<&mut Command>) -> io::Result<()> {
-        let mut signals = Signals::new()?;
+    async fn run(
+        &mut self,
+        signals: &mut Signals,
+        duration: Option<Duration>,
+        mut command: Option<&mut Command>,
+    ) -> io::Result<()> {
         let deadline = duration.map(|duration| Instant::now() + duration);
-        let end = self.until_end(&mut signals, deadline, &mut command).await?;
+        let end = self.until_end(signals, deadline, &mut command).await?;
         if let Some(command) = command
             && end != End::Command
         {
-            self.end_command(&mut signals, command, end).await?;
+            self.end_command(signals, command, end).await?;
         }
         self.finish()
     }

@@ -58,7 +58,8 @@ async fn output(format: Format, filter: Filter, duration: Option<Duration>, comm
     let mut printer = Printer::new(Vec::new(), format, filter);
     let words: Option<Vec<OsString>> = command.map(|line| vec!["sh".into(), "-c".into(), line.into()]);
     let mut command = words.map(|words| Command::start(&words, None, Output::Nowhere).unwrap());
-    let plan = Plan { scope: Scope::everything(), duration, command: command.as_mut() };
+    let plan =
+        Plan { scope: Scope::everything(), signals: Signals::new().unwrap(), duration, command: command.as_mut() };
     watch(&mut capture, &mut decoder, &mut printer, plan).await.unwrap();
     String::from_utf8(printer.into_inner()).unwrap().lines().map(str::to_owned).collect()
 }

@@ -270,10 +270,11 @@ impl Expected {
     fn check_delay(&self, found: &Found, watch: &Watch) {
         let failed = |observation: &Observation| matches!(observation.what, What::ConnectFailed { .. });
         let evidence = found.finding.evidence.iter().filter_map(|id| watch.evidence(*id));
-        let Some(failure) = evidence.filter(failed).max_by_key(|observation| observation.time) else {
-            assert!(self.code != Code::ConnectFailed, "no failed connect is evidence of {:#?}", found.finding);
+        if self.code != Code::ConnectFailed {
             return;
-        };
+        }
+        let failure = evidence.filter(failed).max_by_key(|observation| observation.time);
+        let failure = failure.unwrap_or_else(|| panic!("no failed connect is evidence of {:#?}", found.finding));
         let delay = found.at.duration_since(failure.time);
         assert!(delay <= SignedDuration::from_secs(1), "reported {delay:#} after the connect failed");
     }

@@ -20,7 +20,9 @@ pub fn cases() -> Vec<Case> {
         cases.push(
             Case::new("service refused", library, unreachable(Errno::ECONNREFUSED))
                 .publisher(dead_server)
-                .subscriber(|lab, library| lab.inner.node(library, "client", "listener", SERVICE).start()),
+                .subscriber(|lab, library| lab.inner.node(library, "client", "listener", SERVICE).start())
+                // The dead server's log is not to be had either.
+                .also_true(&[Code::ConnectFailed]),
         );
     }
     cases
