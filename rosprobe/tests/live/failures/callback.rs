@@ -61,15 +61,25 @@ pub fn cases() -> Vec<Case> {
                 master(Errno::ENETUNREACH).address(Address::Exactly("10.0.1.1:11311")),
             )
             .subscriber(|lab, library| stranded(lab, library, "http://10.0.1.1:11311")),
-            Case::new("subscriber advertises localhost", library, advertises_localhost())
-                .subscriber(|lab, library| {
-                    lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "localhost").start()
-                })
-                .also_true(&[Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted])
-                .cure(Cure::RestartSubscriber(|lab| &lab.inner)),
         ]);
     }
+    cases.extend([localhost(Library::Rospy, refuses_to_leave()), localhost(Library::Roscpp, advertises_localhost())]);
     cases
+}
+
+/// A subscriber that calls itself localhost, where nothing else is wrong.
+fn localhost(library: Library, expected: Expected) -> Case {
+    Case::new("subscriber advertises localhost", library, expected)
+        .subscriber(|lab, library| {
+            lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "localhost").start()
+        })
+        .also_true(&[Code::LoopbackAdvertised, Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted])
+        .cure(Cure::RestartSubscriber(|lab| &lab.inner))
+}
+
+/// rospy connects to no other host when its own name is localhost.
+fn refuses_to_leave() -> Expected {
+    Expected::new(Code::NeverAttempted, Stage::Tcpros).address(Address::Host("10.0.1.1")).remedy(&["ROS_IP"])
 }
 
 fn callback() -> Expected {

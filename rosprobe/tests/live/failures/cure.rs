@@ -50,12 +50,12 @@ impl Cure {
             }
             Self::RestartSubscriber(place) => {
                 let node = place(lab).node(library, "listener", "listener", TOPIC);
-                applied.subscriber = Some(with(node, &variables(finding)).start());
+                applied.subscriber = Some(with(node, &variables(finding, "/listener")).start());
             }
             Self::RestartPublisher(place) => {
                 publisher.drain(..).for_each(leave);
                 let node = place(lab).node(Library::Rospy, "talker", "talker", TOPIC);
-                publisher.push(with(node, &variables(finding)).start());
+                publisher.push(with(node, &variables(finding, "/talker")).start());
             }
             Self::StartPublisher(place) => {
                 publisher.push(place(lab).node(Library::Rospy, "talker", "talker", TOPIC).start());
@@ -85,9 +85,9 @@ fn command_with(finding: &Finding, word: &str) -> String {
 }
 
 /// `NAME=value` for the variables of ROS that a remedy sets.
-fn variables(finding: &Finding) -> Vec<(String, String)> {
-    let restart = finding.remedies.iter().find(|remedy| remedy.starts_with("Restart "));
-    let restart = restart.unwrap_or_else(|| panic!("nothing is to be restarted in {finding:#?}"));
+fn variables(finding: &Finding, node: &str) -> Vec<(String, String)> {
+    let restart = finding.remedies.iter().find(|remedy| remedy.starts_with(&format!("Restart {node}")));
+    let restart = restart.unwrap_or_else(|| panic!("{node} is not to be restarted in {finding:#?}"));
     let words = restart.split([' ', ';', ',']);
     let set = words.filter_map(|word| word.trim_end_matches('.').split_once('='));
     let set: Vec<_> = set
