@@ -123,7 +123,8 @@ mod tests {
                 prop_assert!(fit(&text, columns, cut).width() <= columns);
             }
             for line in wrap(&text, columns) {
-                prop_assert!(line.width() <= columns, "{line:?}");
+                // One cluster is never cut, however wide: "🈐େ" takes three columns.
+                prop_assert!(line.width() <= columns || line.graphemes(true).count() == 1, "{line:?}");
             }
         }
     }
