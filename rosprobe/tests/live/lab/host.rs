@@ -27,7 +27,7 @@ impl Host {
         let files = Path::new("/etc/netns").join(&namespace);
         let home = directory.join(name);
         let environment = [
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
             ("HOME", home.display().to_string()),
             ("LC_ALL", "C.UTF-8".to_owned()),
             ("PYTHONUNBUFFERED", "1".to_owned()),
