@@ -125,7 +125,7 @@ fn from_the_first_look_to_the_exported_trace() {
     terminal.press(&["Escape"]);
     terminal.wait_for("OUTCOME");
     for (key, text) in
-        [("2", "ENVIRONMENT"), ("3", "ADVERTISED BY"), ("4", "WHAT"), ("5", "SEVERITY"), ("?", "At a question")]
+        [("2", "ENVIRONMENT"), ("3", "ADVERTISED BY"), ("4", "WHAT"), ("5", "SEVERITY"), ("?", "On the screen")]
     {
         terminal.press(&[key]);
         terminal.wait_for(text);
