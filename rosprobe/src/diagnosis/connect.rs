@@ -84,11 +84,15 @@ pub(super) fn told(trouble: &Trouble<'_>) -> String {
     let uri = trouble.entry.link.publisher.uri.clone().unwrap_or_default();
     match trouble.state.stage {
         Stage::Tcpros => format!(
-            "{publisher} answered to requestTopic that {} gets {topic} at {}:{}.",
+            "{} answered to requestTopic that {} gets {topic} at {}:{}.",
+            capital(&publisher),
             trouble.who(),
             trouble.host,
             trouble.port
         ),
+        _ if trouble.entry.link.publisher.node.is_none() => {
+            format!("The master told {} that a publisher of {topic} is at {uri}{}.", trouble.who(), variable(trouble))
+        }
         _ => format!(
             "The master told {} that {publisher} publishes {topic} at {uri}{}.",
             trouble.who(),
@@ -209,7 +213,8 @@ pub(super) fn loopback(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
         _ => "nobody connected".into(),
     };
     let summary = format!(
-        "{publisher} says it publishes {topic} at {place}, which on every other host is that host itself: {ended}"
+        "{} says it publishes {topic} at {place}, which on every other host is that host itself: {ended}",
+        capital(&publisher)
     );
     let mut explanation = vec![told(trouble)];
     explanation.extend(trouble.because(Cause::Loopback, outcome));
@@ -254,7 +259,8 @@ fn has_family(trouble: &Trouble<'_>, v6: bool) -> bool {
 fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
     let (publisher, topic, place) = (trouble.publisher(), &trouble.entry.link.name, trouble.place());
     let summary = format!(
-        "{publisher} says it publishes {topic} at {place}, an IPv6 address, and {} speaks IPv4 only",
+        "{} says it publishes {topic} at {place}, an IPv6 address, and {} speaks IPv4 only",
+        capital(&publisher),
         trouble.who()
     );
     let how = match outcome {
@@ -304,7 +310,8 @@ fn unresolved(trouble: &Trouble<'_>) -> Finding {
     let (publisher, topic) = (trouble.publisher(), &trouble.entry.link.name);
     let outcome = Outcome::NeverAttempted { since: trouble.state.at };
     let summary = format!(
-        "{publisher} says it publishes {topic} at {}, and {} does not know the name {}: no connect() at all",
+        "{} says it publishes {topic} at {}, and {} does not know the name {}: no connect() at all",
+        capital(&publisher),
         trouble.place(),
         trouble.who(),
         trouble.host

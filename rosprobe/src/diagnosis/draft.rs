@@ -144,7 +144,9 @@ impl Draft {
         let finding = &mut self.finding;
         let subject = [&finding.topic, &finding.service, &finding.node].map(|part| part.clone().unwrap_or_default());
         let place = (finding.stage, finding.errno, finding.address.clone().unwrap_or_default());
-        let key = format!("{:?} {subject:?} {place:?} {:?} {}", finding.code, finding.peer, self.who);
+        // The peer's name may become known later; that makes no other trouble of it.
+        let peer = finding.peer.as_ref().and_then(|peer| peer.uri.as_ref().or(peer.node.as_ref()));
+        let key = format!("{:?} {subject:?} {place:?} {peer:?} {}", finding.code, self.who);
         finding.id = format!("{}-{:012x}", finding.code.word(), fnv1a(key.as_bytes()) & 0xffff_ffff_ffff);
         finding.summary = printable(&words.summary).into_owned();
         finding.explanation = printable(&words.explanation.join(" ")).into_owned();

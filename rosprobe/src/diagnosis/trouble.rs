@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::event::{Namespace, ProcessRef};
-use crate::graph::{Actor, Client, Entry, Graph, Resolution, Stage, StageState, Subnet, Way};
+use crate::graph::{Actor, Client, Entry, Graph, LinkKind, Resolution, Stage, StageState, Subnet, Way};
 
 /// A link's stage with everything from which a cause can be told.
 pub(super) struct Trouble<'a> {
@@ -43,10 +43,15 @@ impl<'a> Trouble<'a> {
         }
     }
 
-    /// The publisher's (server's, callee's) node, or its URI.
+    /// The publisher's (server's, callee's) node, or what it is to the client while its name is not known.
     pub fn publisher(&self) -> String {
-        let party = &self.entry.link.publisher;
-        party.node.clone().or_else(|| party.uri.clone()).unwrap_or_else(|| "the publisher".into())
+        let unnamed = match self.entry.link.kind {
+            LinkKind::Topic | LinkKind::Dds => "the publisher",
+            LinkKind::Service => "the server",
+            LinkKind::Master => "the master",
+            LinkKind::Callback => "the node",
+        };
+        self.entry.link.publisher.node.clone().unwrap_or_else(|| unnamed.into())
     }
 
     pub fn publisher_process(&self) -> Option<&'a ProcessRef> {
