@@ -51,6 +51,8 @@ pub struct KernelOffsets {
     pub sk_protocol: u32,
     /// `sock.sk_err`.
     pub sk_err: u32,
+    /// `sock.sk_err_soft`.
+    pub sk_err_soft: u32,
     /// `tcp_sock.write_seq`.
     pub write_seq: u32,
     /// `tcp_sock.snd_una`.
@@ -132,6 +134,7 @@ impl Config {
             net_inum: 0,
             sk_protocol: 0,
             sk_err: 0,
+            sk_err_soft: 0,
             write_seq: 0,
             snd_una: 0,
             socket_sk: 0,
@@ -173,7 +176,7 @@ impl Config {
 const _: () = {
     assert!(align_of::<Config>() == 4);
     assert!(offset_of!(Config, offsets) == 12);
-    assert!(size_of::<KernelOffsets>() == 38 * 4);
+    assert!(size_of::<KernelOffsets>() == 39 * 4);
     assert!(size_of::<Syscalls>() == 12 * 4);
-    assert!(size_of::<Config>() == 12 + 38 * 4 + 12 * 4);
+    assert!(size_of::<Config>() == 12 + 39 * 4 + 12 * 4);
 };

@@ -41,6 +41,8 @@ pub enum Kind {
     Forked = 15,
     /// The kernel side begins to count this socket: `protocol` says as what.
     Counting = 16,
+    /// `sk_err_soft` was set when `connect()` returned EINPROGRESS: `errno`.
+    SoftError = 17,
 }
 
 impl Kind {
@@ -63,6 +65,7 @@ impl Kind {
             14 => Self::ProcessExited,
             15 => Self::Forked,
             16 => Self::Counting,
+            17 => Self::SoftError,
             _ => return None,
         })
     }

@@ -16,6 +16,7 @@ use crate::maps::{CONNECTS, Connect, EMPTY_SOCKET, NUMBERS, SOCKETS, config};
 use crate::process;
 
 const EBADF: i32 = 9;
+const EINPROGRESS: i32 = 115;
 const ENOTSOCK: i32 = 88;
 /// A retransmission of data is reported at most once in this time, in nanoseconds; all are counted.
 const RETRANSMIT_INTERVAL: u64 = 100_000_000;
@@ -81,10 +82,20 @@ fn returned(connect: &Connect, result: i32) {
     process::remember(fact.pid);
     // SAFETY: a helper without arguments.
     let took = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connect.started);
-    emit(
-        &Socket { sk, cookie, protocol, remote: Some(&connect.address) },
-        &Fact { errno, fd: connect.fd, value: took, ..fact },
-    );
+    let socket = Socket { sk, cookie, protocol, remote: Some(&connect.address) };
+    emit(&socket, &Fact { errno, fd: connect.fd, value: took, ..fact });
+    if errno == EINPROGRESS {
+        soft_error(&socket);
+    }
+}
+
+/// An ICMP error that arrives while `connect()` holds the socket is only noted; `getsockopt(SO_ERROR)` then takes it away.
+#[inline(always)]
+fn soft_error(socket: &Socket<'_>) {
+    let errno = kernel::read::<i32>(socket.sk, config!(offsets.sk_err_soft)).unwrap_or(0);
+    if errno != 0 {
+        emit(socket, &Fact { errno, ..Fact::here(Kind::SoftError) });
+    }
 }
 
 /// A datagram socket has another peer now, so it may speak another protocol.

@@ -126,6 +126,11 @@ pub enum Fact {
         /// The error.
         errno: Errno,
     },
+    /// The kernel noted an error on a connect under way and goes on trying. The process gets it when it asks for `SO_ERROR`.
+    SoftError {
+        /// The error.
+        errno: Errno,
+    },
     /// First sight of a socket that had been open before the capture began; what went before is unknown.
     AlreadyOpen,
     /// Bytes of a TCP stream.

@@ -153,6 +153,7 @@ fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -
         net_inum: maybe(btf.offset("net", "ns.inum")),
         sk_protocol: btf.offset("sock", "sk_protocol")?,
         sk_err: btf.offset("sock", "sk_err")?,
+        sk_err_soft: maybe(btf.offset("sock", "sk_err_soft")),
         write_seq: maybe(btf.offset("tcp_sock", "write_seq")),
         snd_una: maybe(btf.offset("tcp_sock", "snd_una")),
         socket_sk: btf.offset("socket", "sk")?,

@@ -333,7 +333,7 @@ fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
 fn is_failure(fact: &Fact) -> bool {
     match fact {
         Fact::ConnectReturned { errno: Some(errno), .. } => *errno != Errno::EINPROGRESS,
-        Fact::SocketError { .. } | Fact::IoFailed { .. } | Fact::SynRetransmitted => true,
+        Fact::SocketError { .. } | Fact::SoftError { .. } | Fact::IoFailed { .. } | Fact::SynRetransmitted => true,
         _ => false,
     }
 }

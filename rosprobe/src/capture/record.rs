@@ -128,6 +128,7 @@ impl<'a> Parsed<'a> {
             Kind::SynRetransmitted => Fact::SynRetransmitted,
             Kind::DataRetransmitted => Fact::DataRetransmitted,
             Kind::SocketError => Fact::SocketError { errno },
+            Kind::SoftError => Fact::SoftError { errno },
             Kind::AlreadyOpen => Fact::AlreadyOpen,
             Kind::Stream => Fact::Stream(self.chunk()?),
             Kind::IoFailed => Fact::IoFailed { direction: self.direction()?, errno, count: record.value },

@@ -28,6 +28,8 @@ struct Attempt {
     /// A failure was reported again by a later `connect()`.
     reported_again: bool,
     syn_retransmits: u32,
+    /// Noted by the kernel while it goes on trying; decides if the process gives up.
+    soft_error: Option<Errno>,
     end: Option<(End, Monotonic)>,
 }
 
@@ -48,7 +50,8 @@ enum Result {
 impl Attempt {
     fn new(began: Monotonic) -> Self {
         let (said, syn_sent, returned) = (false, false, false);
-        Self { began, said, syn_sent, returned, reported_again: false, syn_retransmits: 0, end: None }
+        let (reported_again, syn_retransmits) = (false, 0);
+        Self { began, said, syn_sent, returned, reported_again, syn_retransmits, soft_error: None, end: None }
     }
 
     fn pending(&self) -> bool {
@@ -209,6 +212,13 @@ impl Tracker {
         }
     }
 
+    /// The kernel noted an error and goes on trying: no end yet, unless the process takes it for one and closes the socket.
+    pub fn soft_error(&mut self, errno: Errno) {
+        if let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.pending()) {
+            attempt.soft_error = Some(errno);
+        }
+    }
+
     /// A send or receive failed, `count` times in a row.
     pub fn io_failed(
         &mut self,
@@ -244,8 +254,12 @@ impl Tracker {
 
     /// Nothing more will be heard of an attempt.
     pub fn ended(&mut self, cause: AbandonCause, time: Monotonic, emit: &mut impl FnMut(What)) {
-        if let Some(attempt) = &mut self.attempt {
-            attempt.abandoned(cause, time, emit);
+        let Some(attempt) = &mut self.attempt else { return };
+        match attempt.soft_error {
+            Some(errno) if cause == AbandonCause::Closed => {
+                attempt.failed(errno, ErrorSource::SocketError, time, emit);
+            }
+            _ => attempt.abandoned(cause, time, emit),
         }
     }
 }

@@ -269,6 +269,7 @@ fn tcp(socket: &mut Socket, fact: Fact, reporter: ErrorSource, speaker: &mut Spe
         Fact::Established { incoming } => connect.established(incoming, now, &mut emit),
         Fact::SynRetransmitted => connect.syn_retransmitted(now, &mut emit),
         Fact::SocketError { errno } => connect.error(errno, reporter, now, &mut emit),
+        Fact::SoftError { errno } => connect.soft_error(errno),
         Fact::IoFailed { direction, errno, count } => connect.io_failed(direction, errno, count, now, &mut emit),
         Fact::AlreadyOpen => {
             connect.already_open();

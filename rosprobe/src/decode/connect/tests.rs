@@ -9,6 +9,7 @@ enum Seen {
     Established,
     SynAgain,
     Error(Errno),
+    Soft(Errno),
     Write(Errno),
     Received,
     Closed,
@@ -16,7 +17,7 @@ enum Seen {
 }
 
 use ErrorSource::{Connect, FirstIo, SocketError};
-use Seen::{Closed, Error, Established, Exited, Received, Returned, Syn, SynAgain, Write};
+use Seen::{Closed, Error, Established, Exited, Received, Returned, Soft, Syn, SynAgain, Write};
 
 const SUCCESS: Option<Errno> = None;
 const IN_PROGRESS: Option<Errno> = Some(Errno::EINPROGRESS);
@@ -38,6 +39,7 @@ fn run(facts: &[(u64, Seen)]) -> Vec<What> {
             Established => tracker.established(false, time, &mut emit),
             SynAgain => tracker.syn_retransmitted(time, &mut emit),
             Error(errno) => tracker.error(errno, SocketError, time, &mut emit),
+            Soft(errno) => tracker.soft_error(errno),
             Write(errno) => tracker.io_failed(Direction::Sent, errno, 1, time, &mut emit),
             Received => tracker.data(Direction::Received, time, &mut emit),
             Closed => tracker.ended(AbandonCause::Closed, time, &mut emit),
@@ -70,6 +72,28 @@ fn check(table: &[Case<'_>]) {
 
 fn started() -> What {
     What::ConnectStarted
+}
+
+#[test]
+fn an_error_that_the_kernel_only_noted_counts_when_the_process_gives_up() {
+    let unreachable = Errno::EHOSTUNREACH;
+    check(&[
+        (
+            "an ICMP error during connect(), fetched by getsockopt",
+            &[(10, Syn), (12, returned(IN_PROGRESS, 4)), (12, Soft(unreachable)), (30, Closed)],
+            vec![started(), failed(unreachable, 20, SocketError)],
+        ),
+        (
+            "and then somebody answered after all",
+            &[(10, Syn), (12, returned(IN_PROGRESS, 4)), (12, Soft(unreachable)), (30, Established), (40, Closed)],
+            vec![started(), connected(20)],
+        ),
+        (
+            "and the process ended before it asked",
+            &[(10, Syn), (12, returned(IN_PROGRESS, 4)), (12, Soft(unreachable)), (30, Exited)],
+            vec![started(), abandoned(20, 0, AbandonCause::ProcessExited)],
+        ),
+    ]);
 }
 
 #[test]
