@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::trouble::Trouble;
+use super::trouble::{Trouble, is_advertisable};
 use crate::errno::Errno;
 use crate::graph::{LinkKind, Subnet, Way};
 
@@ -148,7 +148,7 @@ impl Trouble<'_> {
                 && state.process.net_namespace != self.graph.net_namespace_of(self.client)
         })?;
         let namespace = self.graph.namespace(owner.process.net_namespace)?;
-        let addresses = namespace.addresses.iter().map(|own| own.address).filter(|ip| !ip.is_loopback());
+        let addresses = namespace.addresses.iter().map(|own| own.address).filter(|ip| is_advertisable(*ip));
         let reachable = |ip: &IpAddr| {
             Some(*ip) == self.client.master.map(|master| master.ip())
                 || matches!(self.graph.way_of(self.client, *ip), Way::OnLink { .. })

@@ -123,7 +123,7 @@ impl<'a> Trouble<'a> {
 
     /// An address of the publisher's host that the client reaches, and whether that is known or only likely.
     pub fn better_address(&self) -> Option<(IpAddr, bool)> {
-        let other = |ip: &IpAddr| Some(*ip) != self.ip && !ip.is_loopback() && !ip.is_unspecified();
+        let other = |ip: &IpAddr| Some(*ip) != self.ip && is_advertisable(*ip);
         if let Some(namespace) = self.publisher_namespace() {
             let same_host =
                 self.graph.namespace_of(self.client).is_some_and(|own| own.net_namespace == namespace.net_namespace);
@@ -178,4 +178,28 @@ pub(super) fn master_is_elsewhere(graph: &Graph, client: &Client) -> Option<bool
         return Some(false);
     }
     Some(true)
+}
+
+/// Whether a node could advertise it: a link-local address means nothing without the interface, which a URI cannot name.
+pub(super) fn is_advertisable(ip: IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    !ip.is_loopback() && !ip.is_unspecified() && !link_local
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_remedy_advertises_what_only_one_host_understands() {
+        for address in ["10.0.1.1", "192.168.50.1", "fd50::1"] {
+            assert!(is_advertisable(address.parse().unwrap()), "{address}");
+        }
+        for address in ["127.0.0.1", "::1", "0.0.0.0", "169.254.7.7", "fe80::944b:d6ff:fe3a:5934"] {
+            assert!(!is_advertisable(address.parse().unwrap()), "{address}");
+        }
+    }
 }
