@@ -27,7 +27,7 @@ impl Graph {
         }
         let (id, at) = (socket.id, observation.monotonic);
         match &observation.what {
-            What::Accepted => self.sockets.accepted(id),
+            What::Accepted => {}
             What::AlreadyOpen => {
                 if let Some(socket) = self.sockets.get_mut(id) {
                     socket.already_open = true;

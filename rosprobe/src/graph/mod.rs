@@ -4,6 +4,7 @@
 //! handler gives the same result however often and from whichever side it is told the same thing.
 
 mod calls;
+mod carried;
 mod clients;
 mod connects;
 mod conversation;
@@ -139,6 +140,9 @@ impl Graph {
         }
         if let Some(socket) = &observation.socket {
             self.sockets.see(socket, observation.process.as_ref());
+            if observation.what == What::Accepted {
+                self.sockets.accepted(socket.id);
+            }
             if let (Some(local), Some(remote)) = (socket.local, socket.remote) {
                 self.place_capture(local.ip(), remote.ip());
             }
@@ -181,6 +185,10 @@ impl Graph {
     }
 
     fn fold_socket(&mut self, observation: &Observation) {
+        if self.is_carried(observation) {
+            // The connecting end says the same, and whom it asked for.
+            return;
+        }
         match &observation.what {
             What::ConnectStarted
             | What::Connected { .. }

@@ -1,7 +1,7 @@
 //! Sockets that are open or were lately: who owns them, which other socket is their far end, and what became of them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::link::{LinkId, Stage};
 use crate::event::{Monotonic, ProcessRef, SocketRef, Traffic, Transport};
@@ -32,6 +32,8 @@ pub(crate) struct Socket {
     pub claims: Vec<(LinkId, Stage)>,
     /// The link whose header or data goes through it.
     pub link: Option<LinkId>,
+    /// It is the accepting end of a connection that asked for another address: a redirect on this host led it here.
+    pub carrier: bool,
     pub header_from_client: Option<Monotonic>,
     pub header_from_server: bool,
     pub traffic: Traffic,
@@ -42,8 +44,8 @@ pub(crate) struct Socket {
 pub(crate) struct Sockets {
     by_id: BTreeMap<u64, Socket>,
     by_ends: BTreeMap<(SocketAddr, SocketAddr), Vec<u64>>,
-    /// Accepted sockets by their far end, for connections that a redirect carries elsewhere.
-    accepted_from: BTreeMap<SocketAddr, u64>,
+    /// Accepted sockets by network namespace and far end, for connections that a redirect carries elsewhere.
+    accepted_from: BTreeMap<(u64, SocketAddr), u64>,
 }
 
 impl Sockets {
@@ -64,6 +66,7 @@ impl Sockets {
             closed: false,
             claims: Vec::new(),
             link: None,
+            carrier: false,
             header_from_client: None,
             header_from_server: false,
             traffic: Traffic::default(),
@@ -92,7 +95,7 @@ impl Sockets {
             socket.connecting = Some(false);
             socket.connected = true;
             if let Some(remote) = socket.remote {
-                self.accepted_from.insert(remote, id);
+                self.accepted_from.insert((socket.net_namespace, remote), id);
             }
         }
     }
@@ -124,19 +127,42 @@ impl Sockets {
     /// The accepted end of a connection that went elsewhere than it asked to: a redirect on this host took it.
     pub fn redirected(&self, id: u64) -> Option<&Socket> {
         let socket = self.by_id.get(&id)?;
-        let (local, remote) = (socket.local?, socket.remote?);
-        let other = self.by_id.get(self.accepted_from.get(&local)?)?;
-        let elsewhere = other.local.is_some_and(|accepted_at| accepted_at != remote);
-        (elsewhere && other.net_namespace == socket.net_namespace && other.owner != socket.owner).then_some(other)
+        let accepted = self.by_id.get(self.accepted_from.get(&(socket.net_namespace, socket.local?))?)?;
+        self.leads_to(socket, accepted).then_some(accepted)
+    }
+
+    /// The connecting end of a connection whose accepted end this is, when it asked for another address.
+    pub fn carried_for(&self, id: u64) -> Option<u64> {
+        const LOWEST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let accepted = self.by_id.get(&id).filter(|socket| socket.connecting != Some(true))?;
+        let from = accepted.remote?;
+        let ends = self.by_ends.range((from, LOWEST)..).take_while(|((local, _), _)| *local == from);
+        let mut connecting = ends.flat_map(|(_, ids)| ids).filter_map(|other| self.by_id.get(other));
+        connecting.find(|socket| self.leads_to(socket, accepted)).map(|socket| socket.id)
+    }
+
+    /// Whether a redirect led `connecting` to `accepted`: they agree on who asks and not on who is asked.
+    fn leads_to(&self, connecting: &Socket, accepted: &Socket) -> bool {
+        connecting.transport == accepted.transport
+            && connecting.connecting != Some(false)
+            && connecting.net_namespace == accepted.net_namespace
+            && connecting.local == accepted.remote
+            && connecting.remote.is_some()
+            && accepted.local.is_some()
+            && connecting.remote != accepted.local
+            && accepted.owner.is_some()
+            && connecting.owner != accepted.owner
+            // One port can be used for connections to several addresses at once.
+            && self.mirror(accepted.id).is_none()
     }
 
     pub fn remove(&mut self, id: u64) -> Option<Socket> {
         let socket = self.by_id.remove(&id)?;
         self.unlink_ends(id, (socket.local, socket.remote));
         if let Some(remote) = socket.remote
-            && self.accepted_from.get(&remote) == Some(&id)
+            && self.accepted_from.get(&(socket.net_namespace, remote)) == Some(&id)
         {
-            self.accepted_from.remove(&remote);
+            self.accepted_from.remove(&(socket.net_namespace, remote));
         }
         Some(socket)
     }
@@ -199,6 +225,30 @@ mod tests {
         sockets.see(&socket(2, "127.0.0.1:12300", "192.168.50.2:4000", 7), Some(&process(2)));
         sockets.accepted(2);
         assert_eq!(sockets.redirected(1).and_then(|other| other.owner.clone()), Some(process(2)));
+        assert_eq!((sockets.carried_for(2), sockets.carried_for(1)), (Some(1), None));
+    }
+
+    #[test]
+    fn a_port_used_for_two_connections_is_no_redirect() {
+        let process = |pid| ProcessRef { pid, started: 1, comm: "x".into() };
+        let mut sockets = Sockets::default();
+        sockets.see(&socket(1, "10.0.1.1:4000", "10.0.1.2:41235", 7), Some(&process(1)));
+        sockets.see(&socket(2, "10.0.1.1:4000", "10.0.1.1:11311", 7), Some(&process(1)));
+        sockets.see(&socket(3, "10.0.1.1:11311", "10.0.1.1:4000", 7), Some(&process(2)));
+        sockets.accepted(3);
+        assert!(sockets.redirected(1).is_none());
+        assert_eq!(sockets.carried_for(3), None);
+    }
+
+    #[test]
+    fn a_redirect_does_not_reach_into_another_namespace() {
+        let process = |pid| ProcessRef { pid, started: 1, comm: "x".into() };
+        let mut sockets = Sockets::default();
+        sockets.see(&socket(1, "10.0.1.1:4000", "10.0.1.2:41235", 7), Some(&process(1)));
+        sockets.see(&socket(2, "127.0.0.1:12300", "10.0.1.1:4000", 8), Some(&process(2)));
+        sockets.accepted(2);
+        assert!(sockets.redirected(1).is_none());
+        assert_eq!(sockets.carried_for(2), None);
     }
 
     #[test]
