@@ -11,8 +11,9 @@ use crate::errno::Errno;
 use crate::graph::{Entry, Graph, LinkKind, Outcome, Resolution, Stage, StageState, Way};
 use crate::observation::{AdvertisedUri, Span};
 
-/// A connect under way this long without an answer is no longer a slow link. The SYN is sent again after 1 and after 2 more seconds.
-const PENDING_AFTER: Duration = Duration::from_secs(3);
+/// A connect under way this long without an answer is no longer a slow link. The SYN is sent again after 1 and after 2 more
+/// seconds, and an address on the link that nobody has is given up after 3.1 s: that is a failure of its own.
+const PENDING_AFTER: Duration = Duration::from_secs(4);
 /// A link that worked may fail this long before it counts: its publisher may be on its way out, and the master says so in time.
 const GRACE: Duration = Duration::from_secs(3);
 

@@ -7,13 +7,16 @@ use super::connect::{self, told};
 use super::draft::{Draft, Words};
 use super::trouble::{Trouble, who};
 use super::{Code, Finding, Severity};
-use crate::graph::{Entry, Graph, Incident, IncidentKind, Link, LinkId, LinkKind, Outcome, Stage, StageState};
+use crate::graph::{Entry, Graph, Incident, IncidentKind, Link, LinkId, LinkKind, Outcome, Party, Stage, StageState};
 use crate::observation::{ObservationId, Span};
 
 /// An answer that has not come after this long will not come: nodes answer within milliseconds.
 const ANSWER_AFTER: Duration = Duration::from_secs(5);
 /// A refusal, or a connection closed without an answer, may be a node on its way out, or be tried again at once.
 const CLOSED_AFTER: Duration = Duration::from_secs(1);
+
+/// rospy's refusal while it shuts down (`rospy/impl/tcpros_base.py`).
+const SHUTTING_DOWN: &str = "node shutting down";
 
 /// What is wrong with requestTopic or the header of a link.
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
@@ -29,11 +32,13 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         }
     }
     let state = link.stage(Stage::Header)?;
-    if let Some(Outcome::Refused { reason }) = &state.failure {
-        return Some(header_refused(graph, entry, state, reason));
-    }
-    if unanswered(graph, state) {
-        return Some(no_header(graph, entry, state));
+    if !is_farewell(link, state) {
+        if let Some(Outcome::Refused { reason }) = &state.failure {
+            return Some(header_refused(graph, entry, state, reason));
+        }
+        if unanswered(graph, state) {
+            return Some(no_header(graph, entry, state));
+        }
     }
     let data = link.stage(Stage::Data)?;
     match &data.failure {
@@ -41,6 +46,18 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
             Some(service_failed(graph, entry, data, reason))
         }
         _ => None,
+    }
+}
+
+/// The subscriber reached a publisher that was just leaving: it says so, or it is on no list of publishers any more, and the
+/// subscriber has not tried again.
+fn is_farewell(link: &Link, state: &StageState) -> bool {
+    let Party { node, process, uri } = &link.publisher;
+    let listed = node.is_some() || process.is_some() || uri.is_some();
+    match &state.failure {
+        Some(Outcome::Refused { reason }) => reason == SHUTTING_DOWN,
+        Some(Outcome::Abandoned { .. }) => !listed && state.failures < 2,
+        _ => false,
     }
 }
 

@@ -60,7 +60,7 @@ fn a_late_start_says_which_sockets_were_already_open() {
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn a_gigabyte_of_messages_is_counted_and_not_copied() {
-    let lab = Lab::new();
+    let lab = Lab::alone();
     let mut watch = Watch::start(&lab, &[]);
     let _roscore = lab.router.roscore();
     let _talker = lab.router.node(Library::Roscpp, "bulk", "bulk", "/bulk").start();

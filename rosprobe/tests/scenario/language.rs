@@ -133,7 +133,15 @@ impl Player<'_> {
         if words[0] == "header" {
             let fields = words[1..].iter().filter_map(|word| word.split_once('='));
             let fields = fields
-                .map(|(key, value)| (key.to_owned(), value.replace('_', " ").replace("std msgs", "std_msgs")))
+                .map(|(key, value)| {
+                    // Words are parted by blanks, so a sentence is written with underscores.
+                    let value = if key == "error" {
+                        value.replace('_', " ").replace("std msgs", "std_msgs")
+                    } else {
+                        value.to_owned()
+                    };
+                    (key.to_owned(), value)
+                })
                 .collect();
             return What::TcprosHeader { direction, header: TcprosHeader { fields } };
         }

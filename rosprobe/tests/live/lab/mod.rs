@@ -45,9 +45,18 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
+        Self::with(Permit::one)
+    }
+
+    /// A lab for what is measured over the whole machine: no other runs beside it.
+    pub fn alone() -> Self {
+        Self::with(Permit::all)
+    }
+
+    fn with(permit: fn() -> Permit) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         demand_prerequisites();
-        let permit = Permit::new();
+        let permit = permit();
         remove_leftovers();
         let name = format!("{PREFIX}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let directory = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory can be made");
