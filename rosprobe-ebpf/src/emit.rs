@@ -4,8 +4,8 @@
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns, bpf_probe_read_user};
 use rosprobe_common::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress};
 
-use crate::kernel;
 use crate::maps::{EVENTS, LOST};
+use crate::{kernel, log};
 
 /// What a record says besides its socket.
 pub struct Fact {
@@ -144,6 +144,9 @@ pub extern "C" fn emit_record(emission: *const Emission) -> u64 {
 fn in_class<const N: usize>(emission: &Emission) {
     let Some(mut entry) = EVENTS.reserve::<Chunk<N>>(0) else {
         lost();
+        if log::wanted() {
+            log::log_no_room(emission.cookie, u32::from(emission.kind));
+        }
         return;
     };
     // SAFETY: memory of the ring buffer that nobody else sees before it is submitted; integers only, so that any bytes are a value.
@@ -160,6 +163,9 @@ fn in_class<const N: usize>(emission: &Emission) {
             chunk.record.copied = copy;
         } else {
             chunk.record.cut = Cut::Unreadable as u8;
+            if log::wanted() {
+                log::log_unreadable(emission.cookie, copy);
+            }
         }
     }
     entry.submit(0);

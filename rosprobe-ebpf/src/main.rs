@@ -9,6 +9,7 @@ mod connect;
 mod emit;
 mod kernel;
 mod locate;
+mod log;
 mod maps;
 mod process;
 mod socket_io;

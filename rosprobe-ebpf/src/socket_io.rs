@@ -9,6 +9,7 @@ use crate::connect::{fresh, user_address};
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP, tcp_state};
 use crate::locate::{Call, Location, end_batch};
+use crate::log;
 use crate::maps::{SOCKETS, config};
 use crate::process;
 use crate::stream::{next_message, walk};
@@ -52,12 +53,25 @@ fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
     // SAFETY: memory of the map.
     match SOCKETS.get_ptr_mut(&cookie).map(|state| unsafe { &mut *state }) {
         Some(state) if state.protocol == Protocol::Other as u8 => {}
-        Some(state) => transferred::<FLOW>(state, sk as u64, cookie, result, flags),
+        Some(state) => observed::<FLOW>(state, sk as u64, cookie, result, flags),
         None => {
             if let Some(state) = first_sight(sk as u64, cookie, result) {
-                transferred::<FLOW>(state, sk as u64, cookie, result, flags);
+                if log::wanted() {
+                    log::log_first_sight(cookie, kernel::current_pid());
+                }
+                observed::<FLOW>(state, sk as u64, cookie, result, flags);
             }
         }
+    }
+}
+
+/// A transfer, and what it says about the socket where somebody wants to know.
+#[inline(always)]
+fn observed<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) {
+    let before = if log::wanted() { state.protocol } else { 0 };
+    transferred::<FLOW>(state, sk, cookie, result, flags);
+    if log::wanted() && state.protocol != before {
+        log::log_classified(cookie, u32::from(state.protocol));
     }
 }
 
@@ -126,6 +140,12 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64,
     if protocol == UDP {
         datagram::<FLOW>(state, &socket, location, result as u32, pid);
         return;
+    }
+    if log::wanted() && location.is_none() {
+        match &call {
+            Some(call) => log::log_not_located(cookie, result as u32, call.number),
+            None => log::log_no_call(cookie, result as u32),
+        };
     }
     match location {
         Some(location) => {

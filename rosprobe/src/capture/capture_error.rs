@@ -92,6 +92,9 @@ pub enum CaptureError {
         /// What the kernel said.
         source: Box<MapError>,
     },
+    /// The programs' diagnostics cannot be read.
+    #[error("the diagnostics of the programs in the kernel cannot be read: {0}; leave --kernel-log away")]
+    KernelLog(#[source] aya_log::Error),
     /// The ring buffer could not be waited for.
     #[error("the ring buffer cannot be waited for: {0}; start rosprobe again")]
     Poll(io::Error),

@@ -176,3 +176,6 @@ fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -
         exit_result: connect.result,
     })
 }
+
+#[cfg(test)]
+mod tests;

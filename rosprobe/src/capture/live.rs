@@ -21,6 +21,7 @@ use super::btf::{self, Btf};
 use super::capture_error::CaptureError;
 use super::datagram::Datagrams;
 use super::kernel::{self, ConnectFields};
+use super::kernel_log::{self, KernelLog};
 use super::process::ProcessTable;
 use super::record::Parsed;
 use super::statistics::Statistics;
@@ -47,13 +48,15 @@ const SYSCALL_TRACEPOINTS: [&str; 2] = ["sys_enter_connect", "sys_exit_connect"]
 pub struct Options {
     /// Bytes copied of one XML-RPC message at most.
     pub payload_limit: u32,
+    /// Whether the programs say on standard error what they decide.
+    pub kernel_log: bool,
     /// Size of the ring buffer in bytes; made a power of two of at least one page.
     pub ring_buffer_bytes: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { payload_limit: PAYLOAD_LIMIT, ring_buffer_bytes: RING_BUFFER_BYTES }
+        Self { payload_limit: PAYLOAD_LIMIT, kernel_log: false, ring_buffer_bytes: RING_BUFFER_BYTES }
     }
 }
 
@@ -98,6 +101,8 @@ struct Counted {
 pub struct LiveCapture {
     // Holds the programs and their attachments.
     _ebpf: Ebpf,
+    /// Only where it was asked for.
+    log: Option<KernelLog>,
     ring: AsyncFd<RingBuf<MapData>>,
     lost: PerCpuArray<MapData, u64>,
     sockets: BpfHashMap<MapData, u64, SocketStatePod>,
@@ -130,17 +135,23 @@ impl LiveCapture {
         let name = std::env::consts::ARCH;
         let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
         let fields = ConnectFields::read(&tracefs).map_err(CaptureError::Tracepoint)?;
-        let config = kernel::config(&description, &architecture, fields, options.payload_limit, false);
+        let config = kernel::config(&description, &architecture, fields, options.payload_limit, options.kernel_log);
         let config = ConfigPod(config.map_err(CaptureError::Btf)?);
         let mut ebpf = load(&config, options.ring_buffer_bytes)?;
         check_layout(&ebpf)?;
         let programs = attach(&mut ebpf, &release)?;
         let description = Description { mode: "sock", programs, kernel: release, notes };
         let unacknowledged_known = config.0.offsets.write_seq != rosprobe_common::UNKNOWN_OFFSET;
-        Self::over(ebpf, description, unacknowledged_known)
+        let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
+        Self::over(ebpf, log, description, unacknowledged_known)
     }
 
-    fn over(mut ebpf: Ebpf, description: Description, unacknowledged_known: bool) -> Result<Self, CaptureError> {
+    fn over(
+        mut ebpf: Ebpf,
+        log: Option<KernelLog>,
+        description: Description,
+        unacknowledged_known: bool,
+    ) -> Result<Self, CaptureError> {
         let ring = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(CaptureError::map("EVENTS"))?;
         // SAFETY: the ring buffer owns its descriptor, gives the same one each time, and lives as long as the registration.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
@@ -150,6 +161,7 @@ impl LiveCapture {
         let followed = BpfHashMap::try_from(take(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
         Ok(Self {
             _ebpf: ebpf,
+            log,
             ring,
             lost,
             sockets,
@@ -186,6 +198,7 @@ impl LiveCapture {
 
     /// Appends the events of at most `limit` records; true when there may be more.
     pub fn drain(&mut self, limit: usize, out: &mut Vec<Event>) -> bool {
+        self.say_log();
         let mut raw = Vec::new();
         for _ in 0..limit {
             if !self.next_record(&mut raw) {
@@ -196,6 +209,12 @@ impl LiveCapture {
             self.take_record(&raw, out);
         }
         true
+    }
+
+    fn say_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.say();
+        }
     }
 
     /// Takes the next record, or makes sure that `ready` waits for it.
@@ -278,6 +297,7 @@ impl LiveCapture {
 
     /// Appends what the kernel side counted since the last time. Meant for about once a second.
     pub fn sample(&mut self, out: &mut Vec<Event>) {
+        self.say_log();
         let time = self.now();
         let ids: Vec<u64> = self.counted.keys().copied().collect();
         for id in ids {
@@ -357,8 +377,10 @@ fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
 
 fn load(config: &ConfigPod, ring_buffer_bytes: u32) -> Result<Ebpf, CaptureError> {
     let bytes = ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
+    let level = if config.0.log == 0 { &kernel_log::NOTHING } else { &kernel_log::EVERYTHING };
     EbpfLoader::new()
         .override_global("CONFIG", config, true)
+        .override_global(kernel_log::LEVEL, level, true)
         .map_max_entries("EVENTS", bytes)
         .load(OBJECT)
         .map_err(|error| CaptureError::Object(Box::new(error)))

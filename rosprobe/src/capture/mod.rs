@@ -5,6 +5,7 @@ mod btf;
 mod capture_error;
 mod datagram;
 mod kernel;
+mod kernel_log;
 pub mod live;
 mod namespace;
 pub mod pcap;

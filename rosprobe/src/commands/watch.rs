@@ -80,6 +80,13 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size::parse)]
     payload_limit: Size,
 
+    /// Say on standard error what rosprobe's programs in the kernel decide
+    ///
+    /// How each socket was classified, payload that could not be read, and records that found no room: for a report of a fault in
+    /// rosprobe itself. Each line begins with `rosprobe: kernel:`. Not with the screen, which has no place for it.
+    #[arg(long)]
+    kernel_log: bool,
+
     /// Run this command, watch it and its descendants alone, and end with it
     ///
     /// It runs as the user who called sudo, with the environment that sudo was called with. Its output goes where rosprobe's goes; with
@@ -179,7 +186,15 @@ impl Arguments {
 }
 
 async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict> {
-    let options = capture::Options { payload_limit: arguments.payload_limit.bytes(), ..capture::Options::default() };
+    anyhow::ensure!(
+        !arguments.kernel_log || arguments.form() != Form::Tui,
+        "--kernel-log writes to standard error, where the screen is: add --output text or --output jsonl"
+    );
+    let options = capture::Options {
+        payload_limit: arguments.payload_limit.bytes(),
+        kernel_log: arguments.kernel_log,
+        ..capture::Options::default()
+    };
     let signals = Signals::new().context("signals cannot be caught")?;
     let mut capture = LiveCapture::start(&options)?;
     let clock = clock(&capture);
@@ -280,5 +295,29 @@ fn screen_options(arguments: &Arguments, capture: &LiveCapture) -> tui::Options 
         failures: arguments.failures,
         theme: Theme::from_environment(|name| std::env::var(name).ok()),
         zone: TimeZone::system(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::{Arguments, limits};
+    use crate::decode::Limits;
+
+    fn parsed(words: &[&str]) -> Arguments {
+        let command = Arguments::augment_args(clap::Command::new("watch").no_binary_name(true));
+        Arguments::from_arg_matches(&command.get_matches_from(words)).unwrap()
+    }
+
+    #[test]
+    fn the_decoder_takes_as_much_of_a_message_as_the_capture_copies() {
+        let cases =
+            [(&[][..], 1 << 20), (&["--payload-limit", "64KiB"], 64 << 10), (&["--payload-limit", "4MiB"], 4 << 20)];
+        for (words, bytes) in cases {
+            let arguments = parsed(words);
+            assert_eq!(arguments.payload_limit.bytes() as usize, bytes, "{words:?}");
+            assert_eq!(limits(arguments.payload_limit), Limits { message: bytes, ..Limits::default() }, "{words:?}");
+        }
     }
 }

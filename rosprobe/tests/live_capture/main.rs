@@ -6,6 +6,7 @@
 
 mod conversations;
 mod failures;
+mod kernel_log;
 mod network;
 mod watched;
 

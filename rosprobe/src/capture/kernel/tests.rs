@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+use std::fs;
+
+use nix::libc;
+use rosprobe_common::Syscalls;
+
+use super::{AARCH64, ConnectFields, X86_64, architecture, field_offset};
+
+const ENTER: &str = "name: sys_enter_connect
+ID: 1464
+format:
+\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
+
+\tfield:int __syscall_nr;\toffset:8;\tsize:4;\tsigned:1;
+\tfield:int fd;\toffset:16;\tsize:8;\tsigned:0;
+\tfield:struct sockaddr * uservaddr;\toffset:24;\tsize:8;\tsigned:0;
+\tfield:int addrlen;\toffset:32;\tsize:8;\tsigned:0;
+
+print fmt: \"fd: 0x%08lx, uservaddr: 0x%08lx\", ((unsigned long)(REC->fd)), ((unsigned long)(REC->uservaddr))
+";
+const EXIT: &str = "name: sys_exit_connect\nformat:\n\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n";
+
+fn named(syscalls: &Syscalls) -> [(&'static str, u32); 12] {
+    [
+        ("read", syscalls.read),
+        ("write", syscalls.write),
+        ("readv", syscalls.readv),
+        ("writev", syscalls.writev),
+        ("preadv2", syscalls.preadv2),
+        ("pwritev2", syscalls.pwritev2),
+        ("sendto", syscalls.sendto),
+        ("recvfrom", syscalls.recvfrom),
+        ("sendmsg", syscalls.sendmsg),
+        ("recvmsg", syscalls.recvmsg),
+        ("sendmmsg", syscalls.sendmmsg),
+        ("recvmmsg", syscalls.recvmmsg),
+    ]
+}
+
+/// `#define __NR_read 63`.
+fn defined(header: &str) -> HashMap<&str, u32> {
+    let number = |line| {
+        let mut words = str::split_whitespace(line);
+        let name = (words.next()? == "#define").then(|| words.next()?.strip_prefix("__NR_"))??;
+        Some((name, words.next()?.parse().ok()?))
+    };
+    header.lines().filter_map(number).collect()
+}
+
+#[test]
+fn the_running_architectures_numbers_are_those_of_its_c_library() {
+    let numbers = [
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_readv,
+        libc::SYS_writev,
+        libc::SYS_preadv2,
+        libc::SYS_pwritev2,
+        libc::SYS_sendto,
+        libc::SYS_recvfrom,
+        libc::SYS_sendmsg,
+        libc::SYS_recvmsg,
+        libc::SYS_sendmmsg,
+        libc::SYS_recvmmsg,
+    ];
+    let ours = architecture(std::env::consts::ARCH).unwrap().syscalls;
+    assert_eq!(named(&ours).map(|(_, number)| i64::from(number)), numbers);
+}
+
+#[test]
+fn both_tables_are_those_of_the_kernels_headers() {
+    let tables =
+        [(X86_64, "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), (AARCH64, "/usr/include/asm-generic/unistd.h")];
+    for (architecture, path) in tables {
+        let Ok(header) = fs::read_to_string(path) else {
+            eprintln!("left out: {path} is not on this machine (package linux-libc-dev)");
+            continue;
+        };
+        let defined = defined(&header);
+        for (name, number) in named(&architecture.syscalls) {
+            assert_eq!(defined.get(name), Some(&number), "{name} of {}", architecture.name);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn registers_of_x86_64_are_where_the_c_library_has_them() {
+    use std::mem::offset_of;
+
+    use libc::user_regs_struct as Registers;
+    let arguments = [
+        offset_of!(Registers, rdi),
+        offset_of!(Registers, rsi),
+        offset_of!(Registers, rdx),
+        offset_of!(Registers, r10),
+        offset_of!(Registers, r8),
+        offset_of!(Registers, r9),
+    ];
+    assert_eq!(X86_64.regs_argument.map(|offset| offset as usize), arguments);
+    assert_eq!(X86_64.regs_syscall as usize, offset_of!(Registers, orig_rax));
+}
+
+/// `struct pt_regs` of arm64: `regs[31]`, `sp`, `pc`, `pstate`, `orig_x0`, `syscallno` (on a little-endian kernel).
+#[test]
+fn registers_of_aarch64_are_where_the_kernel_has_them() {
+    let (x, orig_x0) = (|number: u32| number * 8, (31 + 3) * 8);
+    assert_eq!(AARCH64.regs_argument, [orig_x0, x(1), x(2), x(3), x(4), x(5)]);
+    assert_eq!(AARCH64.regs_syscall, orig_x0 + 8);
+}
+
+#[test]
+fn an_unknown_architecture_is_none() {
+    assert_eq!(architecture("aarch64"), Some(AARCH64));
+    assert_eq!(architecture("riscv64"), None);
+}
+
+#[test]
+fn a_field_is_found_by_its_whole_name() {
+    let cases = [
+        (ENTER, "fd", Some(16)),
+        (ENTER, "uservaddr", Some(24)),
+        (ENTER, "addrlen", Some(32)),
+        (ENTER, "addr", None),
+        (ENTER, "nr", None),
+        (EXIT, "ret", Some(16)),
+        ("field:struct sockaddr *uservaddr; offset:24; size:8;", "uservaddr", Some(24)),
+        ("field:int fd; size:8;", "fd", None),
+        ("field:int fd; offset:-1;", "fd", None),
+        ("field:int fd; offset:99999999999;", "fd", None),
+        ("", "fd", None),
+    ];
+    for (format, name, expected) in cases {
+        assert_eq!(field_offset(format, name), expected, "{name} in {format:?}");
+    }
+}
+
+#[test]
+fn the_formats_of_connect_are_read_and_what_is_missing_is_said() {
+    let tracefs = tempfile::tempdir().unwrap();
+    let file = |name: &str| tracefs.path().join("events/syscalls").join(name);
+    for (name, text) in [("sys_enter_connect", ENTER), ("sys_exit_connect", EXIT)] {
+        fs::create_dir_all(file(name)).unwrap();
+        fs::write(file(name).join("format"), text).unwrap();
+    }
+    let fields = ConnectFields::read(tracefs.path()).unwrap();
+    assert_eq!(fields, ConnectFields { fd: 16, address: 24, length: 32, result: 16 });
+    fs::write(file("sys_exit_connect").join("format"), "").unwrap();
+    let error = ConnectFields::read(tracefs.path()).unwrap_err();
+    assert!(error.ends_with("sys_exit_connect/format has no field ret"), "{error}");
+    fs::remove_file(file("sys_enter_connect").join("format")).unwrap();
+    let error = ConnectFields::read(tracefs.path()).unwrap_err();
+    assert!(error.contains("sys_enter_connect/format cannot be read: "), "{error}");
+}
