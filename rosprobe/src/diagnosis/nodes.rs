@@ -27,7 +27,7 @@ fn is_running(graph: &Graph, client: &Client) -> bool {
 }
 
 fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Option<Finding> {
-    let (api, master) = (client.api.as_ref()?, client.master?);
+    let (api, master, registered) = (client.api.as_ref()?, client.master?, client.registered?);
     let name = client.name.clone()?;
     let uri = format!("http://{api}/");
     if blamed.contains(&uri) || master_is_elsewhere(graph, client) != Some(true) {
@@ -49,14 +49,9 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
     )];
     let draft =
         Draft::new(graph, code, Severity::Warning, graph.now()).client(client).node(Some(name)).on(Stage::Callback);
-    let first = client
-        .process
-        .as_ref()
-        .and_then(|process| graph.process(process))
-        .map(|state| state.first_seen)
-        .unwrap_or_default();
     let draft = draft
-        .times(graph, first, first, 1)
+        .times(graph, registered.at, registered.at, 1)
+        .evidence([registered.by])
         .address(Some(api.to_string()))
         .peer(Some("/master".into()), Some(format!("http://{master}/")));
     Some(draft.finish(&Words { summary, explanation, remedies }))

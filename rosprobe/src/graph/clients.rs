@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::event::ProcessRef;
-use crate::observation::AdvertisedUri;
+use crate::event::{Monotonic, ProcessRef};
+use crate::observation::{AdvertisedUri, ObservationId};
 
 /// Clients remembered at once.
 const CLIENT_LIMIT: usize = 16_384;
@@ -34,6 +34,13 @@ pub(crate) struct PublisherList {
     pub uris: BTreeSet<String>,
 }
 
+/// The first call by which a client told the master where to call it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    pub by: ObservationId,
+    pub at: Monotonic,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub id: ClientId,
@@ -44,6 +51,8 @@ pub(crate) struct Client {
     pub name: Option<String>,
     /// Where it wants to be called back.
     pub api: Option<AdvertisedUri>,
+    /// The call that said so; `None` when the address was concluded from a connection.
+    pub registered: Option<Registered>,
     /// The address at which it reached the master.
     pub master: Option<SocketAddr>,
     /// Its own address on its way to the master.
@@ -157,6 +166,7 @@ impl Clients {
             net_namespace: sight.net_namespace,
             name: None,
             api: None,
+            registered: None,
             master: None,
             reaches_master_from: None,
             addresses: BTreeSet::new(),
@@ -193,8 +203,16 @@ impl Clients {
         }
     }
 
-    /// Where it wants to be called back.
-    pub fn set_api(&mut self, id: ClientId, uri: AdvertisedUri) {
+    /// Where it tells the master to call it. Of calls that say the same the first is remembered.
+    pub fn register_api(&mut self, id: ClientId, uri: AdvertisedUri, registered: Registered) {
+        let Some(client) = self.all.get_mut(&id) else { return };
+        if client.registered.is_none() || client.api.as_ref() != Some(&uri) {
+            client.registered = Some(registered);
+        }
+        self.set_api(id, uri);
+    }
+
+    fn set_api(&mut self, id: ClientId, uri: AdvertisedUri) {
         let Some(client) = self.all.get_mut(&id) else { return };
         let port = uri.port;
         if let Some(before) = client.api.replace(uri)

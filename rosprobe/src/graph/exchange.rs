@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::calls::{WaitingCall, slim};
-use super::clients::{Actor, ClientId};
+use super::clients::{Actor, ClientId, Registered};
 use super::conversation::Ends;
 use super::due::DUE_AFTER;
 use super::incidents::IncidentKind;
@@ -99,15 +99,15 @@ impl Graph {
     fn register(&mut self, ends: &Ends, client: ClientId, call: &Call, at: Monotonic, id: ObservationId) {
         match call {
             Call::RegisterSubscriber { caller_id, topic, caller_api, .. } => {
-                self.advertises(client, caller_id, caller_api, |node| node.subscribes.insert(bounded(topic)));
+                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| node.subscribes.insert(bounded(topic)));
             }
             Call::RegisterPublisher { caller_id, topic, caller_api, .. } => {
                 self.unregistered.remove(&(bounded(caller_api), bounded(topic)));
-                self.advertises(client, caller_id, caller_api, |node| node.publishes.insert(bounded(topic)));
+                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| node.publishes.insert(bounded(topic)));
                 self.callbacks_due(ends, client, &bounded(topic), at, id);
             }
             Call::RegisterService { caller_id, service, caller_api, service_api } => {
-                self.advertises(client, caller_id, caller_api, |node| node.services.insert(bounded(service)));
+                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| node.services.insert(bounded(service)));
                 self.uri_of_node(&bounded(service_api), &bounded(caller_id));
             }
             Call::UnregisterSubscriber { caller_id, topic, .. } => {
@@ -147,6 +147,7 @@ impl Graph {
         client: ClientId,
         caller_id: &str,
         caller_api: &str,
+        registered: Registered,
         entry: impl FnOnce(&mut super::Node) -> bool,
     ) {
         let (name, api) = (bounded(caller_id), bounded(caller_api));
@@ -160,7 +161,7 @@ impl Graph {
         }
         self.uri_of_node(&api, &name);
         if let Ok(uri) = AdvertisedUri::parse(caller_api) {
-            self.clients.set_api(client, uri);
+            self.clients.register_api(client, uri, registered);
         }
     }
 
