@@ -404,5 +404,7 @@ fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     let remedies = vec![format!("Restart {publisher} with ROS_IP set to an address of its host.")];
     let draft = Draft::new(graph, Code::NeverAttempted, Severity::Error, state.at);
     let draft = draft.link(&entry.link, Some(client)).stage(graph, state).address(Some(entry.track.uri.clone()));
+    let told = entry.link.stage(Stage::Advertised).map(|advertised| advertised.evidence.iter().copied());
+    let draft = draft.evidence(told.into_iter().flatten());
     Some(draft.finish(&Words { summary, explanation, remedies }))
 }

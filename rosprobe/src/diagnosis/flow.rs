@@ -77,7 +77,7 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
 fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let link = &entry.link;
     // Log topics are silent by nature.
-    if matches!(link.name.as_str(), "/rosout" | "/rosout_agg") || !link.reached(Stage::Header) {
+    if super::is_rosout(&link.name) || !link.reached(Stage::Header) {
         return None;
     }
     let since = entry.track.header_since?;

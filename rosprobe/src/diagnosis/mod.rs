@@ -31,7 +31,9 @@ pub fn diagnose(graph: &Graph) -> Vec<Finding> {
         graph.entries().filter(|entry| counts(entry)).filter_map(|entry| of_link(graph, entry)).collect();
     findings.extend(handshake::unanswered_calls(graph));
     findings.extend(master::unresolved(graph));
-    let blamed: BTreeSet<String> = findings.iter().filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();
+    // Every node publishes /rosout: trouble with it must not hide what is wrong with the node itself.
+    let loud = findings.iter().filter(|finding| !finding.topic.as_deref().is_some_and(is_rosout));
+    let blamed: BTreeSet<String> = loud.filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();
     findings.extend(nodes::unusable_apis(graph, &blamed));
     for (kind, incident) in graph.incidents() {
         findings.extend(handshake::failed_call(graph, kind, incident));
@@ -42,6 +44,11 @@ pub fn diagnose(graph: &Graph) -> Vec<Finding> {
     findings.extend(dds::diagnose(graph));
     sort(&mut findings);
     findings
+}
+
+/// The topics of ROS's own log, which nodes publish without being asked to.
+fn is_rosout(topic: &str) -> bool {
+    matches!(topic, "/rosout" | "/rosout_agg")
 }
 
 /// What is wrong with a link: the first rung that is.

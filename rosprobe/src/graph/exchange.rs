@@ -99,15 +99,21 @@ impl Graph {
     fn register(&mut self, ends: &Ends, client: ClientId, call: &Call, at: Monotonic, id: ObservationId) {
         match call {
             Call::RegisterSubscriber { caller_id, topic, caller_api, .. } => {
-                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| node.subscribes.insert(bounded(topic)));
+                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| {
+                    node.subscribes.insert(bounded(topic))
+                });
             }
             Call::RegisterPublisher { caller_id, topic, caller_api, .. } => {
                 self.unregistered.remove(&(bounded(caller_api), bounded(topic)));
-                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| node.publishes.insert(bounded(topic)));
+                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| {
+                    node.publishes.insert(bounded(topic))
+                });
                 self.callbacks_due(ends, client, &bounded(topic), at, id);
             }
             Call::RegisterService { caller_id, service, caller_api, service_api } => {
-                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| node.services.insert(bounded(service)));
+                self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| {
+                    node.services.insert(bounded(service))
+                });
                 self.uri_of_node(&bounded(service_api), &bounded(caller_id));
             }
             Call::UnregisterSubscriber { caller_id, topic, .. } => {

@@ -41,7 +41,8 @@ pub fn cases() -> Vec<Case> {
     cases.push(
         Case::new("UDPROS request unanswered", Library::Roscpp, no_response())
             .publisher(|lab| talker(lab, Library::Roscpp, "10"))
-            .subscriber(|lab, library| lab.inner.node(library, "udp", "listener", TOPIC).start()),
+            // roscpp puts a NUL behind the base64 text of a header of 3n bytes, as this name makes it, and gets no answer then.
+            .subscriber(|lab, library| lab.inner.node(library, "udp", "udp_listener", TOPIC).start()),
     );
     cases.push(
         on_inner("two nodes of one name", Library::Rospy, duplicate(), "listener")
