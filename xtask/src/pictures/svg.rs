@@ -112,8 +112,9 @@ fn runs(line: &str, style: &mut Style) -> Vec<Run> {
 
 /// Select Graphic Rendition, as far as the screen uses it (ECMA-48, 8.3.117).
 fn apply(style: &mut Style, parameters: &str) {
-    for parameter in parameters.split(';') {
-        match parameter.parse::<usize>().unwrap_or(0) {
+    let mut parameters = parameters.split(';').map(|parameter| parameter.parse::<usize>().unwrap_or(0));
+    while let Some(parameter) = parameters.next() {
+        match parameter {
             0 => *style = Style::default(),
             1 => style.bold = true,
             2 => style.dim = true,
@@ -124,6 +125,10 @@ fn apply(style: &mut Style, parameters: &str) {
             27 => style.reversed = false,
             colour @ 30..=37 => style.colour = Some(colour - 30),
             colour @ 90..=97 => style.colour = Some(colour - 90 + 8),
+            // 5 and a number: that colour of the palette, as crossterm writes the 16 colours.
+            38 if parameters.next() == Some(5) => {
+                style.colour = parameters.next().filter(|colour| *colour < PALETTE.len());
+            }
             39 => style.colour = None,
             _ => {}
         }
@@ -142,6 +147,17 @@ mod tests {
         assert_eq!(seen, [(0, 1, "a"), (1, 3, "✗カ"), (4, 2, "<b"), (6, 1, "c")]);
         assert_eq!(runs[1].style, Style { colour: Some(9), bold: true, ..Style::default() });
         assert!(style.reversed);
+    }
+
+    #[test]
+    fn colours_of_the_palette_are_told_both_ways() {
+        let mut style = Style::default();
+        apply(&mut style, "38;5;9");
+        assert_eq!(style.colour, Some(9));
+        apply(&mut style, "39;92");
+        assert_eq!(style.colour, Some(10));
+        apply(&mut style, "38;5;200");
+        assert_eq!(style.colour, None);
     }
 
     #[test]
