@@ -397,9 +397,13 @@ fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
 fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     let client = graph.client(entry.track.client)?;
     let error = AdvertisedUri::parse(&entry.track.uri).err()?;
-    let publisher = entry.link.publisher.node.clone().unwrap_or_else(|| "A publisher".into());
-    let summary =
-        format!("{publisher} advertises {} for {}, which is no address: {error}", entry.track.uri, entry.link.name);
+    let publisher = entry.link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
+    let summary = format!(
+        "{} advertises {} for {}, which is no address: {error}",
+        capital(&publisher),
+        entry.track.uri,
+        entry.link.name
+    );
     let explanation = vec!["Nobody can connect to it.".to_owned()];
     let remedies = vec![format!("Restart {publisher} with ROS_IP set to an address of its host.")];
     let draft = Draft::new(graph, Code::NeverAttempted, Severity::Error, state.at);

@@ -83,9 +83,9 @@ impl Toolchain {
                 command
             }
             Self::Debian(folder) => {
-                let mut command = Command::new(folder.join("root/usr/bin/cargo"));
+                let mut command = Command::new(folder.join("sysroot/usr/bin/cargo"));
                 command
-                    .env("RUSTC", folder.join("root/usr/bin/rustc"))
+                    .env("RUSTC", folder.join("sysroot/usr/bin/rustc"))
                     .env("LD_LIBRARY_PATH", libraries(folder))
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env_remove("RUSTUP_TOOLCHAIN");
@@ -102,7 +102,7 @@ impl Toolchain {
                 command
             }
             Self::Debian(folder) => {
-                let mut command = Command::new(folder.join("root/usr/bin/rustc"));
+                let mut command = Command::new(folder.join("sysroot/usr/bin/rustc"));
                 command.env("LD_LIBRARY_PATH", libraries(folder));
                 command
             }
@@ -126,7 +126,7 @@ impl Toolchain {
     pub fn objcopy(&self) -> OsString {
         match self {
             Self::Nightly => OsString::from("llvm-objcopy"),
-            Self::Debian(folder) => folder.join("root/usr/lib/llvm-22/bin/llvm-objcopy").into(),
+            Self::Debian(folder) => folder.join("sysroot/usr/lib/llvm-22/bin/llvm-objcopy").into(),
         }
     }
 
@@ -158,7 +158,7 @@ fn nightly_has_sources() -> bool {
 }
 
 fn libraries(folder: &Path) -> PathBuf {
-    folder.join("root/usr/lib/x86_64-linux-gnu")
+    folder.join("sysroot/usr/lib/x86_64-linux-gnu")
 }
 
 /// Downloads and unpacks Debian's packages, and builds the linker against their LLVM; what is there already stays.
@@ -179,7 +179,7 @@ fn fetch(folder: &Path) -> Result<()> {
             .args(features)
             .arg("--root")
             .arg(folder.join("linker"))
-            .env("LLVM_PREFIX", folder.join("root/usr/lib/llvm-22"))
+            .env("LLVM_PREFIX", folder.join("sysroot/usr/lib/llvm-22"))
             .env("LIBRARY_PATH", libraries(folder))
             .env("LD_LIBRARY_PATH", libraries(folder))
             .env_remove("CARGO_TARGET_DIR"),
@@ -187,7 +187,7 @@ fn fetch(folder: &Path) -> Result<()> {
 }
 
 fn unpack(folder: &Path) -> Result<()> {
-    let (packages, root) = (folder.join("packages"), folder.join("root"));
+    let (packages, root) = (folder.join("packages"), folder.join("sysroot"));
     for fresh in [&packages, &root] {
         if fresh.exists() {
             fs::remove_dir_all(fresh).with_context(|| format!("cannot empty {}", fresh.display()))?;
