@@ -396,18 +396,15 @@ fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
 /// The publisher's URI is none.
 fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     let client = graph.client(entry.track.client)?;
-    let error = AdvertisedUri::parse(&entry.track.uri).err()?;
+    let uri = entry.link.publisher.uri.as_ref()?;
+    let error = AdvertisedUri::parse(uri).err()?;
     let publisher = entry.link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
-    let summary = format!(
-        "{} advertises {} for {}, which is no address: {error}",
-        capital(&publisher),
-        entry.track.uri,
-        entry.link.name
-    );
+    let summary =
+        format!("{} advertises {} for {}, which is no address: {error}", capital(&publisher), uri, entry.link.name);
     let explanation = vec!["Nobody can connect to it.".to_owned()];
     let remedies = vec![format!("Restart {publisher} with ROS_IP set to an address of its host.")];
     let draft = Draft::new(graph, Code::NeverAttempted, Severity::Error, state.at);
-    let draft = draft.link(&entry.link, Some(client)).stage(graph, state).address(Some(entry.track.uri.clone()));
+    let draft = draft.link(&entry.link, Some(client)).stage(graph, state).address(Some(uri.clone()));
     let told = entry.link.stage(Stage::Advertised).map(|advertised| advertised.evidence.iter().copied());
     let draft = draft.evidence(told.into_iter().flatten());
     Some(draft.finish(&Words { summary, explanation, remedies }))

@@ -3,7 +3,7 @@
 use super::clients::ClientId;
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
-use super::links::NewLink;
+use super::links::{NewLink, UNLISTED};
 use super::{Graph, bounded};
 use crate::event::{Direction, GapCause, Monotonic};
 use crate::observation::{AdvertisedUri, Observation, TcprosHeader};
@@ -86,8 +86,9 @@ impl Graph {
         if let Some(link) = named.iter().find(by_publisher) {
             return Some(*link);
         }
-        let uri = publisher.into_iter().next().unwrap_or_default();
-        let target = AdvertisedUri::parse(&uri).ok();
+        // Of a publisher that nobody named only the data port is known: it tells one from another.
+        let uri = publisher.into_iter().next().unwrap_or_else(|| format!("{UNLISTED}{address}"));
+        let target = AdvertisedUri::parse(&uri).ok().filter(|_| !uri.starts_with(UNLISTED));
         let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri: &uri, target };
         let (link, _) = self.links.find_or_add(&new, at)?;
         self.links.set_back(link, at);
@@ -142,7 +143,7 @@ impl Graph {
         if entry_is_topic(self, link) {
             self.node(&name).publishes.insert(topic);
         }
-        if uri.is_empty() {
+        if uri.starts_with(UNLISTED) {
             if let Some(entry) = self.links.get_mut(link) {
                 entry.link.publisher.node = Some(name);
             }

@@ -8,6 +8,8 @@ use super::link::{Link, LinkId, LinkKind, Party, Rate, Stage, StageState};
 use crate::event::{Monotonic, Traffic};
 use crate::observation::AdvertisedUri;
 
+/// Stands where the URI of a publisher would that no list named; its data port follows.
+pub(crate) const UNLISTED: &str = "unlisted:";
 /// Links kept at once; beyond it the one that has been gone longest, then the oldest, is forgotten.
 pub(crate) const LINK_LIMIT: usize = 16_384;
 /// Links that are gone and still kept to be looked at.
@@ -169,7 +171,7 @@ impl Links {
         self.next = self.next.wrapping_add(1);
         self.by_key.insert((new.client, new.kind, new.name.to_owned(), new.uri.to_owned()), id);
         self.by_client.entry(new.client).or_default().insert(id);
-        if !new.uri.is_empty() {
+        if !new.uri.starts_with(UNLISTED) {
             self.by_uri.entry(new.uri.to_owned()).or_default().insert(id);
         }
         if let Some(target) = &new.target {
@@ -256,10 +258,11 @@ fn remove_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<LinkId>>, key: &K, id: L
 
 fn link(id: LinkId, new: &NewLink<'_>, at: Monotonic) -> Link {
     let mut stages: Vec<StageState> = new.kind.ladder().iter().map(|stage| StageState::new(*stage, at)).collect();
-    let advertised = new.target.as_ref().map_or_else(|| new.uri.to_owned(), ToString::to_string);
+    let uri = Some(new.uri.to_owned()).filter(|uri| !uri.starts_with(UNLISTED));
+    let advertised = new.target.as_ref().map(ToString::to_string).or_else(|| uri.clone());
     for state in &mut stages {
         if matches!(state.stage, Stage::Advertised | Stage::Xmlrpc | Stage::Service | Stage::Master | Stage::Callback) {
-            state.advertised = Some(advertised.clone());
+            state.advertised.clone_from(&advertised);
         }
     }
     Link {
@@ -268,7 +271,7 @@ fn link(id: LinkId, new: &NewLink<'_>, at: Monotonic) -> Link {
         name: new.name.to_owned(),
         data_type: None,
         subscriber: Party::default(),
-        publisher: Party { uri: Some(new.uri.to_owned()).filter(|uri| !uri.is_empty()), ..Party::default() },
+        publisher: Party { uri, ..Party::default() },
         stages,
         first_seen: at,
         changed: at,

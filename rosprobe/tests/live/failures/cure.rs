@@ -47,6 +47,7 @@ impl Cure {
             Self::Tunnel => {
                 applied.programs.push(lab.ssh_server());
                 applied.programs.push(run_command(&lab.outer, &command_with(finding, "sshuttle -r 192.168.50.1")));
+                lab.wait_until_redirected();
             }
             Self::RestartSubscriber(place) => {
                 let node = place(lab).node(library, "listener", "listener", TOPIC);

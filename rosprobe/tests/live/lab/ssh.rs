@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::host::run;
 use super::{Host, Lab, Program};
@@ -33,7 +33,17 @@ impl Lab {
     pub fn sshuttle(&self, typed: &str) -> Program {
         let sshuttle = self.outer.start_at_home(&format!("exec {typed}"));
         sshuttle.wait_for("Connected to server", START_LIMIT);
+        self.wait_until_redirected();
         sshuttle
+    }
+
+    /// Waits until sshuttle on outer redirects: it says that it is connected a moment before, and roscpp tries only once.
+    pub fn wait_until_redirected(&self) {
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.outer.run("iptables -t nat -S").contains("REDIRECT") {
+            assert!(Instant::now() < deadline, "sshuttle redirects nothing after {START_LIMIT:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
