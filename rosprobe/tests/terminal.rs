@@ -64,6 +64,11 @@ impl Terminal {
         self.wait(&format!("show {text:?}"), |screen| screen.contains(text))
     }
 
+    /// A screen is drawn piece by piece: what belongs together is waited for together.
+    fn wait_for_all(&self, texts: &[&str]) {
+        self.wait(&format!("show {texts:?}"), |screen| texts.iter().all(|text| screen.contains(text)));
+    }
+
     fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -106,16 +111,14 @@ impl Drop for Terminal {
 fn from_the_first_look_to_the_exported_trace() {
     let terminal = Terminal::new("export");
     terminal.run(&format!("{PROGRAM} demo; echo status $?"));
-    let screen = terminal.wait_for("ENETUNREACH");
-    assert!(screen.contains("/some/topic") && screen.contains("Why ") && screen.contains("Fix "), "{screen}");
+    terminal.wait_for_all(&["/some/topic", "ENETUNREACH", "Why ", "Fix "]);
 
     terminal.press(&["/"]);
     terminal.types("/some/t");
     terminal.wait_for("/some/t  2 of");
     terminal.press(&["Enter"]);
     terminal.press(&["Down", "Up", "Enter"]);
-    let screen = terminal.wait_for("Ladder");
-    assert!(screen.contains("advertised"), "{screen}");
+    terminal.wait_for_all(&["Ladder", "advertised"]);
     terminal.press(&["G"]);
     terminal.wait("scroll to the end", |screen| !screen.contains("Ladder"));
     terminal.press(&["r"]);
@@ -158,8 +161,7 @@ fn from_the_first_look_to_the_exported_trace() {
 
 fn same_screen_from_the_trace(terminal: &Terminal, trace: &Path) {
     terminal.run(&format!("clear; {PROGRAM} open {}; echo status $?", trace.display()));
-    let screen = terminal.wait_for("ENETUNREACH");
-    assert!(screen.contains("/some/topic") && screen.contains("Fix "), "{screen}");
+    terminal.wait_for_all(&["/some/topic", "ENETUNREACH", "Fix "]);
     terminal.press(&["q"]);
     terminal.wait_for("status 1");
     terminal.is_sane();
