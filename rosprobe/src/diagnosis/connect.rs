@@ -281,7 +281,7 @@ fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
     draft(trouble, Code::WrongAddressFamily, outcome).finish(&Words { summary, explanation, remedies })
 }
 
-fn is_unresolved(trouble: &Trouble<'_>) -> bool {
+pub(super) fn is_unresolved(trouble: &Trouble<'_>) -> bool {
     !matches!(trouble.resolution, Resolution::Literal(_) | Resolution::Hosts(_) | Resolution::Dns(_))
 }
 
@@ -355,7 +355,7 @@ fn never_attempted(trouble: &Trouble<'_>) -> Finding {
     draft(trouble, Code::NeverAttempted, &outcome).finish(&Words { summary, explanation, remedies })
 }
 
-fn no_errno(trouble: &Trouble<'_>) -> Option<Errno> {
+pub(super) fn no_errno(trouble: &Trouble<'_>) -> Option<Errno> {
     // Where routes are unknown a connect that left no packet most likely found none.
     matches!(trouble.way, Way::Unknown).then_some(Errno::ENETUNREACH)
 }
@@ -376,7 +376,7 @@ fn local_only(trouble: &Trouble<'_>) -> bool {
 }
 
 /// Where the attempt could have gone unnoticed.
-fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
+pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
     let mut lines: Vec<String> = trouble.resolved().into_iter().collect();
     if trouble.client.process.is_some() {
         lines.push("rosprobe sees every connect() on this machine, and there was none to that address.".into());

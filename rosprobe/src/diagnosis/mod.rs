@@ -40,7 +40,6 @@ pub fn diagnose(graph: &Graph) -> Vec<Finding> {
         findings.extend(nodes::replaced(graph, kind, incident));
         findings.extend(tool::of_incident(graph, kind, incident));
     }
-    findings.extend(tool::limit_reached(graph));
     findings.extend(dds::diagnose(graph));
     sort(&mut findings);
     findings

@@ -1,10 +1,13 @@
 //! Services whose server cannot be reached.
 
-use super::connect::{meaning, remedies, trouble_of};
+use std::net::IpAddr;
+
+use super::cause::capital;
+use super::connect::{is_unresolved, lookup_words, meaning, no_errno, remedies, trouble_of, unseen};
 use super::draft::{Draft, Words};
 use super::trouble::Trouble;
 use super::{Code, Finding, Severity};
-use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage};
+use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage, StageState};
 use crate::observation::Span;
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
@@ -27,18 +30,51 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
                 Span(graph.now().0.saturating_sub(since.0))
             ),
         ),
+        Outcome::NeverAttempted { .. } => return never_attempted(&trouble, state),
         _ => return None,
     };
     let summary = format!("connect() to {place}, where {server} says it serves {service}, {ended}");
     let cause = trouble.cause(&outcome);
-    let mut explanation = vec![format!(
-        "The master told {} that {service} is at {}.",
-        trouble.who(),
-        entry.link.publisher.uri.clone().unwrap_or_default()
-    )];
+    let mut explanation = vec![told(&trouble)];
     explanation.extend(trouble.because(cause, &outcome));
     let remedies = remedies(&trouble, cause, &outcome);
-    let draft = Draft::new(graph, Code::ServiceUnreachable, Severity::Error, state.at);
-    let draft = draft.link(&entry.link, Some(trouble.client)).stage(graph, state).address(Some(place)).errno(errno);
-    Some(draft.finish(&Words { summary, explanation, remedies }))
+    Some(draft(&trouble, state).errno(errno).finish(&Words { summary, explanation, remedies }))
+}
+
+/// The client was told where the service is and did not connect: it does not know the name, or its connect sent no packet.
+fn never_attempted(trouble: &Trouble<'_>, state: &StageState) -> Option<Finding> {
+    let (service, server, place) = (&trouble.entry.link.name, trouble.publisher(), trouble.place());
+    let at = format!("{} says it serves {service} at {place}", capital(&server));
+    let mut explanation = vec![told(trouble)];
+    if is_unresolved(trouble) && trouble.host.parse::<IpAddr>().is_err() {
+        explanation.push(format!("On {}, {}.", trouble.client_host(), lookup_words(trouble)));
+        let summary =
+            format!("{at}, and {} does not know the name {}: no connect() at all", trouble.who(), trouble.host);
+        let remedies = trouble.hosts_line().into_iter().chain(trouble.advertise_better()).collect();
+        let evidence = trouble.graph.name_evidence(trouble.client, &trouble.host);
+        return Some(draft(trouble, state).evidence(evidence).finish(&Words { summary, explanation, remedies }));
+    }
+    if trouble.client.process.is_some() {
+        // It was seen all the time and wanted nothing of the service.
+        return None;
+    }
+    explanation.extend(unseen(trouble));
+    let summary = format!("{at}, and {} was told so and has not connected to it", trouble.who());
+    let remedies = trouble.tunnel(no_errno(trouble)).into_iter().chain(trouble.advertise_better()).collect();
+    Some(draft(trouble, state).finish(&Words { summary, explanation, remedies }))
+}
+
+fn draft(trouble: &Trouble<'_>, state: &StageState) -> Draft {
+    let told =
+        trouble.entry.link.stage(Stage::Advertised).map(|advertised| advertised.evidence.iter().copied().take(2));
+    Draft::new(trouble.graph, Code::ServiceUnreachable, Severity::Error, state.at)
+        .link(&trouble.entry.link, Some(trouble.client))
+        .stage(trouble.graph, state)
+        .address(Some(trouble.place()))
+        .evidence(told.into_iter().flatten())
+}
+
+fn told(trouble: &Trouble<'_>) -> String {
+    let (service, uri) = (&trouble.entry.link.name, trouble.entry.link.publisher.uri.as_deref());
+    format!("The master told {} that {service} is at {}.", trouble.who(), uri.unwrap_or_default())
 }

@@ -8,6 +8,7 @@ use crate::graph::{Graph, Incident, IncidentKind, LINK_LIMIT};
 pub(super) fn of_incident(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
     let (code, words, client) = match kind {
         IncidentKind::EventsLost => (Code::EventsLost, events_lost(incident.count), None),
+        IncidentKind::LinksRefused => (Code::LimitReached, limit_reached(incident.count), None),
         IncidentKind::PayloadTruncated { client, .. } => {
             let client = graph.client(*client);
             let name = client.map_or_else(|| "a client".into(), who);
@@ -41,23 +42,12 @@ fn payload_truncated(name: &str) -> Words {
     }
 }
 
-/// More links than are followed.
-pub(super) fn limit_reached(graph: &Graph) -> Option<Finding> {
-    let refused = graph.links_not_made();
-    if refused == 0 {
-        return None;
+fn limit_reached(count: u64) -> Words {
+    Words {
+        summary: format!(
+            "{count} links are not followed: rosprobe keeps {LINK_LIMIT} at most, and 1024 publishers of one topic for one subscriber"
+        ),
+        explanation: vec!["Someone advertises far more than a ROS system has; what is followed is complete.".into()],
+        remedies: vec!["Look for a node that registers the same topic again and again, run: rostopic list -v".into()],
     }
-    let summary = format!(
-        "{refused} links are not followed: rosprobe keeps {LINK_LIMIT} at most, and 1024 publishers of one topic for one subscriber"
-    );
-    let explanation =
-        vec!["Someone advertises far more than a ROS system has; what is followed is complete.".to_owned()];
-    let remedies =
-        vec!["Look for a node that registers the same topic again and again, run: rostopic list -v".to_owned()];
-    let draft = Draft::new(graph, Code::LimitReached, Severity::Warning, graph.now());
-    Some(draft.times(graph, crate::event::Monotonic(0), graph.now(), refused).finish(&Words {
-        summary,
-        explanation,
-        remedies,
-    }))
 }

@@ -10,7 +10,7 @@ use super::names::Resolution;
 use super::routes::{Way, way};
 use super::{Graph, StageState};
 use crate::event::{Monotonic, ProcessRef};
-use crate::observation::{Observation, ObservationId};
+use crate::observation::{AdvertisedUri, Observation, ObservationId};
 
 /// A step that has not been tried this long after it was due was never attempted. Nodes take milliseconds.
 pub(crate) const DUE_AFTER: Duration = Duration::from_secs(2);
@@ -61,6 +61,11 @@ impl Graph {
         });
         if waits_for_name {
             return self.due_at(id, self.now, Duration::from_secs(1));
+        }
+        // A process that is seen and leaves a service alone that it could reach wanted nothing of it.
+        let could = |target: &AdvertisedUri| !self.resolve(client, &target.host).addresses().is_empty();
+        if stage == Stage::Service && client.process.is_some() && track.target.as_ref().is_some_and(could) {
+            return;
         }
         let since = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
         let (now, since) = (self.now, since.unwrap_or(link.first_seen));
@@ -124,10 +129,25 @@ impl Graph {
         let target = self.clients.get(callee)?.api.clone()?;
         let uri = super::exchange::uri_text(&target);
         let new = NewLink { kind: LinkKind::Callback, client: master, name: "", uri: &uri, target: Some(target) };
-        let (link, _) = self.links.find_or_add(&new, at)?;
+        let link = match self.callback_of_same_host(master, &uri) {
+            Some(known) => known,
+            None => self.links.find_or_add(&new, at)?.0,
+        };
         self.links.set_back(link, at);
         self.name_parties(link);
         Some(link)
+    }
+
+    /// A master without a process has an address for each network that it is asked from, and calls from any of them.
+    fn callback_of_same_host(&self, master: ClientId, uri: &str) -> Option<LinkId> {
+        let captured = |id: ClientId| match self.clients.get(id)?.actor {
+            Actor::Host(ip) => Some(self.to_themselves.contains(&ip)),
+            Actor::Process(_) => None,
+        };
+        captured(master).filter(|captured| *captured)?;
+        self.links.of_uri(uri).into_iter().find(|id| {
+            self.is_callback(*id) && self.links.get(*id).is_some_and(|entry| captured(entry.track.client) == Some(true))
+        })
     }
 
     /// The master calls a node: the connection to it is there.
@@ -218,10 +238,22 @@ impl Graph {
 
     pub(super) fn process_exited(&mut self, observation: &Observation, at: Monotonic) {
         let Some(process) = &observation.process else { return };
+        self.judge_lookups(key(process));
         let Some(state) = self.processes.get_mut(&key(process)) else { return };
         state.exited = Some(at);
         for client in self.clients.of(Actor::Process(key(process))).to_vec() {
             self.over(&self.links.of_client(client), GoneCause::ClientLeft, at);
+        }
+    }
+
+    /// A program that calls a service gives up at once when its name leads nowhere, and is gone before anything was due.
+    fn judge_lookups(&mut self, process: super::ProcessKey) {
+        for client in self.clients.of(Actor::Process(process)).to_vec() {
+            for link in self.links.of_client(client) {
+                if self.links.get(link).is_some_and(|entry| entry.link.kind == LinkKind::Service) {
+                    self.judge_link(link);
+                }
+            }
         }
     }
 
@@ -326,6 +358,7 @@ fn next_step(link: &super::Link) -> Option<Stage> {
             Some(Stage::Xmlrpc)
         }
         LinkKind::Topic if link.reached(Stage::RequestTopic) && untried(Stage::Tcpros) => Some(Stage::Tcpros),
+        LinkKind::Service => untried(Stage::Service).then_some(Stage::Service),
         _ => None,
     }
 }

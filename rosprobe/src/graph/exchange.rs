@@ -8,7 +8,7 @@ use super::conversation::Ends;
 use super::due::DUE_AFTER;
 use super::incidents::IncidentKind;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
-use super::links::{DataTarget, GoneCause, NewLink};
+use super::links::{DataTarget, Entry, GoneCause, NewLink};
 use super::{Graph, bounded};
 use crate::event::{Direction, Monotonic};
 use crate::observation::{AdvertisedUri, Answer, Call, Observation, ObservationId, RequestedProtocol};
@@ -432,6 +432,13 @@ impl Graph {
             }
             return;
         }
+        // Whoever asks without having been told of a publisher, while the master's answers to it are seen, is a tool.
+        let asks_master =
+            |entry: &Entry| self.clients.get(entry.track.client).is_some_and(|client| client.master.is_some());
+        let tool = |entry: &Entry| !entry.link.reached(Stage::Advertised) && asks_master(entry);
+        if self.links.get(link).is_some_and(tool) {
+            return;
+        }
         if let Some(entry) = self.links.get_mut(link) {
             entry.track.judged = true;
             self.due_at(link, at, DUE_AFTER);
@@ -448,6 +455,19 @@ impl Graph {
         self.over(&other, GoneCause::Unlisted, at);
         self.name_parties(link);
         self.mark(link, Stage::Advertised, at, id, |state| state.succeed(at));
+        // `rosservice uri` looks a service up and never connects to it; a node looks up what it is about to call. A name that leads
+        // nowhere keeps anybody from it.
+        let by_name = self
+            .links
+            .get(link)
+            .is_some_and(|entry| entry.track.target.as_ref().is_some_and(|target| target.address().is_none()));
+        let node = by_name || self.clients.get(client).is_some_and(|client| client.api.is_some());
+        if let Some(entry) = self.links.get_mut(link)
+            && node
+        {
+            entry.track.judged = true;
+            self.due_at(link, at, DUE_AFTER);
+        }
     }
 
     fn shut_down(&mut self, ends: &Ends, reason: &str, at: Monotonic, id: ObservationId) {

@@ -13,6 +13,8 @@ const INCIDENT_LIMIT: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum IncidentKind {
     EventsLost,
+    /// More links than are followed.
+    LinksRefused,
     PayloadTruncated {
         client: ClientId,
         socket: u64,

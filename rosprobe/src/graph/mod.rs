@@ -148,7 +148,12 @@ impl Graph {
             }
         }
         self.dds.observe(observation);
+        let refused = self.links.refused;
         self.fold(observation);
+        let refused = self.links.refused.saturating_sub(refused);
+        if refused > 0 {
+            self.incidents.note(IncidentKind::LinksRefused, refused, observation.monotonic, observation.id);
+        }
     }
 
     /// Narrows down on which host packets were captured.
@@ -376,10 +381,6 @@ impl Graph {
         &self,
     ) -> impl Iterator<Item = (crate::observation::ObservationId, &calls::WaitingCall)> {
         self.calls.iter()
-    }
-
-    pub(crate) fn links_not_made(&self) -> u64 {
-        self.links.refused
     }
 
     pub(crate) fn node_named(&self, name: &str) -> Option<&Node> {

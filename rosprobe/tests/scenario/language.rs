@@ -170,6 +170,9 @@ fn call(words: &[&str]) -> Option<Call> {
             topic_type: "std_msgs/String".into(),
             caller_api: word(3),
         },
+        "registerService" => {
+            Call::RegisterService { caller_id: word(1), service: word(2), service_api: word(3), caller_api: word(4) }
+        }
         "unregisterPublisher" => Call::UnregisterPublisher { caller_id: word(1), topic: word(2), caller_api: word(3) },
         "unregisterSubscriber" => {
             Call::UnregisterSubscriber { caller_id: word(1), topic: word(2), caller_api: word(3) }

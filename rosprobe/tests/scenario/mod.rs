@@ -144,8 +144,7 @@ impl Expected {
         if self.count.is_some() {
             check("count", format!("{:?}", self.count), format!("{:?}", Some(finding.count)));
         }
-        // How much rosprobe can follow is no single observation's fault.
-        if finding.evidence.is_empty() && finding.code != Code::LimitReached {
+        if finding.evidence.is_empty() {
             misses.push("it has no evidence".to_owned());
         }
         let text = format!("{} {}", finding.summary, finding.explanation);
