@@ -1,11 +1,15 @@
 //! `cargo xtask`: everything a person does to rosprobe besides building it.
 
+mod binaries;
 mod check;
+mod debian;
 mod ebpf;
+mod packages;
 mod pictures;
 mod privilege;
 mod process;
 mod test;
+mod vm;
 mod watch;
 
 use std::ffi::OsString;
@@ -31,6 +35,8 @@ enum Task {
     },
     /// Install what the tests need (Debian packages) and run every test, those that need root included.
     Test,
+    /// Boot other kernels in virtual machines (emulated, no KVM) and run the tests there that need only loopback.
+    VmTest(vm::Arguments),
     /// Formatting and lints, as CI demands them.
     Check,
     /// Pictures of the screen for the README, from the real program and the trace that it carries.
@@ -44,6 +50,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Watch { .. } => watch::watch(),
         Task::Test => test::test(),
+        Task::VmTest(arguments) => vm::run(&arguments),
         Task::Check => check::check(),
         Task::Pictures => pictures::pictures(),
         Task::Ebpf(task) => ebpf::run(&task),

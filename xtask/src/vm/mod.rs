@@ -1,0 +1,127 @@
+//! `cargo xtask vm-test`: rosprobe on other kernels than this machine's, in virtual machines.
+
+mod console;
+mod initramfs;
+mod machine;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use self::console::{Limits, follow};
+use self::initramfs::Boot;
+use self::machine::{Architecture, Kernel};
+use crate::binaries::{Binary, build};
+use crate::packages;
+use crate::process::{cargo, words, workspace};
+
+/// Tests that need nothing but loopback and network namespaces.
+const TESTS: [&str; 1] = ["live_capture"];
+/// A capture of everything that the machine's processes do, their memory, and the unpacked initramfs.
+const MEMORY: &str = "1G";
+const LIMITS: Limits = Limits { silence: Duration::from_mins(3), total: Duration::from_mins(15) };
+
+/// What to run where.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The architecture; another one than this machine's is built for by a cross compiler
+    #[arg(long, value_enum)]
+    arch: Option<Architecture>,
+    /// A kernel series such as 6.1, again for another one; without it all that Debian has
+    #[arg(long = "kernel", value_name = "SERIES")]
+    kernels: Vec<String>,
+    /// Run this shell command in the machine instead of the tests; `rosprobe` is in its path
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Builds, boots every kernel, and demands that all of them pass.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Some(architecture) = arguments.arch.or_else(Architecture::native) else {
+        bail!("there is no kernel for {} here: use --arch", std::env::consts::ARCH);
+    };
+    let kernels = machine::kernels(architecture, &arguments.kernels)?;
+    let (_, emulator) = architecture.emulator();
+    packages::install(
+        &[emulator, "binutils", "cpio", "xz-utils"],
+        "the virtual machines run kernels and programs from",
+    )?;
+    let binaries = binaries()?;
+    let userland = initramfs::userland(architecture)?;
+    let mut failed = Vec::new();
+    for kernel in kernels {
+        let job = if arguments.command.is_empty() { tests(kernel, &binaries) } else { arguments.command.join(" ") };
+        let project = initramfs::project(architecture, &binaries, &files(&binaries), &job)?;
+        let begin = Instant::now();
+        let outcome = initramfs::kernel(kernel).and_then(|boot| start(kernel, &boot, &userland, &project));
+        let seconds = begin.elapsed().as_secs();
+        match outcome {
+            Ok(0) => println!("Linux {} {}: ok after {seconds} s", kernel.series, architecture.name()),
+            Ok(status) => failed.push(format!("Linux {}: exit status {status} after {seconds} s", kernel.series)),
+            Err(error) => failed.push(format!("Linux {}: {error:#}", kernel.series)),
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("\n")) }
+}
+
+/// rosprobe, and its tests.
+fn binaries() -> Result<Vec<Binary>> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--locked", "--no-run", "--package", "rosprobe"]);
+    for test in TESTS {
+        cargo.args(["--test", test]);
+    }
+    let mut binaries = build(&mut cargo)?;
+    binaries.retain(|binary| binary.test || binary.name == "rosprobe");
+    Ok(binaries)
+}
+
+/// What the tests read: the folders of their sources.
+fn files(binaries: &[Binary]) -> Vec<PathBuf> {
+    let tests = binaries.iter().filter(|binary| binary.test);
+    tests.map(|binary| binary.package.join("tests").join(&binary.name)).filter(|folder| folder.is_dir()).collect()
+}
+
+/// A script that runs every test on every rung that the kernel has.
+fn tests(kernel: &Kernel, binaries: &[Binary]) -> String {
+    let mut script = String::from("failed=0\n");
+    for mode in kernel.modes {
+        let _ = writeln!(script, "export ROSPROBE_CAPTURE_MODE={mode}\necho; echo == {mode} mode\nrosprobe doctor");
+        for test in binaries.iter().filter(|binary| binary.test) {
+            let (folder, executable) = (test.package.display(), test.executable.display());
+            let _ = writeln!(script, "cd '{folder}' && '{executable}' --ignored --test-threads 1 || failed=1");
+        }
+    }
+    script.push_str("exit $failed\n");
+    script
+}
+
+/// Boots a kernel with these archives, and gives the status of the job.
+fn start(kernel: &Kernel, boot: &Boot, userland: &Path, project: &Path) -> Result<i32> {
+    let initramfs = workspace().join("target/vm").join(kernel.architecture.name()).join("initramfs.cpio");
+    initramfs::join(&[userland, &boot.modules, project], &initramfs)?;
+    let (emulator, _) = kernel.architecture.emulator();
+    let console = kernel.architecture.console();
+    let mut qemu = Command::new(emulator);
+    qemu.args(kernel.architecture.board())
+        .args(["-accel", "tcg,thread=multi", "-smp", "2", "-m", MEMORY])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
+        .arg("-kernel")
+        .arg(&boot.image)
+        .arg("-initrd")
+        .arg(&initramfs)
+        .args(["-append", &format!("console={console} loglevel=4 panic=-1 oops=panic")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    eprintln!("$ {}", words(&qemu));
+    let mut machine = qemu.spawn().with_context(|| format!("cannot run {emulator}"))?;
+    let output = machine.stdout.take().context("the machine was started with a pipe")?;
+    let status = follow(output, kernel.series, LIMITS);
+    // It has ended already, unless it hangs.
+    let _ = machine.kill();
+    machine.wait().context("cannot wait for the machine to end")?;
+    status
+}
