@@ -1,68 +1,54 @@
-//! connect(): what was asked, what it returned, and what became of it afterwards.
+//! connect(): what was asked, and what it returned.
 //!
-//! The order of these facts is not fixed: a refusal on loopback is reported before connect() has returned EINPROGRESS.
+//! The order of this and of the socket's changes is not fixed: a refusal on loopback is reported before connect() has returned
+//! EINPROGRESS.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::{
-    bpf_get_smp_processor_id, bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_probe_read_user,
-};
-use aya_ebpf::macros::{btf_tracepoint, tracepoint};
-use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
-use rosprobe_common::{Kind, Protocol, SocketAddress, SocketFlags, SocketState};
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_probe_read_user};
+use rosprobe_common::{Kind, Protocol, SocketAddress};
 
 use crate::emit::{Fact, Socket, emit};
-use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP, tcp_state};
-use crate::maps::{CONNECTS, Connect, EMPTY_SOCKET, NUMBERS, SOCKETS, config};
+use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP};
+use crate::maps::{CONNECTS, Connect, NUMBERS, SOCKETS, config};
 use crate::process;
 
 const EBADF: i32 = 9;
 const EINPROGRESS: i32 = 115;
 const ENOTSOCK: i32 = 88;
-/// A retransmission of data is reported at most once in this time, in nanoseconds; all are counted.
-const RETRANSMIT_INTERVAL: u64 = 100_000_000;
 
-#[tracepoint]
-fn sys_enter_connect(ctx: TracePointContext) -> u32 {
-    let (fd, address, length) = (
-        argument(&ctx, config!(offsets.enter_fd)),
-        argument(&ctx, config!(offsets.enter_address)),
-        argument(&ctx, config!(offsets.enter_length)),
-    );
-    let mut connect =
-        Connect { started: 0, sk: 0, cookie: 0, address: SocketAddress::NONE, fd: fd as i32, reserved: 0 };
+/// A process called connect(), with an address in its memory.
+#[inline(always)]
+pub fn called(fd: i32, address: u64, length: u64) {
+    let mut connect = Connect { started: 0, sk: 0, cookie: 0, address: SocketAddress::NONE, fd, reserved: 0 };
     if !user_address(address, length, &mut connect.address) {
-        return 0;
+        return;
     }
     connect.sk = kernel::socket_of(connect.fd);
     // SAFETY: a helper without arguments.
     connect.started = unsafe { bpf_ktime_get_ns() };
     let thread = bpf_get_current_pid_tgid();
     let _ = CONNECTS.insert(&thread, &connect, 0);
-    0
 }
 
+/// The current thread's call returned.
 #[inline(always)]
-fn argument(ctx: &TracePointContext, offset: u32) -> u64 {
-    // SAFETY: the helper behind it checks the address.
-    unsafe { ctx.read_at(offset as usize) }.unwrap_or(0)
-}
-
-#[tracepoint]
-fn sys_exit_connect(ctx: TracePointContext) -> u32 {
+pub fn call_returned(result: i32) {
     let thread = bpf_get_current_pid_tgid();
-    let Some(entry) = CONNECTS.get_ptr(&thread) else { return 0 };
+    let Some(entry) = CONNECTS.get_ptr(&thread) else { return };
     // SAFETY: this thread's own entry.
-    let connect = unsafe { *entry };
+    let mut connect = unsafe { *entry };
     let _ = CONNECTS.remove(&thread);
-    returned(&connect, argument(&ctx, config!(offsets.exit_result)) as i32);
-    0
+    // A descriptor that was closed or replaced meanwhile leads to another socket.
+    if kernel::socket_of(connect.fd) != connect.sk {
+        connect.sk = 0;
+    }
+    returned(&connect, result);
 }
 
 /// The end of every way to learn a connect()'s result.
 #[inline(always)]
-fn returned(connect: &Connect, result: i32) {
-    // A descriptor that was closed or replaced meanwhile leads to another socket.
-    let sk = if kernel::socket_of(connect.fd) == connect.sk { connect.sk } else { 0 };
+pub fn returned(connect: &Connect, result: i32) {
+    let sk = connect.sk;
     let errno = if result < 0 { -result } else { 0 };
     if sk == 0 && (errno == EBADF || errno == ENOTSOCK) {
         return;
@@ -155,117 +141,4 @@ pub fn user_address(address: u64, length: u64, into: &mut SocketAddress) -> bool
     }
     into.scope = fourth as u32;
     true
-}
-
-#[btf_tracepoint(function = "inet_sock_set_state")]
-fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
-    let sk: *mut u8 = ctx.arg(0);
-    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    if (new != tcp_state::SYN_SENT && new != tcp_state::ESTABLISHED) || kernel::protocol(sk as u64) != TCP {
-        return 0;
-    }
-    // SAFETY: a trusted argument of the tracepoint.
-    let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
-    let socket = Socket { sk: sk as u64, cookie, protocol: TCP, remote: None };
-    if new == tcp_state::SYN_SENT {
-        syn_sent(&socket);
-    } else {
-        established(&socket, old);
-    }
-    0
-}
-
-#[inline(always)]
-fn syn_sent(socket: &Socket<'_>) {
-    let fact = Fact::here(Kind::SynSent);
-    if let Some(state) = fresh(socket.cookie) {
-        state.pid = fact.pid;
-        state.flags = SocketFlags::CONNECTING | SocketFlags::USER;
-    }
-    if let Some(connect) = CONNECTS.get_ptr_mut(bpf_get_current_pid_tgid()) {
-        // SAFETY: this thread's own entry.
-        unsafe { (*connect).cookie = socket.cookie };
-    }
-    process::remember(fact.pid);
-    emit(socket, &fact);
-}
-
-#[inline(always)]
-fn established(socket: &Socket<'_>, old: i32) {
-    let known = SOCKETS.get_ptr_mut(&socket.cookie);
-    // SAFETY: memory of the map.
-    let known = known.map(|state| unsafe { &mut *state });
-    match known {
-        Some(state) if state.flags & SocketFlags::CONNECTING != 0 => {
-            emit(socket, &Fact::of(Kind::Connected, state.pid));
-        }
-        _ if old == tcp_state::SYN_RECV => {
-            fresh(socket.cookie);
-            emit(socket, &Fact::of(Kind::Accepted, 0));
-        }
-        _ => {}
-    }
-}
-
-/// A new state for the socket, in the map.
-#[inline(always)]
-pub fn fresh<'a>(cookie: u64) -> Option<&'a mut SocketState> {
-    let _ = SOCKETS.insert(&cookie, &EMPTY_SOCKET, 0);
-    // SAFETY: memory of the map.
-    SOCKETS.get_ptr_mut(&cookie).map(|state| unsafe { &mut *state })
-}
-
-/// The socket behind a tracepoint's first argument with its state, if it is one of ours.
-#[inline(always)]
-fn tracked<'a>(sk: *mut u8) -> Option<(Socket<'static>, &'a mut SocketState)> {
-    // SAFETY: a trusted argument of the tracepoint.
-    let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
-    // SAFETY: memory of the map.
-    let state = SOCKETS.get_ptr_mut(&cookie).map(|state| unsafe { &mut *state })?;
-    (state.protocol != Protocol::Other as u8)
-        .then(|| (Socket { sk: sk as u64, cookie, protocol: kernel::protocol(sk as u64), remote: None }, state))
-}
-
-#[btf_tracepoint(function = "inet_sk_error_report")]
-fn inet_sk_error_report(ctx: BtfTracePointContext) -> i32 {
-    let Some((socket, state)) = tracked(ctx.arg(0)) else { return 0 };
-    let errno = kernel::read::<i32>(socket.sk, config!(offsets.sk_err)).unwrap_or(0);
-    if errno != 0 {
-        emit(&socket, &Fact { errno, ..Fact::of(Kind::SocketError, state.pid) });
-    }
-    0
-}
-
-#[btf_tracepoint(function = "tcp_retransmit_skb")]
-fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
-    let Some((socket, state)) = tracked(ctx.arg(0)) else { return 0 };
-    if kernel::state(socket.sk) == tcp_state::SYN_SENT {
-        emit(&socket, &Fact::of(Kind::SynRetransmitted, state.pid));
-        return 0;
-    }
-    state.retransmits += 1;
-    state.unacknowledged = kernel::unacknowledged(socket.sk);
-    // SAFETY: a helper without arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if now.wrapping_sub(state.retransmit_reported) > RETRANSMIT_INTERVAL {
-        state.retransmit_reported = now;
-        emit(&socket, &Fact::of(Kind::DataRetransmitted, state.pid));
-    }
-    0
-}
-
-#[btf_tracepoint(function = "tcp_destroy_sock")]
-fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
-    let sk: *mut u8 = ctx.arg(0);
-    // SAFETY: a trusted argument of the tracepoint.
-    let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
-    let Some(state) = SOCKETS.get_ptr(&cookie) else { return 0 };
-    // SAFETY: memory of the map.
-    let (pid, protocol) = unsafe { ((*state).pid, (*state).protocol) };
-    if !Protocol::is_counted(protocol) {
-        let _ = SOCKETS.remove(&cookie);
-    }
-    // The totals of a counted socket are left for user space, which reads them with this record and then forgets them.
-    emit(&Socket { sk: sk as u64, cookie, protocol: TCP, remote: None }, &Fact::of(Kind::Closed, pid));
-    0
 }

@@ -1,19 +1,25 @@
 //! rosprobe's programs in the kernel: what a task asked of connect(), what became of it, and the first bytes of every conversation.
 //!
-//! Everything that differs between kernels is in [`maps::CONFIG`]; every program ends in [`emit`].
+//! A job has several [`hooks`], because kernels differ; all of them end in the same handlers: [`connect`] for what a process asked
+//! for, [`socket`] for what became of it, [`transfer`] for payload, [`process`] for processes. What differs besides is in
+//! [`maps::CONFIG`].
 #![no_std]
 #![no_main]
 #![expect(clippy::inline_always, reason = "a function that is called costs a frame of the 512 bytes of stack")]
 
 mod connect;
+mod conversation;
 mod emit;
+mod hooks;
 mod kernel;
 mod locate;
 mod log;
 mod maps;
 mod process;
-mod socket_io;
-mod stream;
+mod socket;
+mod tcpros;
+mod transfer;
+mod walk;
 
 /// The kernel lets only GPL-compatible programs call some of its helpers.
 #[unsafe(link_section = "license")]

@@ -1,12 +1,10 @@
 //! Ends of processes, and children of the ones that are followed.
 
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
 use rosprobe_common::Kind;
 
 use crate::emit::{Fact, NO_SOCKET, emit};
 use crate::kernel;
-use crate::maps::{FOLLOWED, PROCESSES, config};
+use crate::maps::{FOLLOWED, PROCESSES};
 
 /// From now on the end of this process is reported.
 #[inline(always)]
@@ -17,42 +15,35 @@ pub fn remember(pid: u32) {
     }
 }
 
-#[btf_tracepoint(function = "sched_process_exit")]
-fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    let pid = kernel::current_pid();
+/// Whether anybody wants to know of this process's end.
+#[inline(always)]
+pub fn is_known(pid: u32) -> bool {
     // The values, not the addresses: the verifier lets nobody calculate with those.
     // SAFETY: memory of the maps.
     let known = PROCESSES.get_ptr(&pid).map_or(0, |known| unsafe { known.read_volatile() });
     // SAFETY: as above.
     let followed = FOLLOWED.get_ptr(&pid).map_or(0, |followed| unsafe { followed.read_volatile() });
-    if known | followed == 0 || !last_thread(ctx.arg(0)) {
-        return 0;
-    }
+    known | followed != 0
+}
+
+/// The current process, a known one, ended.
+#[inline(always)]
+pub fn ended() {
+    let pid = kernel::current_pid();
     let _ = PROCESSES.remove(&pid);
     let _ = FOLLOWED.remove(&pid);
     emit(&NO_SOCKET, &Fact::here(Kind::ProcessExited));
-    0
 }
 
+/// Whether children of this process are followed.
 #[inline(always)]
-fn last_thread(task: *const u8) -> bool {
-    kernel::read::<u64>(task as u64, config!(offsets.task_signal))
-        .and_then(|signal| kernel::read::<i32>(signal, config!(offsets.signal_live)))
-        .is_none_or(|live| live == 0)
+pub fn is_followed(pid: u32) -> bool {
+    FOLLOWED.get_ptr(&pid).is_some()
 }
 
-#[btf_tracepoint(function = "sched_process_fork")]
-fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
-    let parent = kernel::current_pid();
-    if FOLLOWED.get_ptr(&parent).is_none() {
-        return 0;
-    }
-    let child: *const u8 = ctx.arg(1);
-    let Some(child) = kernel::read::<u32>(child as u64, config!(offsets.task_tgid)) else { return 0 };
-    if child == parent {
-        return 0; // a thread
-    }
+/// The current process, a followed one, has a child.
+#[inline(always)]
+pub fn forked(child: u32) {
     let _ = FOLLOWED.insert(&child, &1, 0);
     emit(&NO_SOCKET, &Fact { value: u64::from(child), ..Fact::here(Kind::Forked) });
-    0
 }

@@ -1,21 +1,21 @@
 //! Sends and receives on any socket, after they are done. An unrelated socket costs one map look-up.
 
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
 use rosprobe_common::{Cut, Flow, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketAddress, SocketFlags, SocketState};
 
-use crate::connect::{fresh, user_address};
+use crate::connect::user_address;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP, tcp_state};
 use crate::locate::{Call, Location, end_batch};
 use crate::log;
-use crate::maps::{SOCKETS, config};
+use crate::maps::config;
 use crate::process;
-use crate::stream::{next_message, walk};
+use crate::socket::{fresh, known};
+use crate::tcpros::next_message;
+use crate::walk::walk;
 
-const SENT: usize = 0;
-const RECEIVED: usize = 1;
+pub const SENT: usize = 0;
+pub const RECEIVED: usize = 1;
 
 const MSG_OOB: i32 = 0x1;
 const MSG_PEEK: i32 = 0x2;
@@ -29,29 +29,18 @@ const RESTARTS: core::ops::RangeInclusive<i32> = 512..=516;
 
 const DNS_PORT: u16 = 53;
 
-#[btf_tracepoint(function = "sock_send_length")]
-fn sock_send_length(ctx: BtfTracePointContext) -> i32 {
-    done::<SENT>(ctx.arg(0), ctx.arg(1), 0);
-    0
-}
-
-#[btf_tracepoint(function = "sock_recv_length")]
-fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
-    done::<RECEIVED>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
-    0
-}
-
+/// A send or receive of the current process is done. `sk` is a pointer that the verifier knows for a socket's.
 #[inline(always)]
-fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
-    // SAFETY: a trusted argument of the tracepoint; the verifier checks the offset against the kernel's own description.
-    let family = unsafe { sk.add(config!(offsets.skc_family) as usize).cast::<u16>().read_volatile() };
+pub fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
+    let offset = config!(offsets.skc_family) as usize;
+    // SAFETY: the caller's pointer; the verifier checks the offset against the kernel's own description.
+    let family = unsafe { sk.add(offset).cast::<u16>().read_volatile() };
     if family != AF_INET && family != AF_INET6 {
         return;
     }
-    // SAFETY: a trusted argument of the tracepoint.
+    // SAFETY: as above.
     let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
-    // SAFETY: memory of the map.
-    match SOCKETS.get_ptr_mut(&cookie).map(|state| unsafe { &mut *state }) {
+    match known(cookie) {
         Some(state) if state.protocol == Protocol::Other as u8 => {}
         Some(state) => observed::<FLOW>(state, sk as u64, cookie, result, flags),
         None => {

@@ -1,0 +1,6 @@
+//! Where the kernel calls: one file a kind of hook. A hook finds out socket, result and user memory, and calls a handler.
+
+mod connect_call;
+mod process;
+mod sock_length;
+mod socket_state;

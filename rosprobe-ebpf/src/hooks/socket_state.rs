@@ -1,0 +1,54 @@
+//! States, errors, retransmissions and ends of sockets, by BTF tracepoints.
+
+use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+
+use crate::emit::Socket;
+use crate::kernel::{self, TCP, tcp_state};
+use crate::maps::config;
+use crate::socket;
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+    let sk: *mut u8 = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    if (new == tcp_state::SYN_SENT || new == tcp_state::ESTABLISHED) && kernel::protocol(sk as u64) == TCP {
+        socket::changed(&named(sk, TCP), old, new);
+    }
+    0
+}
+
+#[btf_tracepoint(function = "inet_sk_error_report")]
+fn inet_sk_error_report(ctx: BtfTracePointContext) -> i32 {
+    let sk: *mut u8 = ctx.arg(0);
+    let mut socket = named(sk, 0);
+    let Some(state) = socket::tracked(socket.cookie) else { return 0 };
+    socket.protocol = kernel::protocol(socket.sk);
+    let errno = kernel::read::<i32>(socket.sk, config!(offsets.sk_err)).unwrap_or(0);
+    socket::failed(&socket, state, errno);
+    0
+}
+
+#[btf_tracepoint(function = "tcp_retransmit_skb")]
+fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
+    let socket = named(ctx.arg(0), TCP);
+    if let Some(state) = socket::tracked(socket.cookie) {
+        socket::retransmitted(&socket, state, kernel::state(socket.sk));
+    }
+    0
+}
+
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
+    socket::destroyed(&named(ctx.arg(0), TCP));
+    0
+}
+
+/// A socket that a tracepoint has as an argument.
+#[inline(always)]
+fn named(sk: *mut u8, protocol: u8) -> Socket<'static> {
+    // SAFETY: a trusted argument of the tracepoint.
+    let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
+    Socket { sk: sk as u64, cookie, protocol, remote: None }
+}
