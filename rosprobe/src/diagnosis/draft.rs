@@ -1,5 +1,7 @@
 //! A finding in the making: who and what it is about, before the words.
 
+use jiff::Timestamp;
+
 use super::{Code, Finding, FindingPeer, FindingProcess, Severity};
 use crate::errno::Errno;
 use crate::event::{Monotonic, ProcessRef};
@@ -12,9 +14,11 @@ const EVIDENCE_LIMIT: usize = 24;
 
 /// Collects what is known; `finish` adds the words and the id.
 pub(super) struct Draft {
-    finding: Finding,
+    pub(super) finding: Finding,
     /// What tells two troubles of equal address apart.
     who: String,
+    /// The same, where the name of a node may come later and must not make another trouble of it.
+    key: Option<String>,
 }
 
 /// What a finding says.
@@ -28,6 +32,11 @@ pub(super) struct Words {
 impl Draft {
     pub fn new(graph: &Graph, code: Code, severity: Severity, at: Monotonic) -> Self {
         let at = graph.wall(at);
+        Self::between(code, severity, at, at)
+    }
+
+    /// With the times at which it first and last happened.
+    pub fn between(code: Code, severity: Severity, first: Timestamp, last: Timestamp) -> Self {
         let finding = Finding {
             id: String::new(),
             code,
@@ -41,15 +50,15 @@ impl Draft {
             address: None,
             process: None,
             peer: None,
-            first: at,
-            last: at,
+            first,
+            last: last.max(first),
             count: 1,
             summary: String::new(),
             explanation: String::new(),
             remedies: Vec::new(),
             evidence: Vec::new(),
         };
-        Self { finding, who: String::new() }
+        Self { finding, who: String::new(), key: None }
     }
 
     /// About a link: its topic or service, its client's process, its far end.
@@ -139,14 +148,27 @@ impl Draft {
         self
     }
 
+    /// Tells two troubles of one code and subject apart, whatever becomes known of the nodes.
+    pub fn key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
+    }
+
     /// The finding, its text made safe to show.
     pub fn finish(mut self, words: &Words) -> Finding {
         let finding = &mut self.finding;
-        let subject = [&finding.topic, &finding.service, &finding.node].map(|part| part.clone().unwrap_or_default());
-        let place = (finding.stage, finding.errno, finding.address.clone().unwrap_or_default());
-        // The peer's name may become known later; that makes no other trouble of it.
-        let peer = finding.peer.as_ref().and_then(|peer| peer.uri.as_ref().or(peer.node.as_ref()));
-        let key = format!("{:?} {subject:?} {place:?} {peer:?} {}", finding.code, self.who);
+        let address = finding.address.clone().unwrap_or_default();
+        let key = if let Some(key) = &self.key {
+            let subject = (&finding.topic, &finding.service, finding.domain);
+            format!("{:?} {subject:?} {:?} {address} {} {key}", finding.code, finding.errno, self.who)
+        } else {
+            let subject =
+                [&finding.topic, &finding.service, &finding.node].map(|part| part.clone().unwrap_or_default());
+            let place = (finding.stage, finding.errno, address);
+            // The peer's name may become known later; that makes no other trouble of it.
+            let peer = finding.peer.as_ref().and_then(|peer| peer.uri.as_ref().or(peer.node.as_ref()));
+            format!("{:?} {subject:?} {place:?} {peer:?} {}", finding.code, self.who)
+        };
         finding.id = format!("{}-{:012x}", finding.code.word(), fnv1a(key.as_bytes()) & 0xffff_ffff_ffff);
         finding.summary = printable(&words.summary).into_owned();
         finding.explanation = printable(&words.explanation.join(" ")).into_owned();

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::Draft;
 use super::remedies::set_domain;
+use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::domain::{Domain, Ephemeral};
 use crate::errno::Errno;
@@ -85,15 +85,15 @@ fn split_finding(graph: &Graph, from: u32, to: u32, split: &Split<'_>) -> Option
     let dds = graph.dds();
     let (writer, reader) =
         (dds.participant(split.writer.data.guid.prefix)?, dds.participant(split.reader.data.guid.prefix)?);
-    let mut draft = Draft::new(Code::DomainMismatch, Severity::Error, split.writer.first, split.reader.first);
-    draft.stage = Some(Stage::Discovered);
-    draft.count = split.topics.len() as u64;
-    draft.domain = Some(to);
-    draft.dds_topic(&split.writer.data.topic);
-    draft.about(reader);
-    draft.peer_is(writer);
-    draft.evidence([&split.writer.first, &split.reader.first]);
-    draft.evidence(writer.evidence.iter().chain(&reader.evidence));
+    let mut draft = Draft::of_moments(Code::DomainMismatch, Severity::Error, split.writer.first, split.reader.first);
+    draft.finding.stage = Some(Stage::Discovered);
+    draft.finding.count = split.topics.len() as u64;
+    draft.finding.domain = Some(to);
+    draft = draft.dds_topic(&split.writer.data.topic);
+    draft = draft.participant(reader);
+    draft = draft.other_end(writer);
+    draft = draft.moments([&split.writer.first, &split.reader.first]);
+    draft = draft.moments(writer.evidence.iter().chain(&reader.evidence));
     let names: Vec<_> = split.topics.iter().take(3).map(String::as_str).collect();
     let more = split.topics.len() - names.len();
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -110,7 +110,7 @@ fn split_finding(graph: &Graph, from: u32, to: u32, split: &Split<'_>) -> Option
         origin(graph, reader)
     );
     let remedies = vec![set_domain(&reader.words(), from), set_domain(&writer.words(), to)];
-    Some(draft.finish(&format!("{from} {to}"), summary, explanation, remedies))
+    Some(draft.told(&format!("{from} {to}"), summary, explanation, remedies))
 }
 
 /// Somebody who is alone in a domain while others are in another one.
@@ -158,12 +158,12 @@ fn lone_finding(
     only: &Participant,
     (other, members): (&u32, &Vec<&Participant>),
 ) -> Finding {
-    let mut draft = Draft::new(Code::DomainMismatch, Severity::Error, only.first, only.last);
-    draft.stage = Some(Stage::Discovered);
-    draft.domain = Some(domain);
-    draft.about(only);
-    draft.evidence(&only.evidence);
-    draft.evidence(members.iter().filter_map(|member| member.evidence.first()));
+    let mut draft = Draft::of_moments(Code::DomainMismatch, Severity::Error, only.first, only.last);
+    draft.finding.stage = Some(Stage::Discovered);
+    draft.finding.domain = Some(domain);
+    draft = draft.participant(only);
+    draft = draft.moments(&only.evidence);
+    draft = draft.moments(members.iter().filter_map(|member| member.evidence.first()));
     let who = only.words();
     let (peer, company) = match members.as_slice() {
         [peer] => (Some(*peer), peer.words()),
@@ -171,7 +171,7 @@ fn lone_finding(
         [] => (None, "nobody".to_owned()),
     };
     if let Some(peer) = peer {
-        draft.peer_is(peer);
+        draft = draft.other_end(peer);
     }
     let verb = if members.len() == 1 { "is" } else { "are" };
     let summary = format!("{who} is alone in domain {domain}; {company} {verb} in domain {other}");
@@ -186,7 +186,7 @@ fn lone_finding(
     if let [peer] = members.as_slice() {
         remedies.push(set_domain(&peer.words(), domain));
     }
-    draft.finish(&only.data.guid_prefix.to_string(), summary, explanation, remedies)
+    draft.told(&only.data.guid_prefix.to_string(), summary, explanation, remedies)
 }
 
 /// A domain whose discovery port the system may hand out to anybody, or has.
@@ -225,10 +225,10 @@ fn taken(graph: &Graph, domain: u32) -> Option<&Attempt> {
 fn ephemeral_finding(participant: &Participant, domain: Domain, range: &Ephemeral, known: bool) -> Finding {
     let port = domain.discovery_multicast();
     let severity = if known { Severity::Warning } else { Severity::Info };
-    let mut draft = Draft::new(Code::DomainInEphemeralRange, severity, participant.first, participant.last);
-    draft.domain = Some(domain.number());
-    draft.about(participant);
-    draft.evidence(&participant.evidence);
+    let mut draft = Draft::of_moments(Code::DomainInEphemeralRange, severity, participant.first, participant.last);
+    draft.finding.domain = Some(domain.number());
+    draft = draft.participant(participant);
+    draft = draft.moments(&participant.evidence);
     let whose = if known { "this host's" } else { "Linux's default" };
     let summary = format!("domain {domain} uses port {port}, which lies among {whose} ephemeral ports {range}");
     let explanation = format!(
@@ -242,5 +242,5 @@ fn ephemeral_finding(participant: &Participant, domain: Domain, range: &Ephemera
             .to_owned(),
         format!("keep its ports from being handed out: sysctl net.ipv4.ip_local_reserved_ports={port}-{last}"),
     ];
-    draft.finish(&participant.net_namespace.to_string(), summary, explanation, remedies)
+    draft.told(&participant.net_namespace.to_string(), summary, explanation, remedies)
 }

@@ -1,17 +1,22 @@
 //! ROS 2: why a writer and a reader do not find each other.
 
+mod discovery;
 mod domains;
 mod draft;
+mod locators;
+mod multicast;
 mod ports;
 mod qos;
 mod reach;
 mod remedies;
+mod servers;
 mod shared_memory;
+mod words;
 
 use std::collections::BTreeSet;
 
-use self::draft::Draft;
 use super::{Code, Finding, Severity};
+use crate::diagnosis::draft::Draft;
 use crate::graph::Graph;
 use crate::graph::dds::Participant;
 
@@ -42,12 +47,12 @@ fn compared(graph: &Graph) -> Vec<&Participant> {
 /// Said when there are more.
 fn not_compared(graph: &Graph) -> Option<Finding> {
     let first = graph.dds().participants().filter(|participant| participant.is_alive()).nth(COMPARED)?;
-    let mut draft = Draft::new(Code::LimitReached, Severity::Info, first.first, first.first);
-    draft.evidence([&first.first]);
+    let mut draft = Draft::of_moments(Code::LimitReached, Severity::Info, first.first, first.first);
+    draft = draft.moments([&first.first]);
     let summary =
         format!("more than {COMPARED} participants: the addresses of further ones are not compared with each other's");
     let explanation = "Domains, types and quality of service are judged for all of them.".to_owned();
-    Some(draft.finish("compared", summary, explanation, Vec::new()))
+    Some(draft.told("compared", summary, explanation, Vec::new()))
 }
 
 /// One finding for each secured participant would say the same over and over.
@@ -56,11 +61,11 @@ fn encrypted(graph: &Graph) -> Option<Finding> {
         graph.dds().participants().filter(|participant| participant.data.secured).collect();
     let first = secured.first()?;
     let last = secured.last()?;
-    let mut draft = Draft::new(Code::Encrypted, Severity::Info, first.first, last.last);
-    draft.count = secured.len() as u64;
-    draft.domain = first.domain();
-    draft.about(first);
-    draft.evidence(secured.iter().flat_map(|participant| &participant.evidence));
+    let mut draft = Draft::of_moments(Code::Encrypted, Severity::Info, first.first, last.last);
+    draft.finding.count = secured.len() as u64;
+    draft.finding.domain = first.domain();
+    draft = draft.participant(first);
+    draft = draft.moments(secured.iter().flat_map(|participant| &participant.evidence));
     let summary = match secured.len() {
         1 => format!("{} uses DDS-Security: its topics and data are encrypted", first.words()),
         count => format!(
@@ -70,16 +75,16 @@ fn encrypted(graph: &Graph) -> Option<Finding> {
     };
     let explanation = "Announcements of participants stay readable, so that addresses and domains are judged as always; which topics \
                        there are, their quality of service and their types cannot be seen.";
-    Some(draft.finish("", summary, explanation.to_owned(), Vec::new()))
+    Some(draft.told("", summary, explanation.to_owned(), Vec::new()))
 }
 
 fn limits(graph: &Graph) -> Vec<Finding> {
     let limits = graph.dds().limits().map(|(limit, moment)| {
-        let mut draft = Draft::new(Code::LimitReached, Severity::Warning, moment, moment);
-        draft.evidence([&moment]);
+        let mut draft = Draft::of_moments(Code::LimitReached, Severity::Warning, moment, moment);
+        draft = draft.moments([&moment]);
         let explanation = "rosprobe runs as root and keeps what the network sends bounded. What is beyond the limit is missing from every \
                            view and every finding.";
-        draft.finish(limit, limit.to_owned(), explanation.to_owned(), Vec::new())
+        draft.told(limit, limit.to_owned(), explanation.to_owned(), Vec::new())
     });
     limits.collect()
 }

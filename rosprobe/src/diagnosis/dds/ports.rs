@@ -1,7 +1,7 @@
 //! Ports of a domain that could not be bound.
 
 use super::domains::{domain_of, environment, ephemeral_ports};
-use super::draft::Draft;
+use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::domain::{Domain, PARTICIPANTS_BEFORE_NEXT_DOMAIN, Purpose, read_port};
 use crate::errno::Errno;
@@ -54,20 +54,20 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
     let (range, _) = ephemeral_ports(graph, first.net_namespace);
     let ephemeral = range.contains(port);
     let code = if ephemeral { Code::DomainInEphemeralRange } else { Code::PortTaken };
-    let mut draft = Draft::new(code, Severity::Error, first.moment, last.moment);
-    draft.count = failed.len() as u64;
-    draft.domain = Some(domain.number());
-    draft.errno = Some(Errno::EADDRINUSE);
-    draft.address = Some(first.address.to_string());
-    draft.process_is(process);
-    draft.evidence(failed.iter().map(|attempt| &attempt.moment));
+    let mut draft = Draft::of_moments(code, Severity::Error, first.moment, last.moment);
+    draft.finding.count = failed.len() as u64;
+    draft.finding.domain = Some(domain.number());
+    draft.finding.errno = Some(Errno::EADDRINUSE);
+    draft.finding.address = Some(first.address.to_string());
+    draft = draft.in_process(process);
+    draft = draft.moments(failed.iter().map(|attempt| &attempt.moment));
     // Fast DDS takes the next port of its own accord, where nobody sends announcements.
     let instead = attempts.iter().find(|attempt| {
         let port_instead = u32::from(attempt.address.port());
         attempt.errno.is_none() && attempt.moment.at >= first.moment.at && (port + 1..port + 10).contains(&port_instead)
     });
     if let Some(instead) = instead {
-        draft.evidence([&instead.moment]);
+        draft = draft.moments([&instead.moment]);
     }
     let who = format!("{}[{}]", process.comm, process.pid);
     let consequence = instead.map_or_else(String::new, |instead| {
@@ -92,7 +92,7 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
         ),
         format!("end the program that has port {port} (ss -ulpn 'sport = :{port}'), then start {who} again"),
     ];
-    Some(draft.finish("", summary, explanation, remedies))
+    Some(draft.told("", summary, explanation, remedies))
 }
 
 /// Who else bound the port in the same network namespace, and which participant of the domain before that makes it.
@@ -131,13 +131,13 @@ fn no_unicast_port(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], do
         return None;
     }
     let (first, last) = (*failed.first()?, *failed.last()?);
-    let mut draft = Draft::new(Code::ParticipantOverflow, Severity::Error, first.moment, last.moment);
-    draft.count = failed.len() as u64;
-    draft.domain = Some(domain.number());
-    draft.errno = Some(Errno::EADDRINUSE);
-    draft.address = Some(last.address.to_string());
-    draft.process_is(process);
-    draft.evidence(failed.iter().rev().take(8).map(|attempt| &attempt.moment));
+    let mut draft = Draft::of_moments(Code::ParticipantOverflow, Severity::Error, first.moment, last.moment);
+    draft.finding.count = failed.len() as u64;
+    draft.finding.domain = Some(domain.number());
+    draft.finding.errno = Some(Errno::EADDRINUSE);
+    draft.finding.address = Some(last.address.to_string());
+    draft = draft.in_process(process);
+    draft = draft.moments(failed.iter().rev().take(8).map(|attempt| &attempt.moment));
     let (lowest, highest) =
         (first.address.port().min(last.address.port()), first.address.port().max(last.address.port()));
     let summary = format!(
@@ -152,7 +152,7 @@ fn no_unicast_port(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], do
         "Each participant needs two ports of its own. Domain {domain} has room for {room} on one host ({limit}). Some implementations \
          give up without a word: their writers go on and reach nobody."
     );
-    Some(draft.finish("", summary, explanation, overflow_remedies(domain)))
+    Some(draft.told("", summary, explanation, overflow_remedies(domain)))
 }
 
 /// A participant whose port belongs to the next domain. Cyclone DDS takes any port, so that its number means nothing.
@@ -164,11 +164,12 @@ fn beyond_the_domain(graph: &Graph, participant: &Participant) -> Option<Finding
     let next = domain.unicast(PARTICIPANTS_BEFORE_NEXT_DOMAIN).0;
     let locator =
         participant.data.metatraffic_unicast.iter().find(|locator| (next..next + 250).contains(&locator.port))?;
-    let mut draft = Draft::new(Code::ParticipantOverflow, Severity::Warning, participant.first, participant.last);
-    draft.domain = Some(domain.number());
-    draft.address = Some(locator.to_string());
-    draft.about(participant);
-    draft.evidence(&participant.evidence);
+    let mut draft =
+        Draft::of_moments(Code::ParticipantOverflow, Severity::Warning, participant.first, participant.last);
+    draft.finding.domain = Some(domain.number());
+    draft.finding.address = Some(locator.to_string());
+    draft = draft.participant(participant);
+    draft = draft.moments(&participant.evidence);
     let index = (locator.port - domain.unicast(0).0) / 2;
     let summary = format!(
         "{} is participant {index} of domain {domain}: its port {} belongs to domain {}",
@@ -180,7 +181,7 @@ fn beyond_the_domain(graph: &Graph, participant: &Participant) -> Option<Finding
         "Domain {domain} has ports for {PARTICIPANTS_BEFORE_NEXT_DOMAIN} participants on one host. This one took a port of the next domain, \
          whose participants may then fail to start, or start and hear nobody."
     );
-    Some(draft.finish(&participant.data.guid_prefix.to_string(), summary, explanation, overflow_remedies(domain)))
+    Some(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, overflow_remedies(domain)))
 }
 
 fn overflow_remedies(domain: Domain) -> Vec<String> {

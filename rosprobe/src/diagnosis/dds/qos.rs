@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::Draft;
+use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::graph::dds::{Endpoint, Mismatch, mismatch};
 use crate::graph::{Graph, Stage};
@@ -38,18 +38,18 @@ fn group_finding(graph: &Graph, key: &str, group: &Group<'_>) -> Option<Finding>
     let known = group.pairs.iter().flat_map(|(writer, reader)| [&writer.changed, &reader.changed]);
     let first = known.clone().min_by_key(|moment| moment.at)?;
     let last = known.clone().max_by_key(|moment| moment.at)?;
-    let mut draft = Draft::new(code, severity, *first, *last);
-    draft.count = group.pairs.len() as u64;
-    draft.stage = Some(Stage::Matched);
-    draft.dds_topic(&writer.data.topic);
+    let mut draft = Draft::of_moments(code, severity, *first, *last);
+    draft.finding.count = group.pairs.len() as u64;
+    draft.finding.stage = Some(Stage::Matched);
+    draft = draft.dds_topic(&writer.data.topic);
     if let Some(participant) = graph.dds().participant(reader.data.guid.prefix) {
-        draft.about(participant);
+        draft = draft.participant(participant);
     }
     if let Some(participant) = graph.dds().participant(writer.data.guid.prefix) {
-        draft.peer_is(participant);
-        draft.domain = draft.domain.or(participant.domain());
+        draft = draft.other_end(participant);
+        draft.finding.domain = draft.finding.domain.or(participant.domain());
     }
-    draft.evidence(known);
+    draft = draft.moments(known);
     let ends = Ends {
         topic: RosName::of_dds_topic(&writer.data.topic).to_string(),
         writer: end(graph, writer.data.guid),
@@ -114,7 +114,7 @@ fn type_mismatch(draft: Draft, key: &str, ends: &Ends, written: &str, read: &str
             ),
         ]
     };
-    draft.finish(key, summary, explanation, remedies)
+    draft.told(key, summary, explanation, remedies)
 }
 
 /// A definition's hash follows the name.
@@ -134,7 +134,7 @@ fn incompatible(draft: Draft, key: &str, ends: &Ends, found: &[Incompatibility])
                        a reader requests. No sample will pass between them, and neither gets an error."
         .to_owned();
     let remedies = found.iter().flat_map(|found| policy_remedies(topic, found)).collect();
-    draft.finish(key, summary, explanation, remedies)
+    draft.told(key, summary, explanation, remedies)
 }
 
 fn policy_remedies(topic: &str, found: &Incompatibility) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compared;
-use super::draft::Draft;
+use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::event::Process;
 use crate::graph::dds::Participant;
@@ -38,11 +38,11 @@ fn split<'a>(graph: &'a Graph, one: &Participant, other: &Participant) -> Option
 }
 
 fn finding(one: &Participant, other: &Participant, here: &Process, there: &Process) -> Finding {
-    let mut draft = Draft::new(Code::SharedMemorySplit, Severity::Error, one.first, other.last);
-    draft.stage = Some(Stage::Discovered);
-    draft.about(other);
-    draft.peer_is(one);
-    draft.evidence(one.evidence.iter().chain(&other.evidence));
+    let mut draft = Draft::of_moments(Code::SharedMemorySplit, Severity::Error, one.first, other.last);
+    draft.finding.stage = Some(Stage::Discovered);
+    draft = draft.participant(other);
+    draft = draft.other_end(one);
+    draft = draft.moments(one.evidence.iter().chain(&other.evidence));
     let place = |process: &Process| {
         process.container.as_ref().map_or_else(|| "outside of containers".to_owned(), |id| format!("in container {id}"))
     };
@@ -62,5 +62,5 @@ fn finding(one: &Participant, other: &Participant, here: &Process, there: &Proce
         "use UDP between them: a profile (FASTRTPS_DEFAULT_PROFILES_FILE) with useBuiltinTransports false and a UDPv4 transport"
             .to_owned(),
     ];
-    draft.finish(&format!("{:?} {:?}", here.shared_memory, there.shared_memory), summary, explanation, remedies)
+    draft.told(&format!("{:?} {:?}", here.shared_memory, there.shared_memory), summary, explanation, remedies)
 }

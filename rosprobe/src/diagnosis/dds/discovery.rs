@@ -1,0 +1,174 @@
+//! Participants that should have heard of each other and have not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::domains::domain_of;
+use super::words::{counted, times};
+use crate::diagnosis::draft::Draft;
+use crate::diagnosis::{Code, Finding, Severity};
+use crate::graph::dds::{Moment, Participant};
+use crate::graph::{Graph, Stage};
+use crate::observation::dds::{Discovery, GuidPrefix, Locator};
+
+/// How long two participants of one domain may go without a word before that is a fault, in nanoseconds.
+const SILENT_NS: u128 = 3_000_000_000;
+/// How long a participant may be alone before that is worth saying, in nanoseconds.
+const ALONE_NS: u128 = 10_000_000_000;
+
+/// Participants of one domain on different hosts that have not heard of each other; or one that has heard of nobody at all.
+pub(super) fn findings(graph: &Graph, compared: &[&Participant], explained: &BTreeSet<GuidPrefix>) -> Vec<Finding> {
+    let mut domains: BTreeMap<u32, Vec<(&Participant, &Participant)>> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for participant in compared.iter().filter(|participant| participant.multicasts.is_some()) {
+        let Some(domain) = domain_of(graph, participant) else { continue };
+        if explained.contains(&participant.data.guid_prefix) {
+            continue;
+        }
+        let remote: Vec<_> = others_in_reach(graph, participant, compared, domain).collect();
+        if remote.iter().any(|other| explained.contains(&other.data.guid_prefix)) {
+            continue;
+        }
+        let heard = remote.iter().any(|other| have_heard(participant, other));
+        let waited = |other: &&&Participant| {
+            let both = participant.first.at.max(other.first.at);
+            // One that was not heard of since may have been killed, and nobody knows before its lease is over.
+            let there = participant.last.at >= other.first.at && other.last.at >= participant.first.at;
+            there && graph.now().since(both).as_nanos() >= SILENT_NS
+        };
+        // A server says best why its clients are not heard.
+        let other = remote.iter().filter(waited).max_by_key(|other| other.data.discovery);
+        if let Some(other) = other.filter(|_| !heard) {
+            domains.entry(domain).or_default().push((participant, other));
+        } else if remote.is_empty() && is_alone(graph, participant) {
+            findings.push(nobody_heard(participant, domain));
+        }
+    }
+    findings.extend(domains.iter().filter_map(|(domain, pairs)| unheard_finding(*domain, pairs)));
+    findings
+}
+
+/// Participants on other hosts that should have been heard: of the same domain, or of a discovery server's company.
+fn others_in_reach<'a>(
+    graph: &Graph,
+    participant: &Participant,
+    compared: &[&'a Participant],
+    domain: u32,
+) -> impl Iterator<Item = &'a Participant> {
+    compared.iter().copied().filter(move |other| {
+        !other.same_host(participant) && domain_of(graph, other).is_none_or(|other| other == domain)
+    })
+}
+
+fn have_heard(one: &Participant, other: &Participant) -> bool {
+    let heard = |by: &Participant, of: &Participant| {
+        by.knows.contains_key(&of.data.guid_prefix)
+            || by.process.as_ref().is_some_and(|process| of.heard_by.contains(&(process.pid, process.started)))
+    };
+    heard(one, other) || heard(other, one)
+}
+
+fn is_alone(graph: &Graph, participant: &Participant) -> bool {
+    let mut others = graph.dds().participants().filter(|other| other.data.guid_prefix != participant.data.guid_prefix);
+    let quiet = participant.data.discovery != Discovery::Simple || localhost_only(graph, participant);
+    let long = graph.now().since(participant.first.at).as_nanos() >= ALONE_NS;
+    // A packet capture shows what passed one place, not what a process heard.
+    long && !quiet && participant.process.is_some() && others.next().is_none()
+}
+
+fn localhost_only(graph: &Graph, participant: &Participant) -> bool {
+    let Some(state) = participant.process.as_ref().and_then(|process| graph.process(process)) else { return false };
+    let environment = &state.process.environment;
+    let is = |name: &str, value: &str| environment.get(name).is_some_and(|known| known == value);
+    is("ROS_LOCALHOST_ONLY", "1")
+        || is("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        || is("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+}
+
+fn nobody_heard(participant: &Participant, domain: u32) -> Finding {
+    let mut draft = Draft::of_moments(Code::NoRemoteDiscovery, Severity::Info, participant.first, participant.last);
+    draft.finding.domain = Some(domain);
+    draft.finding.stage = Some(Stage::Discovered);
+    draft = draft.participant(participant);
+    draft.finding.count = participant.announcements;
+    draft = draft.moments(&participant.evidence);
+    let who = participant.words();
+    let summary = format!(
+        "{who} has announced itself in domain {domain} {} and heard of nobody",
+        times(participant.announcements)
+    );
+    let explanation = "No announcement of another participant arrived, from this host or any other. Either nobody else is there, or the \
+                       others are in another domain, or multicast is lost on the way: access points and switches often drop it."
+        .to_owned();
+    let remedies = discovery_remedies(domain);
+    draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies)
+}
+
+fn unheard_finding(domain: u32, pairs: &[(&Participant, &Participant)]) -> Option<Finding> {
+    let (one, other) = pairs.first()?;
+    let firsts = pairs.iter().map(|(one, _)| one.first);
+    let first: Moment = firsts.min_by_key(|moment| moment.at)?;
+    let mut draft = Draft::of_moments(Code::NoRemoteDiscovery, Severity::Error, first, one.last);
+    draft.finding.domain = Some(domain);
+    draft.finding.stage = Some(Stage::Discovered);
+    draft = draft.participant(one);
+    draft = draft.other_end(other);
+    draft.finding.count = one.announcements.max(1);
+    draft = draft.moments(pairs.iter().flat_map(|(one, other)| [&one.first, &other.first]));
+    let (here, there) = (one.words(), other.words());
+    let server = other.data.discovery != Discovery::Simple;
+    let summary = if server {
+        format!(
+            "{here} announces itself in domain {domain} and hears of nobody; {there} is found through a discovery server only"
+        )
+    } else {
+        format!("{here} and {there} are both in domain {domain} and have not heard of each other")
+    };
+    let explanation = if server {
+        "Clients of a discovery server announce themselves to the server and not by multicast. A participant that does not use the \
+         server never hears of them, nor they of it."
+            .to_owned()
+    } else {
+        unheard_explanation(domain, one, other, pairs.len())
+    };
+    let remedies = if server {
+        let address = other.unicast().find_map(Locator::socket_address);
+        let server = address.map_or_else(|| "ADDRESS:11811".to_owned(), |address| address.to_string());
+        vec![format!(
+            "start {here} with ROS_DISCOVERY_SERVER set to the address that the others use (a server known here: {server})"
+        )]
+    } else {
+        discovery_remedies(domain)
+    };
+    Some(draft.told("", summary, explanation, remedies))
+}
+
+fn unheard_explanation(domain: u32, one: &Participant, other: &Participant, affected: usize) -> String {
+    let port = 7400 + 250 * domain;
+    let affected =
+        format!("{} {} affected.", counted(affected, "participant"), if affected == 1 { "is" } else { "are" });
+    if one.process.is_some() && other.process.is_some() {
+        return format!(
+            "Both announce themselves by multicast to 239.255.0.1, port {port}, and neither has answered the other. Multicast is lost \
+             between them: an access point, a switch with IGMP snooping and no querier, a firewall or a container's network drops it. \
+             {affected}"
+        );
+    }
+    let address =
+        |participant: &Participant| participant.addresses.first().map(ToString::to_string).unwrap_or_default();
+    format!(
+        "Announcements of both pass here, to 239.255.0.1, port {port}, and neither answers the other. Either multicast is lost further on \
+         (an access point, a switch with IGMP snooping and no querier, a firewall), or one has no route to the other: look with ip route \
+         get {} at one end, and ip route get {} at the other. {affected}",
+        address(other),
+        address(one)
+    )
+}
+
+fn discovery_remedies(domain: u32) -> Vec<String> {
+    let port = 7400 + 250 * domain;
+    vec![
+        format!("let UDP to 239.255.0.1 port {port} pass between the hosts (iptables -I INPUT -p udp --dport {port}:{} -j ACCEPT)", port + 249),
+        "on Wi-Fi and switches: turn off IGMP snooping, or run an IGMP querier; docker run --network host for containers".to_owned(),
+        "do without multicast: ROS_DISCOVERY_SERVER=ADDRESS:11811 (Fast DDS), ROS_STATIC_PEERS=ADDRESS (since Iron)".to_owned(),
+    ]
+}

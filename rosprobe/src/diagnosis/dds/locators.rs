@@ -1,0 +1,257 @@
+//! Addresses that a participant advertises and that others cannot use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::domains::domain_of;
+use super::remedies::use_interface;
+use super::words::{counted, failed, sender};
+use crate::diagnosis::draft::Draft;
+use crate::diagnosis::{Code, Finding, Severity};
+use crate::graph::dds::{Participant, SendFailure};
+use crate::graph::{Graph, Stage};
+use crate::observation::dds::{GuidPrefix, Locator};
+
+/// How long a participant may announce an address that nobody uses, in nanoseconds. Peers answer within milliseconds.
+const UNANSWERED_NS: u128 = 150_000_000;
+/// The same for one that has heard of its peers, in nanoseconds: then only what should come back to it is missing.
+const UNREACHED_NS: u128 = 3_000_000_000;
+
+/// What is wrong with the addresses that a participant advertises, worst first and one finding only.
+pub(super) fn advertised(graph: &Graph, participant: &Participant, compared: &[&Participant]) -> Vec<Finding> {
+    let peers: Vec<_> = remote_peers(graph, participant, compared).collect();
+    if peers.is_empty() {
+        return Vec::new();
+    }
+    let certain = [loopback(participant, &peers), local(graph, participant, &peers), sends_fail(graph, participant)];
+    // Errors come first among severities, and of equals the first is taken.
+    let worst = certain.into_iter().flatten().min_by_key(|finding| finding.severity);
+    worst.or_else(|| nobody_uses(graph, participant, &peers)).into_iter().collect()
+}
+
+/// Living participants of the same domain on other hosts.
+fn remote_peers<'a>(
+    graph: &Graph,
+    participant: &Participant,
+    compared: &[&'a Participant],
+) -> impl Iterator<Item = &'a Participant> {
+    compared.iter().copied().filter(|other| {
+        !other.relayed
+            && !other.same_host(participant)
+            && graph.dds().may_meet(other.data.guid_prefix, participant.data.guid_prefix)
+            && domain_of(graph, other).is_some()
+            && domain_of(graph, other) == domain_of(graph, participant)
+    })
+}
+
+/// Addresses that it advertises to other hosts.
+fn usable(participant: &Participant) -> BTreeSet<IpAddr> {
+    let addresses = participant.unicast().filter_map(|locator| locator.address);
+    addresses.filter(|address| !address.is_loopback() && !address.is_unspecified()).collect()
+}
+
+fn listed(addresses: &BTreeSet<IpAddr>) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Where its packets really come from, of the addresses that others could use.
+fn source(participant: &Participant) -> Option<IpAddr> {
+    participant.addresses.iter().find(|address| !address.is_loopback()).copied()
+}
+
+fn locator_draft(code: Code, severity: Severity, participant: &Participant, address: Option<IpAddr>) -> Draft {
+    let mut draft = Draft::of_moments(code, severity, participant.first, participant.last);
+    draft.finding.stage = Some(Stage::Discovered);
+    draft.finding.domain = participant.domain();
+    draft = draft.other_end(participant);
+    let locator = participant.unicast().find(|locator| locator.address == address);
+    draft.finding.address = locator.map(ToString::to_string);
+    draft.finding.count = participant.announcements.max(1);
+    draft = draft.moments(&participant.evidence);
+    draft
+}
+
+fn loopback(participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
+    let first = participant.unicast().next()?.address?;
+    let source = source(participant)?;
+    if !participant.unicast().all(|locator| locator.address.is_some_and(|address| address.is_loopback())) {
+        return None;
+    }
+    let mut draft = locator_draft(Code::LoopbackLocator, Severity::Error, participant, Some(first));
+    draft = draft.participant(participant);
+    let who = participant.words();
+    let summary = format!("{who} advertises only {first} to other hosts: they send to themselves");
+    let explanation = format!(
+        "Its announcements arrive from {source}, and name {first} as the only address at which it can be reached. On every other host \
+         that is the host itself; sends succeed there and reach nobody. {} {} waiting for it.",
+        counted(peers.len(), "participant"),
+        if peers.len() == 1 { "is" } else { "are" }
+    );
+    let remedies = vec![
+        use_interface(participant, source),
+        format!("see that ROS_LOCALHOST_ONLY is not 1, and ROS_AUTOMATIC_DISCOVERY_RANGE not LOCALHOST, for {who}"),
+    ];
+    Some(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies))
+}
+
+/// Those of `addresses` that the host of a network namespace has itself, and on which interface.
+fn own_addresses(graph: &Graph, net_namespace: u64, addresses: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, String> {
+    let namespace = graph.namespace(net_namespace).filter(|_| net_namespace != 0);
+    let own = namespace.into_iter().flat_map(|namespace| &namespace.addresses);
+    own.filter(|own| addresses.contains(&own.address)).map(|own| (own.address, own.interface.clone())).collect()
+}
+
+/// A peer's host has the address that is advertised to it.
+fn local(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
+    let usable = usable(participant);
+    let (peer, shared) = peers
+        .iter()
+        .map(|peer| (*peer, own_addresses(graph, peer.net_namespace, &usable)))
+        .find(|(_, shared)| !shared.is_empty())?;
+    let (address, interface) = shared.first_key_value()?;
+    let all = shared.len() == usable.len();
+    let severity = if all { Severity::Error } else { Severity::Info };
+    let mut draft = locator_draft(Code::LocatorIsLocal, severity, participant, Some(*address));
+    draft = draft.participant(peer);
+    draft = draft.moments(&peer.evidence);
+    let who = participant.words();
+    let summary = format!("{who} advertises {address}, which {} has itself ({interface})", peer.words());
+    let explanation = format!(
+        "What is sent to {address} from there succeeds and never leaves the host: {interface} has that address.{}",
+        if all {
+            " It is the only address that is advertised, so that nothing arrives. Bridges of container tools have the same address on \
+             every host (docker0: 172.17.0.1)."
+        } else {
+            " Other advertised addresses remain, so that this one does no harm."
+        }
+    );
+    let remedies = source(participant).map(|source| use_interface(participant, source)).into_iter();
+    let remedies: Vec<_> = if all { remedies.collect() } else { Vec::new() };
+    Some(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies))
+}
+
+/// Sends to the participant failed, to all of its addresses or to some.
+fn sends_fail(graph: &Graph, participant: &Participant) -> Option<Finding> {
+    let usable = usable(participant);
+    let locators: BTreeSet<_> = participant.unicast().filter_map(Locator::socket_address).collect();
+    let mut senders: BTreeMap<_, Vec<&SendFailure>> = BTreeMap::new();
+    for failure in graph.dds().sockets().failures() {
+        let own = failure.process.is_some() && failure.process == participant.process;
+        // Nobody listens where a participant was that has gone; one that announces itself after that is another matter.
+        let stale =
+            failure.last.at < participant.first.at || (failure.by_icmp && participant.last.at <= failure.first.at);
+        let hits = usable.contains(&failure.target.ip()) && locators.contains(&failure.target);
+        if hits && !own && !stale {
+            senders.entry((failure.process.clone(), failure.source)).or_default().push(failure);
+        }
+    }
+    let failing =
+        |failures: &[&SendFailure]| failures.iter().map(|failure| failure.target.ip()).collect::<BTreeSet<_>>();
+    let (_, failures) = senders.iter().max_by_key(|(_, failures)| failing(failures).len())?;
+    let worst = failures.iter().max_by_key(|failure| failure.last.at)?;
+    // What the sender's host has itself is no way to the participant either.
+    let own = own_addresses(graph, worst.net_namespace, &usable).into_keys();
+    let useless: BTreeSet<_> = failing(failures).into_iter().chain(own).collect();
+    let all = useless == usable;
+    let mut draft =
+        locator_draft(Code::LocatorUnreachable, if all { Severity::Error } else { Severity::Info }, participant, None);
+    draft.finding.address = Some(worst.target.to_string());
+    draft.finding.errno = Some(worst.errno);
+    draft.finding.count = failures.iter().map(|failure| failure.count).sum();
+    draft.finding.first = failures.iter().map(|failure| failure.first.time).min()?;
+    draft.finding.last = worst.last.time;
+    draft = draft.moments(failures.iter().flat_map(|failure| [&failure.first, &failure.last]));
+    if let Some(process) = &worst.process {
+        draft = draft.in_process(process);
+    }
+    let who_sends = sender(graph, worst);
+    let who = participant.words();
+    let summary =
+        format!("{who_sends} cannot send to {}, where {who} says it can be reached: {}", worst.target, worst.errno);
+    let explanation = format!(
+        "{who} advertises {}. {} ({}){}",
+        listed(&usable),
+        failed(worst),
+        worst.errno.meaning(),
+        if all {
+            "; no other address is left, so that nothing reaches it.".to_owned()
+        } else {
+            let left: BTreeSet<_> = usable.difference(&useless).copied().collect();
+            format!("; {} still works, so that this does no harm.", listed(&left))
+        }
+    );
+    let remedies = if all { unreachable_remedies(participant, worst.target.ip()) } else { Vec::new() };
+    Some(draft.told(&format!("{} {who_sends}", participant.data.guid_prefix), summary, explanation, remedies))
+}
+
+fn unreachable_remedies(participant: &Participant, target: IpAddr) -> Vec<String> {
+    let mut remedies = Vec::new();
+    if let Some(source) = source(participant).filter(|source| *source != target) {
+        remedies.push(use_interface(participant, source));
+        remedies
+            .push(format!("unless this host has {target} itself, give it a route: ip route add {target} via {source}"));
+    } else {
+        remedies.push(format!("look for the route to {target} on this host: ip route get {target}"));
+    }
+    remedies
+}
+
+fn knows_one_of(participant: &Participant, peers: &[&Participant]) -> bool {
+    peers.iter().any(|peer| participant.knows.contains_key(&peer.data.guid_prefix))
+}
+
+/// True when something shows that unicast arrives there. That it knows of its peers shows it only when nothing else could: it hears of them by
+/// multicast, and learns of their readers and writers by unicast.
+fn is_reached(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> bool {
+    let dds = graph.dds();
+    let prefix = participant.data.guid_prefix;
+    let of_peer = |other: GuidPrefix| peers.iter().any(|peer| peer.data.guid_prefix == other);
+    let own = || dds.endpoints().filter(|endpoint| endpoint.data.guid.prefix == prefix);
+    let sends = own().any(|endpoint| dds.samples(endpoint.data.guid).is_some());
+    let pairs = |writer: GuidPrefix, reader: GuidPrefix| {
+        (writer == prefix && of_peer(reader)) || (reader == prefix && of_peer(writer))
+    };
+    let nothing_to_say = own().next().is_some()
+        && !dds.pairs().any(|(writer, reader)| pairs(writer.data.guid.prefix, reader.data.guid.prefix));
+    dds.has_acknowledged(prefix) || sends || (knows_one_of(participant, peers) && nothing_to_say)
+}
+
+/// Its packets come from an address that it does not advertise, and nobody reaches it at those that it does.
+fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
+    let usable = usable(participant);
+    let source = source(participant)?;
+    let address = *usable.first()?;
+    if usable.iter().any(|address| participant.addresses.contains(address)) || is_reached(graph, participant, peers) {
+        return None;
+    }
+    let limit = if knows_one_of(participant, peers) { UNREACHED_NS } else { UNANSWERED_NS };
+    let long_enough = |other: &&Participant| {
+        let both = participant.first.at.max(other.first.at);
+        graph.now().since(both).as_nanos() >= limit
+    };
+    if !peers.iter().any(long_enough) {
+        return None;
+    }
+    let mut draft = locator_draft(Code::LocatorUnreachable, Severity::Error, participant, Some(address));
+    if let Some(peer) = peers.first() {
+        draft = draft.participant(peer);
+    }
+    draft = draft.other_end(participant);
+    let who = participant.words();
+    let summary =
+        format!("{who} advertises {}, but its packets come from {source}, and it answers nobody", listed(&usable));
+    let explanation = format!(
+        "Announcements reach this host by multicast from {source}. What is meant for {who} alone goes to {}, and nothing shows that it \
+         arrives: either no route leads there, or the host that sends has that address itself (docker0 has 172.17.0.1 on every host), \
+         or a gateway on the way drops it. {} of its domain {} affected.",
+        listed(&usable),
+        counted(peers.len(), "participant"),
+        if peers.len() == 1 { "is" } else { "are" }
+    );
+    Some(draft.told(
+        &participant.data.guid_prefix.to_string(),
+        summary,
+        explanation,
+        unreachable_remedies(participant, address),
+    ))
+}

@@ -1,0 +1,101 @@
+//! Announcements that cannot leave, or cannot be listened for.
+
+use std::net::IpAddr;
+
+use super::words::{sender, times};
+use crate::diagnosis::draft::Draft;
+use crate::diagnosis::{Code, Finding, Severity};
+use crate::domain::{Purpose, read_port};
+use crate::errno::Errno;
+use crate::graph::dds::SendFailure;
+use crate::graph::{Graph, Stage};
+
+/// Announcements cannot leave, or cannot be listened for.
+pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
+    let failures = graph.dds().sockets().failures().filter(|failure| failure.target.ip().is_multicast());
+    let sends =
+        failures.filter(|failure| !multicasts_since(graph, failure)).map(|failure| blocked_send(graph, failure));
+    let joins = graph.dds().sockets().joins().filter_map(|(process, attempts)| {
+        // One interface of several may refuse.
+        let failed = attempts.iter().find(|attempt| attempt.errno.is_some())?;
+        if attempts.iter().any(|attempt| attempt.errno.is_none()) {
+            return None;
+        }
+        let errno = failed.errno?;
+        let mut draft = Draft::of_moments(Code::MulticastBlocked, Severity::Error, failed.moment, failed.moment);
+        draft.finding.errno = Some(errno);
+        draft.finding.address = Some(failed.address.ip().to_string());
+        draft.finding.stage = Some(Stage::Announced);
+        draft = draft.in_process(process);
+        draft = draft.moments([&failed.moment]);
+        let group = failed.address.ip();
+        let summary = format!("{}[{}] could not join multicast group {group}: {errno}", process.comm, process.pid);
+        let explanation = format!(
+            "Participants hear of each other in group {group}; without it this process hears of nobody ({}).",
+            errno.meaning()
+        );
+        Some(draft.told("join", summary, explanation, blocked_remedies(errno, group)))
+    });
+    sends.chain(joins).collect()
+}
+
+/// A process may send through several interfaces, of which one is enough.
+fn multicasts_since(graph: &Graph, failure: &SendFailure) -> bool {
+    let own = graph
+        .dds()
+        .participants()
+        .filter(|participant| failure.process.is_some() && participant.process == failure.process);
+    own.filter_map(|participant| participant.multicasts).any(|(_, last, _)| last.at >= failure.last.at)
+}
+
+fn blocked_send(graph: &Graph, failure: &SendFailure) -> Finding {
+    let errno = failure.errno;
+    let mut draft = Draft::of_moments(Code::MulticastBlocked, Severity::Error, failure.first, failure.last);
+    draft.finding.errno = Some(errno);
+    draft.finding.address = Some(failure.target.to_string());
+    draft.finding.stage = Some(Stage::Announced);
+    draft.finding.count = failure.count;
+    draft = draft.moments([&failure.first, &failure.last]);
+    let readings = read_port(failure.target.port()).into_iter();
+    draft.finding.domain = readings
+        .filter(|reading| matches!(reading.purpose, Purpose::DiscoveryMulticast | Purpose::UserMulticast))
+        .map(|reading| reading.domain.number())
+        .next();
+    if let Some(process) = &failure.process {
+        draft = draft.in_process(process);
+    }
+    let summary = format!(
+        "{} cannot send to multicast group {}: {errno}, {}",
+        sender(graph, failure),
+        failure.target,
+        times(failure.count)
+    );
+    let explanation = format!(
+        "Participants announce themselves by multicast; nobody hears of this one ({}). {}",
+        errno.meaning(),
+        match errno {
+            Errno::EPERM | Errno::EACCES => "A firewall on this host refuses the packets.",
+            Errno::ENETUNREACH | Errno::ENETDOWN | Errno::EHOSTUNREACH =>
+                "No route leads to the group: the interface is down, or it has no address.",
+            _ => "",
+        }
+    );
+    draft.told("send", summary, explanation, blocked_remedies(errno, failure.target.ip()))
+}
+
+fn blocked_remedies(errno: Errno, group: IpAddr) -> Vec<String> {
+    match errno {
+        Errno::EPERM | Errno::EACCES => vec![
+            format!(
+                "let the firewall pass it: iptables -I OUTPUT -d {group} -p udp -j ACCEPT (nft list ruleset shows what refuses it)"
+            ),
+            "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+        ],
+        _ => vec![
+            format!(
+                "see which interface is meant: ip route get {group}; then bring it up, or add a route: ip route add 224.0.0.0/4 dev IFACE"
+            ),
+            "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+        ],
+    }
+}

@@ -1,0 +1,35 @@
+//! Words that several findings have in common.
+
+use crate::graph::Graph;
+use crate::graph::dds::SendFailure;
+
+pub(super) fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+pub(super) fn failed(failure: &SendFailure) -> String {
+    if failure.by_icmp {
+        format!("Datagrams to {} came back by ICMP", failure.target)
+    } else {
+        format!("Sending to {} failed {} times with {}", failure.target, failure.count, failure.errno)
+    }
+}
+
+pub(super) fn sender(graph: &Graph, failure: &SendFailure) -> String {
+    if let Some(process) = &failure.process {
+        return format!("{}[{}]", process.comm, process.pid);
+    }
+    let mut at_source = graph
+        .dds()
+        .participants()
+        .filter(|participant| failure.source.is_some_and(|source| participant.addresses.contains(&source)));
+    match (at_source.next(), at_source.next(), failure.source) {
+        (Some(only), None, _) => only.words(),
+        (_, _, Some(source)) => source.to_string(),
+        _ => "a participant".to_owned(),
+    }
+}
+
+pub(super) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
