@@ -91,6 +91,18 @@ impl Debian {
     }
 }
 
+/// The version of a package that was downloaded into a folder: its file is `NAME_VERSION_ARCHITECTURE.deb`.
+pub fn version_of(package: &str, folder: &Path) -> Result<String> {
+    let files = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let version = |name: String| {
+        let version = name.strip_prefix(package)?.strip_prefix('_')?.split('_').next()?;
+        Some(version.replace("%3a", ":"))
+    };
+    let found = names.into_iter().find_map(version);
+    found.with_context(|| format!("{} has no package {package}", folder.display()))
+}
+
 /// The numbers in a name: `linux-image-6.1.0-56-cloud-amd64` gives 6, 1, 0, 56, 64.
 fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()

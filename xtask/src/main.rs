@@ -2,6 +2,7 @@
 
 mod binaries;
 mod check;
+mod cross;
 mod debian;
 mod ebpf;
 mod packages;
@@ -37,6 +38,8 @@ enum Task {
     Test,
     /// Boot other kernels in virtual machines (emulated, no KVM) and run the tests there that need only loopback.
     VmTest(vm::Arguments),
+    /// Build rosprobe for 64-bit ARM.
+    Aarch64(cross::Arguments),
     /// Formatting and lints, as CI demands them.
     Check,
     /// Pictures of the screen for the README, from the real program and the trace that it carries.
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Task::Watch { .. } => watch::watch(),
         Task::Test => test::test(),
         Task::VmTest(arguments) => vm::run(&arguments),
+        Task::Aarch64(arguments) => cross::run(&arguments),
         Task::Check => check::check(),
         Task::Pictures => pictures::pictures(),
         Task::Ebpf(task) => ebpf::run(&task),

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use self::record::Record;
-use self::toolchain::Toolchain;
+pub use self::toolchain::Toolchain;
 use crate::process::{self, workspace};
 
 const TARGET: &str = "bpfel-unknown-none";

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::debian::{Debian, version_of};
 use crate::process::{self, workspace};
 
 /// Debian's compiler with its sources, the LLVM that it was built with, and what these load at run time.
@@ -17,7 +18,7 @@ const PACKAGES: &[&str] = &[
     "rustc-web",
     "cargo-web",
     "rust-web-src",
-    "libstd-rust-web-dev",
+    LIBRARY,
     "libllvm22",
     "libgit2-1.5",
     "libhttp-parser2.9",
@@ -31,6 +32,9 @@ const PACKAGES: &[&str] = &[
     "libzstd-dev",
     "zlib1g-dev",
 ];
+
+/// The standard library that Debian's compiler links into programs.
+const LIBRARY: &str = "libstd-rust-web-dev";
 
 const BPF_LINKER: &str = "0.13.0";
 
@@ -66,12 +70,46 @@ impl Toolchain {
         if nightly_has_sources() && process::find("bpf-linker").is_some() {
             return Ok(Self::Nightly);
         }
+        let by_hand = "no toolchain for the BPF target: on Debian 12 this fetches one; elsewhere run \
+             `rustup toolchain install nightly --component rust-src` and `cargo install bpf-linker`";
+        let toolchain = Self::debian().context(by_hand)?;
+        if let Self::Debian(folder) = &toolchain {
+            build_linker(folder).context(by_hand)?;
+        }
+        Ok(toolchain)
+    }
+
+    /// Debian's compiler; fetches it when it is not there yet.
+    pub fn debian() -> Result<Self> {
         let folder = workspace().join("target/ebpf-toolchain");
-        fetch(&folder).context(
-            "no toolchain for the BPF target: on Debian 12 this fetches one; elsewhere run \
-             `rustup toolchain install nightly --component rust-src` and `cargo install bpf-linker`",
-        )?;
+        let unpacked = folder.join("unpacked");
+        if !unpacked.exists() {
+            unpack(&folder)?;
+            fs::write(&unpacked, PACKAGES.join("\n"))
+                .with_context(|| format!("cannot write {}", unpacked.display()))?;
+        }
         Ok(Self::Debian(folder))
+    }
+
+    /// Adds the standard library of another of Debian's architectures (`arm64`), in the compiler's own version.
+    pub fn add_library(&self, architecture: &'static str, target: &str) -> Result<()> {
+        let Self::Debian(folder) = self else {
+            bail!("run `rustup target add {target}`");
+        };
+        let root = folder.join("sysroot");
+        if root.join("usr/lib/rustlib").join(target).exists() {
+            return Ok(());
+        }
+        let apt = folder.join("apt");
+        let debian = Debian::open(&apt, architecture, &["bookworm", "bookworm-security"])?;
+        let package = format!("{LIBRARY}={}", version_of(LIBRARY, &folder.join("packages"))?);
+        debian.unpack(&[&package], &root).with_context(|| {
+            format!(
+                "Debian no longer has {package} for {architecture}: remove {}, and it is fetched anew",
+                folder.display()
+            )
+        })?;
+        fs::remove_dir_all(&apt).context("cannot remove apt's folder")
     }
 
     /// `cargo`, set up to use this toolchain's compiler.
@@ -161,13 +199,8 @@ fn libraries(folder: &Path) -> PathBuf {
     folder.join("sysroot/usr/lib/x86_64-linux-gnu")
 }
 
-/// Downloads and unpacks Debian's packages, and builds the linker against their LLVM; what is there already stays.
-fn fetch(folder: &Path) -> Result<()> {
-    let unpacked = folder.join("unpacked");
-    if !unpacked.exists() {
-        unpack(folder)?;
-        fs::write(&unpacked, PACKAGES.join("\n")).with_context(|| format!("cannot write {}", unpacked.display()))?;
-    }
+/// Builds the linker against Debian's LLVM, once.
+fn build_linker(folder: &Path) -> Result<()> {
     if folder.join("linker/bin/bpf-linker").exists() {
         return Ok(());
     }
@@ -208,12 +241,12 @@ fn unpack(folder: &Path) -> Result<()> {
 /// The packages, and the standard library that this version of the compiler depends on, whose name carries the version.
 fn package_names() -> Result<Vec<String>> {
     let mut names: Vec<_> = PACKAGES.iter().map(|&name| name.to_owned()).collect();
-    let depends = process::output(Command::new("apt-cache").args(["depends", "libstd-rust-web-dev"]))?;
+    let depends = process::output(Command::new("apt-cache").args(["depends", LIBRARY]))?;
     let library = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).find(|name| {
         name.strip_prefix("libstd-rust-web-").is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
     });
     let Some(library) = library else {
-        bail!("Debian's libstd-rust-web-dev names no library: run `sudo apt-get update` and try again")
+        bail!("Debian's {LIBRARY} names no library: run `sudo apt-get update` and try again")
     };
     names.push(library.to_owned());
     Ok(names)

@@ -75,12 +75,21 @@ pub struct Kernel {
 }
 
 /// The kernels, by architecture in the order in which they are tested.
-pub const KERNELS: &[Kernel] = &[Kernel {
-    series: "6.1",
-    suite: "bookworm-security",
-    architecture: Architecture::X86,
-    modes: &["fexit", "syscall"],
-}];
+pub const KERNELS: &[Kernel] = &[
+    x86("6.1", "bookworm-security", &["fexit", "syscall"]),
+    x86("5.10", "bullseye-security", &["syscall"]),
+    x86("6.12", "bookworm-security", &["sock", "fexit", "syscall"]),
+    arm("6.1", "bookworm-security", &["syscall"]),
+    arm("6.12", "bookworm-security", &["sock", "fexit", "syscall"]),
+];
+
+const fn x86(series: &'static str, suite: &'static str, modes: &'static [&'static str]) -> Kernel {
+    Kernel { series, suite, architecture: Architecture::X86, modes }
+}
+
+const fn arm(series: &'static str, suite: &'static str, modes: &'static [&'static str]) -> Kernel {
+    Kernel { series, suite, architecture: Architecture::Arm, modes }
+}
 
 /// The kernels of an architecture, or those of them that are asked for.
 pub fn kernels(architecture: Architecture, asked: &[String]) -> anyhow::Result<Vec<&'static Kernel>> {
@@ -91,10 +100,8 @@ pub fn kernels(architecture: Architecture, asked: &[String]) -> anyhow::Result<V
             anyhow::bail!("no kernel {series} for {}: there are {}", architecture.name(), known.join(", "));
         }
     }
-    Ok(all
-        .into_iter()
-        .filter(|kernel| asked.is_empty() || asked.iter().any(|series| series == kernel.series))
-        .collect())
+    let wanted = |kernel: &&Kernel| asked.is_empty() || asked.iter().any(|series| series == kernel.series);
+    Ok(all.into_iter().filter(wanted).collect())
 }
 
 #[cfg(test)]
@@ -105,10 +112,12 @@ mod tests {
     fn a_kernel_that_is_not_there_is_refused_with_those_that_are() {
         let error = kernels(Architecture::X86, &["2.6".to_owned()]).unwrap_err().to_string();
         assert!(error.starts_with("no kernel 2.6 for x86_64: there are ") && error.contains("6.1"), "{error}");
-        let series = |asked: &[String]| -> Vec<_> {
-            kernels(Architecture::X86, asked).unwrap().iter().map(|kernel| kernel.series).collect()
-        };
-        assert_eq!(series(&["6.1".to_owned()]), ["6.1"]);
-        assert_eq!(series(&[]).len(), KERNELS.iter().filter(|kernel| kernel.architecture == Architecture::X86).count());
+        for architecture in [Architecture::X86, Architecture::Arm] {
+            let series = |asked: &[String]| -> Vec<_> {
+                kernels(architecture, asked).unwrap().iter().map(|kernel| kernel.series).collect()
+            };
+            assert_eq!(series(&["6.1".to_owned()]), ["6.1"]);
+            assert!(series(&[]).len() > 1 && series(&[]).contains(&"6.1"), "{:?}", series(&[]));
+        }
     }
 }

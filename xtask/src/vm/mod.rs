@@ -15,6 +15,7 @@ use self::console::{Limits, follow};
 use self::initramfs::Boot;
 use self::machine::{Architecture, Kernel};
 use crate::binaries::{Binary, build};
+use crate::cross::cargo_for_aarch64;
 use crate::packages;
 use crate::process::{cargo, words, workspace};
 
@@ -49,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         &[emulator, "binutils", "cpio", "xz-utils"],
         "the virtual machines run kernels and programs from",
     )?;
-    let binaries = binaries()?;
+    let binaries = binaries(architecture)?;
     let userland = initramfs::userland(architecture)?;
     let mut failed = Vec::new();
     for kernel in kernels {
@@ -68,9 +69,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// rosprobe, and its tests.
-fn binaries() -> Result<Vec<Binary>> {
-    let mut cargo = cargo();
-    cargo.args(["test", "--locked", "--no-run", "--package", "rosprobe"]);
+fn binaries(architecture: Architecture) -> Result<Vec<Binary>> {
+    let mut cargo = match architecture {
+        _ if Some(architecture) == Architecture::native() => {
+            let mut cargo = cargo();
+            cargo.arg("test");
+            cargo
+        }
+        Architecture::Arm => cargo_for_aarch64("test")?,
+        Architecture::X86 => bail!("this builds for x86_64 on x86_64 alone"),
+    };
+    cargo.args(["--locked", "--no-run", "--package", "rosprobe"]);
     for test in TESTS {
         cargo.args(["--test", test]);
     }
