@@ -27,6 +27,8 @@ pub const PROCESS_LIMIT: u32 = 8 * 1024;
 pub const FOLLOWED_LIMIT: u32 = 8 * 1024;
 /// Default size of the ring buffer, in bytes.
 pub const RING_BUFFER_BYTES: u32 = 8 * 1024 * 1024;
+/// User space is woken at most once in this time, in nanoseconds; what comes in between it finds by looking again.
+pub const WAKE_UP_INTERVAL: u64 = 5_000_000;
 /// Default limit on the payload that is copied of one XML-RPC message, in bytes.
 pub const PAYLOAD_LIMIT: u32 = 1024 * 1024;
 /// Longest TCPROS header that is taken for one, in bytes. A longer length prefix is not TCPROS.

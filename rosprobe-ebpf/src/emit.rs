@@ -1,10 +1,11 @@
 //! Records into the ring buffer. Space is reserved there and filled in place: a scratch buffer per processor would be overwritten
 //! wherever a program can be preempted.
 
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns, bpf_probe_read_user};
-use rosprobe_common::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress};
+use rosprobe_common::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, WAKE_UP_INTERVAL};
 
-use crate::maps::{EVENTS, LOST};
+use crate::maps::{EVENTS, LOST, WOKEN};
 use crate::{kernel, log};
 
 /// What a record says besides its socket.
@@ -168,12 +169,19 @@ fn in_class<const N: usize>(emission: &Emission) {
             }
         }
     }
-    entry.submit(0);
+    let flags = wake_up(chunk.record.time);
+    entry.submit(flags);
 }
 
 #[inline(always)]
 fn fill(record: &mut Record, emission: &Emission) {
     kernel::clear(record);
+    if emission.sk != 0 {
+        kernel::describe(emission.sk, record);
+    }
+    if emission.remote.family != 0 {
+        kernel::copy(&emission.remote, &mut record.remote);
+    }
     // SAFETY: helpers; the name has 16 bytes.
     unsafe {
         record.time = bpf_ktime_get_ns();
@@ -191,14 +199,21 @@ fn fill(record: &mut Record, emission: &Emission) {
     record.errno = emission.errno;
     record.fd = emission.fd;
     record.length = emission.length;
-    if emission.sk != 0 {
-        record.net_namespace = kernel::net_namespace(emission.sk);
-        kernel::local(emission.sk, &mut record.local);
-        kernel::remote(emission.sk, &mut record.remote);
+}
+
+/// How to submit a record of that time. A wake-up costs the watched program more than everything else here, so there is at most one in
+/// each interval: user space, once awake, looks again until an interval brings nothing.
+#[inline(always)]
+fn wake_up(time: u64) -> u64 {
+    let Some(woken) = WOKEN.get_ptr_mut(0) else { return u64::from(BPF_RB_FORCE_WAKEUP) };
+    // SAFETY: memory of the map. Two processors that read the same time both wake user space, which does no harm.
+    unsafe {
+        if time.wrapping_sub(*woken) < WAKE_UP_INTERVAL {
+            return u64::from(BPF_RB_NO_WAKEUP);
+        }
+        *woken = time;
     }
-    if emission.remote.family != 0 {
-        kernel::copy(&emission.remote, &mut record.remote);
-    }
+    u64::from(BPF_RB_FORCE_WAKEUP)
 }
 
 /// Counts a record that found no room.

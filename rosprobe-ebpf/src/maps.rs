@@ -28,6 +28,10 @@ pub static LAYOUT: Array<u32> = Array::with_max_entries(LAYOUT_VERSION, 0);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BUFFER_BYTES, 0);
 
+/// When user space was woken last, on the clock of the records.
+#[map]
+pub static WOKEN: Array<u64> = Array::with_max_entries(1, 0);
+
 /// Records that found the ring buffer full.
 #[map]
 pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);

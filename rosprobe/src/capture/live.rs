@@ -13,9 +13,10 @@ use std::time::Duration;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, TracePoint};
 use aya::{Ebpf, EbpfLoader};
-use rosprobe_common::{Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState};
+use rosprobe_common::{Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::btf::{self, Btf};
 use super::capture_error::CaptureError;
@@ -42,6 +43,10 @@ const TRACEPOINTS: [&str; 8] = [
     "sched_process_fork",
 ];
 const SYSCALL_TRACEPOINTS: [&str; 2] = ["sys_enter_connect", "sys_exit_connect"];
+/// Records that came without a wake-up are there after this time: twice the interval, because one may still be on its way.
+const LOOK_AGAIN: Duration = Duration::from_nanos(2 * WAKE_UP_INTERVAL);
+/// A record whose program was held up for longer than that is found after this time at the latest.
+const LOOK_ANYWAY: Duration = Duration::from_millis(250);
 
 /// How to capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +109,10 @@ pub struct LiveCapture {
     /// Only where it was asked for.
     log: Option<KernelLog>,
     ring: AsyncFd<RingBuf<MapData>>,
+    /// When to look for records without having been woken.
+    look_again: Option<Instant>,
+    /// The record that is read.
+    raw: Vec<u8>,
     lost: PerCpuArray<MapData, u64>,
     sockets: BpfHashMap<MapData, u64, SocketStatePod>,
     followed: BpfHashMap<MapData, u32, u8>,
@@ -163,6 +172,8 @@ impl LiveCapture {
             _ebpf: ebpf,
             log,
             ring,
+            look_again: None,
+            raw: Vec::new(),
             lost,
             sockets,
             followed,
@@ -192,22 +203,43 @@ impl LiveCapture {
     }
 
     /// Waits until there may be events. May be dropped at any time.
+    ///
+    /// The kernel side wakes at most once in [`WAKE_UP_INTERVAL`]: as long as records come, they are looked for after twice that time,
+    /// and a wake-up is waited for when a look has found none.
     pub async fn ready(&mut self) -> io::Result<()> {
-        self.ring.readable_mut().await.map(|mut guard| guard.retain_ready())
+        match self.look_again {
+            Some(at) => {
+                sleep_until(at).await;
+                Ok(())
+            }
+            None => match timeout(LOOK_ANYWAY, self.ring.readable_mut()).await {
+                Ok(ready) => ready.map(|mut guard| guard.retain_ready()),
+                Err(_) => Ok(()),
+            },
+        }
     }
 
     /// Appends the events of at most `limit` records; true when there may be more.
     pub fn drain(&mut self, limit: usize, out: &mut Vec<Event>) -> bool {
         self.say_log();
-        let mut raw = Vec::new();
-        for _ in 0..limit {
-            if !self.next_record(&mut raw) {
+        let mut raw = std::mem::take(&mut self.raw);
+        let more = self.drain_into(limit, &mut raw, out);
+        self.raw = raw;
+        more
+    }
+
+    fn drain_into(&mut self, limit: usize, raw: &mut Vec<u8>, out: &mut Vec<Event>) -> bool {
+        self.look_again = None;
+        for taken in 0..limit {
+            if !self.next_record(raw) {
+                self.look_again = (taken > 0).then(|| Instant::now() + LOOK_AGAIN);
                 return false;
             }
             self.statistics.events += 1;
             self.statistics.ring_buffer_bytes += raw.len() as u64;
-            self.take_record(&raw, out);
+            self.take_record(raw, out);
         }
+        self.look_again = Some(Instant::now());
         true
     }
 
