@@ -15,7 +15,7 @@ pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, is_recor
 pub use socket::{DirectionState, Framing, Protocol, SocketFlags, SocketState};
 
 /// Changes whenever a shared layout or the meaning of a field changes.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
 pub const SOCKET_LIMIT: u32 = 16 * 1024;
@@ -25,8 +25,9 @@ pub const THREAD_LIMIT: u32 = 4 * 1024;
 pub const PROCESS_LIMIT: u32 = 8 * 1024;
 /// Processes that are followed because a watched command started them.
 pub const FOLLOWED_LIMIT: u32 = 8 * 1024;
-/// Default size of the ring buffer, in bytes.
-pub const RING_BUFFER_BYTES: u32 = 8 * 1024 * 1024;
+/// Default size of the ring buffer, in bytes. The kernel maps it twice, one behind the other, and counts it twice in the reader's
+/// resident memory.
+pub const RING_BUFFER_BYTES: u32 = 4 * 1024 * 1024;
 /// User space is woken at most once in this time, in nanoseconds; what comes in between it finds by looking again.
 pub const WAKE_UP_INTERVAL: u64 = 5_000_000;
 /// Default limit on the payload that is copied of one XML-RPC message, in bytes.

@@ -3,7 +3,7 @@
 use core::mem::{align_of, offset_of, size_of};
 
 /// Payload sizes of the records that carry bytes. A record is reserved in the smallest class that holds its bytes.
-pub const CHUNK_CLASSES: [usize; 4] = [64, 512, 4096, 32 * 1024];
+pub const CHUNK_CLASSES: [usize; 6] = [64, 512, 1024, 2048, 4096, 32 * 1024];
 
 /// What a [`Record`] tells. The kernel writes the number; user space refuses a number that it does not know.
 #[repr(u16)]

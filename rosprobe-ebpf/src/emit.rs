@@ -135,8 +135,10 @@ pub extern "C" fn emit_record(emission: *const Emission) -> u64 {
         0 => in_class::<0>(emission),
         1..=64 => in_class::<{ CHUNK_CLASSES[0] }>(emission),
         65..=512 => in_class::<{ CHUNK_CLASSES[1] }>(emission),
-        513..=4096 => in_class::<{ CHUNK_CLASSES[2] }>(emission),
-        _ => in_class::<{ CHUNK_CLASSES[3] }>(emission),
+        513..=1024 => in_class::<{ CHUNK_CLASSES[2] }>(emission),
+        1025..=2048 => in_class::<{ CHUNK_CLASSES[3] }>(emission),
+        2049..=4096 => in_class::<{ CHUNK_CLASSES[4] }>(emission),
+        _ => in_class::<{ CHUNK_CLASSES[5] }>(emission),
     }
     0
 }

@@ -100,7 +100,8 @@ pub fn describe(sk: u64, record: &mut Record) {
     let mut words = [0u64; 4];
     if family == AF_INET6 {
         let (local, remote) = (config!(offsets.skc_v6_rcv_saddr), config!(offsets.skc_v6_daddr));
-        words = [half(sk, base, local, 0), half(sk, base, local, 8), half(sk, base, remote, 0), half(sk, base, remote, 8)];
+        words =
+            [half(sk, base, local, 0), half(sk, base, local, 8), half(sk, base, remote, 0), half(sk, base, remote, 8)];
     } else {
         words[0] = u64::from(member::<u32>(sk, base, config!(offsets.skc_rcv_saddr)));
         words[2] = u64::from(member::<u32>(sk, base, config!(offsets.skc_daddr)));

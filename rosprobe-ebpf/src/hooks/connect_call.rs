@@ -4,10 +4,13 @@ use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 
 use crate::connect;
-use crate::maps::config;
+use crate::maps::{config, empty};
 
 #[tracepoint]
 fn sys_enter_connect(ctx: TracePointContext) -> u32 {
+    if empty() {
+        return 0;
+    }
     connect::called(
         argument(&ctx, config!(offsets.enter_fd)) as i32,
         argument(&ctx, config!(offsets.enter_address)),
@@ -18,6 +21,9 @@ fn sys_enter_connect(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 fn sys_exit_connect(ctx: TracePointContext) -> u32 {
+    if empty() {
+        return 0;
+    }
     connect::call_returned(argument(&ctx, config!(offsets.exit_result)) as i32);
     0
 }

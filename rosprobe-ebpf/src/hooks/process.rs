@@ -3,11 +3,14 @@
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
-use crate::maps::config;
+use crate::maps::{config, empty};
 use crate::{kernel, process};
 
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
     if process::is_known(kernel::current_pid()) && last_thread(ctx.arg(0)) {
         process::ended();
     }
@@ -23,6 +26,9 @@ fn last_thread(task: *const u8) -> bool {
 
 #[btf_tracepoint(function = "sched_process_fork")]
 fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
     let parent = kernel::current_pid();
     if !process::is_followed(parent) {
         return 0;

@@ -6,11 +6,14 @@ use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::emit::Socket;
 use crate::kernel::{self, TCP, tcp_state};
-use crate::maps::config;
+use crate::maps::{config, empty};
 use crate::socket;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
     let sk: *mut u8 = ctx.arg(0);
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     if (new == tcp_state::SYN_SENT || new == tcp_state::ESTABLISHED) && kernel::protocol(sk as u64) == TCP {
@@ -21,6 +24,9 @@ fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "inet_sk_error_report")]
 fn inet_sk_error_report(ctx: BtfTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
     let sk: *mut u8 = ctx.arg(0);
     let mut socket = named(sk, 0);
     let Some(state) = socket::tracked(socket.cookie) else { return 0 };
@@ -32,6 +38,9 @@ fn inet_sk_error_report(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
     let socket = named(ctx.arg(0), TCP);
     if let Some(state) = socket::tracked(socket.cookie) {
         socket::retransmitted(&socket, state, kernel::state(socket.sk));
@@ -41,6 +50,9 @@ fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
     socket::destroyed(&named(ctx.arg(0), TCP));
     0
 }

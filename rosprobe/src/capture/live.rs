@@ -13,7 +13,9 @@ use std::time::Duration;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Program, ProgramError, TracePoint};
 use aya::{Ebpf, EbpfLoader};
-use rosprobe_common::{Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL};
+use rosprobe_common::{
+    Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until, timeout};
