@@ -6,6 +6,7 @@ mod cross;
 mod debian;
 mod ebpf;
 mod packages;
+mod peers;
 mod pictures;
 mod privilege;
 mod process;
@@ -36,6 +37,8 @@ enum Task {
     },
     /// Install what the tests need (Debian packages) and run every test, those that need root included.
     Test,
+    /// Build the implementations of DDS with which ROS 2 is tested.
+    Peers,
     /// Boot other kernels in virtual machines (emulated, no KVM) and run the tests there that need only loopback.
     VmTest(vm::Arguments),
     /// Build rosprobe for 64-bit ARM.
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Watch { .. } => watch::watch(),
         Task::Test => test::test(),
+        Task::Peers => peers::build(),
         Task::VmTest(arguments) => vm::run(&arguments),
         Task::Aarch64(arguments) => cross::run(&arguments),
         Task::Check => check::check(),

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::binaries::{Binary, build};
 use crate::packages;
+use crate::peers;
 use crate::privilege::as_root;
 use crate::process::{cargo, run};
 
@@ -35,7 +36,9 @@ const PACKAGES: [&str; 21] = [
 /// Installs, then runs what needs no privilege, then what does.
 pub fn test() -> Result<()> {
     packages::install(&PACKAGES, "the live tests run ROS 1 from")?;
+    packages::install(&peers::PACKAGES, "the live tests run Fast DDS from")?;
     run(cargo().args(["test", "--locked"]))?;
+    peers::build()?;
     // Built as the caller, so that only running them needs root.
     for binary in build(cargo().args(["test", "--locked", "--no-run"]))?.iter().filter(|binary| binary.test) {
         run_privileged(binary)?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
 
 use rosprobe::observation::dds::{Dds, Duration, EndpointData, Locator, LocatorKind, ParticipantData};
 use rosprobe::observation::{Observation, What};
@@ -87,6 +89,20 @@ fn participants_and_endpoints_are_those_that_tshark_reads() {
     for name in CAPTURES {
         let expected = std::fs::read_to_string(fixture(&format!("{name}.tshark.txt"))).unwrap();
         assert!(!expected.is_empty(), "{name}");
+        assert_eq!(table(&decoded(&events(name))), expected, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs dust_dds: cargo xtask peers builds what reads captures with it, cargo xtask test all and runs it"]
+fn participants_and_endpoints_are_those_that_dust_dds_reads() {
+    let oracle = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers").join("debug/dust-dds-oracle");
+    for name in CAPTURES {
+        let output = Command::new(&oracle).arg(fixture(&format!("{name}.pcap"))).output();
+        let output =
+            output.unwrap_or_else(|error| panic!("cannot run {}: {error}: cargo xtask peers", oracle.display()));
+        let expected = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && !expected.is_empty(), "{name}");
         assert_eq!(table(&decoded(&events(name))), expected, "{name}");
     }
 }
