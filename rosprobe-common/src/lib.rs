@@ -12,10 +12,12 @@ mod socket;
 pub use config::{Config, KernelOffsets, Syscalls, UNKNOWN_OFFSET};
 pub use opening::{OPENING_BYTES, Opening, opening};
 pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, is_record_length};
-pub use socket::{DirectionState, Framing, Protocol, SocketFlags, SocketState};
+pub use socket::{
+    DirectionState, Framing, Protocol, SocketFlags, SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState,
+};
 
 /// Changes whenever a shared layout or the meaning of a field changes.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 
 /// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
 pub const SOCKET_LIMIT: u32 = 16 * 1024;
@@ -42,5 +44,13 @@ pub const SERVICE_ANSWER_LIMIT: u32 = 512;
 pub const SERVICE_REQUEST_LIMIT: u32 = 4;
 /// Chunks of a socket that had been open before that are searched for the beginning of XML-RPC, before it is only counted.
 pub const MID_STREAM_LOOKS: u16 = 64;
+/// Datagrams of a UDP socket that are looked at without finding RTPS, before it is left alone.
+pub const DATAGRAM_LOOKS: u16 = 16;
+/// Writers of user data that are counted at one time, besides those that their sockets have places for.
+pub const WRITER_LIMIT: u32 = 32 * 1024;
+/// Pairs of RTPS participants, or of reader and writer, of which it is remembered that they were told of.
+pub const PAIR_LIMIT: u32 = 16 * 1024;
+/// Addresses to which sends of UDP sockets failed, remembered at one time; the least recently used is forgotten.
+pub const FAILURE_LIMIT: u32 = 4 * 1024;
 /// Segments of one vector that are looked at; Linux allows no more (`UIO_MAXIOV`).
 pub const IOVEC_LIMIT: u32 = 1024;

@@ -27,7 +27,7 @@ pub enum Kind {
     AlreadyOpen = 8,
     /// Bytes of a stream: `value` = offset, `length`, `copied`, `flow`, `cut`; payload follows.
     Stream = 9,
-    /// A datagram: `length`, `copied`, `flow`, `cut`; payload follows.
+    /// A piece of a datagram: `value` = its offset, `length` of the whole, `copied`, `flow`, `cut`, `fd` = thread; payload follows.
     Datagram = 10,
     /// A send or receive failed: `errno`, `flow`, `value` = how often in a row.
     IoFailed = 11,

@@ -22,17 +22,14 @@ pub enum Protocol {
     MidStream = 5,
     /// DNS: copied.
     Dns = 6,
-    /// RTPS: counted.
+    /// RTPS: discovery copied, user data counted by writer.
     Rtps = 7,
 }
 
 impl Protocol {
     /// Whether user space reads the totals of a socket of that protocol.
     pub const fn is_counted(number: u8) -> bool {
-        number == Self::Topic as u8
-            || number == Self::Service as u8
-            || number == Self::MidStream as u8
-            || number == Self::Rtps as u8
+        number == Self::Topic as u8 || number == Self::Service as u8 || number == Self::MidStream as u8
     }
 }
 
@@ -120,12 +117,68 @@ impl DirectionState {
     };
 }
 
+/// What was counted of one writer of user data, in one direction of one socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterCount {
+    /// Its GUID, as it is on the wire.
+    pub guid: [u32; 4],
+    /// DATA submessages and first fragments.
+    pub messages: u64,
+    /// Bytes of them and of further fragments, inline QoS included.
+    pub bytes: u64,
+    /// [`WriterState`] as a number.
+    pub state: u32,
+    /// [`Flow`](crate::Flow) as a number.
+    pub flow: u32,
+}
+
+impl WriterCount {
+    /// A place that is free.
+    pub const EMPTY: Self = Self { guid: [0; 4], messages: 0, bytes: 0, state: 0, flow: 0 };
+}
+
+/// What a writer turned out to write.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriterState {
+    /// The place has no writer.
+    Free = 0,
+    /// The place is being taken.
+    Taken = 1,
+    /// Nothing was seen yet that tells.
+    Undecided = 2,
+    /// User data.
+    User = 3,
+    /// `ros_discovery_info`, which is copied.
+    Discovery = 4,
+}
+
+/// Key of a [`WriterCount`] that its socket has no place for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterKey {
+    /// The socket's cookie.
+    pub socket: u64,
+    /// The GUID, as it is on the wire.
+    pub guid: [u32; 4],
+    /// [`Flow`](crate::Flow) as a number.
+    pub flow: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Writers that are counted with their socket, so that a message of theirs costs one look-up; the others are in a map of their own.
+pub const WRITERS_OF_SOCKET: usize = 4;
+
 /// A socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketState {
     /// `Flow::Sent`, `Flow::Received`.
     pub direction: [DirectionState; 2],
+    /// RTPS: the first writers that were seen.
+    pub writers: [WriterCount; WRITERS_OF_SOCKET],
     /// When a retransmission was last reported, in nanoseconds.
     pub retransmit_reported: u64,
     /// Data segments sent again.
@@ -146,6 +199,7 @@ impl SocketState {
     /// A socket of which nothing is known.
     pub const EMPTY: Self = Self {
         direction: [DirectionState::EMPTY; 2],
+        writers: [WriterCount::EMPTY; WRITERS_OF_SOCKET],
         retransmit_reported: 0,
         retransmits: 0,
         unacknowledged: 0,
@@ -159,5 +213,7 @@ impl SocketState {
 const _: () = {
     assert!(size_of::<DirectionState>() == 72);
     assert!(align_of::<SocketState>() == 8);
-    assert!(size_of::<SocketState>() == 168);
+    assert!(size_of::<WriterCount>() == 40);
+    assert!(size_of::<WriterKey>() == 32);
+    assert!(size_of::<SocketState>() == 168 + 40 * WRITERS_OF_SOCKET);
 };

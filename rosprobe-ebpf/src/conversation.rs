@@ -4,8 +4,6 @@ use rosprobe_common::{
     Cut, DirectionState, Framing, Kind, MID_STREAM_LOOKS, OPENING_BYTES, Opening, Protocol, SocketState, opening,
 };
 
-use crate::emit::{Fact, Payload, emit_payload};
-use crate::kernel::UDP;
 use crate::maps::config;
 use crate::tcpros::begin_header;
 use crate::walk::{Walk, announce, direction, emit_chunk, emit_gathered, fact, least, parts, read, socket};
@@ -20,41 +18,14 @@ pub extern "C" fn conversation(state: *mut SocketState, walk: *mut Walk) -> u64 
     parts!(state, walk);
     match state.protocol {
         protocol if protocol == Protocol::XmlRpc as u8 => copy_message(walk, state),
-        protocol if protocol == Protocol::Undecided as u8 => decide(walk, state),
+        protocol if protocol == Protocol::Undecided as u8 => open(walk, state),
         protocol if protocol == Protocol::MidStream as u8 => look(walk, state),
-        protocol if protocol == Protocol::Dns as u8 => copy_datagram(walk, direction!(state, walk)),
         _ => {
             let left = walk.left;
             walk.count(direction!(state, walk), left);
         }
     }
     0
-}
-
-#[inline(always)]
-fn decide(walk: &mut Walk, state: &mut SocketState) {
-    if walk.protocol == u32::from(UDP) {
-        decide_datagram(walk, state);
-    } else {
-        open(walk, state);
-    }
-}
-
-#[inline(always)]
-fn decide_datagram(walk: &mut Walk, state: &mut SocketState) {
-    let direction = direction!(state, walk);
-    let readable = walk.left >= 4 && read(walk.at, direction.head.as_mut_ptr(), 4);
-    if readable
-        && direction.head[0] == b'R'
-        && direction.head[1] == b'T'
-        && direction.head[2] == b'P'
-        && direction.head[3] == b'S'
-    {
-        state.protocol = Protocol::Rtps as u8;
-        announce(walk);
-    } else {
-        state.protocol = Protocol::Other as u8;
-    }
 }
 
 /// The first bytes of a direction.
@@ -135,18 +106,6 @@ fn copy_message(walk: &mut Walk, state: &mut SocketState) {
         direction.copied += count;
         emit_gathered(walk, state);
     }
-}
-
-/// DNS: the datagram, a record for each piece of memory that it is in.
-#[inline(always)]
-fn copy_datagram(walk: &mut Walk, direction: &mut DirectionState) {
-    let count = if walk.left < PIECE { walk.left } else { PIECE };
-    let before = walk.length - walk.total - walk.left;
-    let payload = Payload { address: walk.at, copy: count, length: walk.length, cut: Cut::None };
-    let fact = Fact { value: u64::from(before), ..fact(walk, Kind::Datagram) };
-    emit_payload(&socket(walk), &fact, &payload);
-    walk.advance(direction, count);
-    walk.mark = walk.at;
 }
 
 /// A socket that was open before: XML-RPC is picked up where a chunk begins with it.

@@ -1,7 +1,7 @@
 //! rosprobe's programs in the kernel: what a task asked of connect(), what became of it, and the first bytes of every conversation.
 //!
 //! A job has several [`hooks`], because kernels differ; all of them end in the same handlers: [`connect`] for what a process asked
-//! for, [`socket`] for what became of it, [`transfer`] for payload, [`process`] for processes. What differs besides is in
+//! for, [`socket`] for what became of it, [`transfer`] and [`datagram`] for payload, [`process`] for processes. What differs besides is in
 //! [`maps::CONFIG`].
 #![no_std]
 #![no_main]
@@ -9,6 +9,7 @@
 
 mod connect;
 mod conversation;
+mod datagram;
 mod emit;
 mod hooks;
 mod kernel;
@@ -16,6 +17,7 @@ mod locate;
 mod log;
 mod maps;
 mod process;
+mod rtps;
 mod socket;
 mod tcpros;
 mod transfer;

@@ -3,8 +3,8 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use rosprobe_common::{
-    Config, FOLLOWED_LIMIT, LAYOUT_VERSION, PROCESS_LIMIT, RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState,
-    THREAD_LIMIT,
+    Config, FAILURE_LIMIT, FOLLOWED_LIMIT, LAYOUT_VERSION, PAIR_LIMIT, PROCESS_LIMIT, RING_BUFFER_BYTES, SOCKET_LIMIT,
+    SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT, WriterCount, WriterKey,
 };
 
 /// Written by the loader before the programs are loaded; zero in the object.
@@ -51,6 +51,18 @@ pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static SOCKETS: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(SOCKET_LIMIT, 0);
 
+/// Writers of RTPS that their sockets have no place for. User space removes those that have gone quiet.
+#[map]
+pub static WRITERS: HashMap<WriterKey, WriterCount> = HashMap::with_max_entries(WRITER_LIMIT, 0);
+
+/// When each pair of RTPS participants, or of reader and writer, was told of, in nanoseconds.
+#[map]
+pub static PAIRS: LruHashMap<Pair, u64> = LruHashMap::with_max_entries(PAIR_LIMIT, 0);
+
+/// Sends of UDP sockets that failed.
+#[map]
+pub static FAILURES: LruHashMap<FailureKey, Failures> = LruHashMap::with_max_entries(FAILURE_LIMIT, 0);
+
 /// Threads inside connect(), by pid and tgid.
 #[map]
 pub static CONNECTS: LruHashMap<u64, Connect> = LruHashMap::with_max_entries(THREAD_LIMIT, 0);
@@ -87,6 +99,37 @@ pub struct Connect {
     pub fd: i32,
     /// Zero.
     pub reserved: u32,
+}
+
+/// A reader and the writer that it answers, or two participants, one of which addressed the other: prefixes of their GUIDs, and
+/// entities.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Pair {
+    pub from: [u32; 3],
+    pub reader: u32,
+    pub to: [u32; 3],
+    pub writer: u32,
+}
+
+/// Sends of one socket to one address that failed with one error.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct FailureKey {
+    pub cookie: u64,
+    pub remote: SocketAddress,
+    pub errno: i32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// How often.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Failures {
+    pub count: u64,
+    /// When user space was told last, in nanoseconds.
+    pub told: u64,
 }
 
 /// Where a call of sendmmsg() or recvmmsg() has got to.

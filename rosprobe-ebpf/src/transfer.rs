@@ -1,9 +1,9 @@
 //! Sends and receives on any socket, after they are done. An unrelated socket costs one map look-up.
 
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
-use rosprobe_common::{Cut, Flow, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketAddress, SocketFlags, SocketState};
+use rosprobe_common::{Cut, Flow, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketFlags, SocketState};
 
-use crate::connect::user_address;
+use crate::datagram;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP, tcp_state};
 use crate::locate::{Call, Location, end_batch};
@@ -26,8 +26,6 @@ const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
 /// `ERESTARTSYS` and its like: the call begins again and the process never sees them.
 const RESTARTS: core::ops::RangeInclusive<i32> = 512..=516;
-
-const DNS_PORT: u16 = 53;
 
 /// A send or receive of the current process is done. `sk` is a pointer that the verifier knows for a socket's.
 #[inline(always)]
@@ -58,14 +56,20 @@ pub fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
 #[inline(always)]
 fn observed<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) {
     let before = if log::wanted() { state.protocol } else { 0 };
-    transferred::<FLOW>(state, sk, cookie, result, flags);
+    let of_udp = state.protocol == Protocol::Rtps as u8 || state.protocol == Protocol::Dns as u8;
+    if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk) == UDP) {
+        datagram::transferred::<FLOW>(state, sk, cookie, result, flags);
+    } else {
+        transferred::<FLOW>(state, sk, cookie, result, flags);
+    }
     if log::wanted() && state.protocol != before {
         log::log_classified(cookie, u32::from(state.protocol));
     }
 }
 
+/// The direction.
 #[inline(always)]
-fn flow<const FLOW: usize>() -> Flow {
+pub fn flow<const FLOW: usize>() -> Flow {
     if FLOW == SENT { Flow::Sent } else { Flow::Received }
 }
 
@@ -85,16 +89,29 @@ fn first_sight<'a>(sk: u64, cookie: u64, result: i32) -> Option<&'a mut SocketSt
     Some(state)
 }
 
+/// A receive that takes no bytes away, or not those of the conversation.
 #[inline(always)]
-fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) {
+pub fn is_no_receive<const FLOW: usize>(flags: i32) -> bool {
+    FLOW == RECEIVED && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB) != 0
+}
+
+/// Errors after which the process does the same again.
+#[inline(always)]
+pub fn is_no_failure(errno: i32) -> bool {
+    errno == EAGAIN || errno == EINTR || RESTARTS.contains(&errno)
+}
+
+/// Bytes of a TCP socket. A function of its own, so that its stack and that of [`datagram::transferred`] do not add up.
+#[inline(never)]
+fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
     let call = Call::current();
     let batch = call.as_ref().is_some_and(Call::is_batch);
     let index = match &call {
         Some(call) if batch => call.batch_index(cookie, result < 0),
         _ => Some(0),
     };
-    if FLOW == RECEIVED && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB) != 0 {
-        return;
+    if is_no_receive::<FLOW>(flags) {
+        return 0;
     }
     let pid = kernel::current_pid();
     if state.pid != pid {
@@ -104,32 +121,23 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64,
     if FLOW == SENT && config!(offsets.write_seq) != rosprobe_common::UNKNOWN_OFFSET {
         remember_unacknowledged(state, sk, result);
     }
-    let protocol = if state.protocol == Protocol::Dns as u8 || state.protocol == Protocol::Rtps as u8 {
-        UDP
-    } else {
-        kernel::protocol(sk)
-    };
-    let socket = Socket { sk, cookie, protocol, remote: None };
+    let socket = Socket { sk, cookie, protocol: TCP, remote: None };
     if result < 0 {
         failed::<FLOW>(state, &socket, -result);
-        return;
+        return 0;
     }
     if result == 0 {
-        if FLOW == RECEIVED && protocol == TCP {
+        if FLOW == RECEIVED {
             end_of_stream(state, &socket);
         }
-        return;
+        return 0;
     }
     state.direction[FLOW].failures = 0;
     turn::<FLOW>(state);
-    if protocol == TCP && !batch && counted::<FLOW>(state, result as u32) {
-        return;
+    if !batch && counted::<FLOW>(state, result as u32) {
+        return 0;
     }
-    let location = located::<FLOW>(state, sk, call.as_ref(), index, protocol == TCP && flags & MSG_TRUNC != 0);
-    if protocol == UDP {
-        datagram::<FLOW>(state, &socket, location, result as u32, pid);
-        return;
-    }
+    let location = located::<FLOW>(state, sk, call.as_ref(), index, flags & MSG_TRUNC != 0);
     if log::wanted() && location.is_none() {
         match &call {
             Some(call) => log::log_not_located(cookie, result as u32, call.number),
@@ -145,6 +153,7 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64,
         }
         None => unreadable::<FLOW>(state, &socket, result as u32, pid),
     }
+    0
 }
 
 /// Most of a robot's bytes: inside a message, or of a socket of which only the bytes are counted. No memory is looked at.
@@ -196,7 +205,7 @@ fn remember_unacknowledged(state: &mut SocketState, sk: u64, result: i32) {
 
 #[inline(always)]
 fn failed<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, errno: i32) {
-    if errno == EAGAIN || errno == EINTR || RESTARTS.contains(&errno) {
+    if is_no_failure(errno) {
         return;
     }
     let direction = &mut state.direction[FLOW];
@@ -263,32 +272,4 @@ fn unreadable<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, l
     let kind = Kind::Stream;
     let fact = Fact { kind, value: offset, errno: 0, fd: 0, flow, pid, current: true };
     emit_payload(socket, &fact, &Payload { address: 0, copy: 0, length, cut: Cut::Unreadable });
-}
-
-#[inline(always)]
-fn datagram<const FLOW: usize>(
-    state: &mut SocketState,
-    socket: &Socket<'_>,
-    location: Option<Location>,
-    length: u32,
-    pid: u32,
-) {
-    let Some(location) = location else {
-        // What it would have been stays unknown; the next one may be readable.
-        return;
-    };
-    let mut peer = SocketAddress::NONE;
-    if location.name == 0 || !user_address(location.name, location.name_length, &mut peer) {
-        kernel::remote(socket.sk, &mut peer);
-    }
-    if state.protocol == Protocol::Undecided as u8 && peer.port == DNS_PORT {
-        state.protocol = Protocol::Dns as u8;
-    }
-    if state.protocol == Protocol::Dns as u8 || state.protocol == Protocol::Undecided as u8 {
-        let socket = Socket { remote: Some(&peer), ..*socket };
-        walk(state, &socket, &location, length, pid, flow::<FLOW>());
-    } else {
-        state.direction[FLOW].bytes += u64::from(length);
-    }
-    state.direction[FLOW].messages += 1;
 }

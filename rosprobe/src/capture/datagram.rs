@@ -12,7 +12,8 @@ const UNFINISHED_LIMIT: usize = 256;
 /// Datagrams of which pieces are missing.
 #[derive(Debug, Default)]
 pub struct Datagrams {
-    unfinished: HashMap<(u64, bool), Vec<u8>>,
+    /// By socket, direction and thread: several threads may use one socket at once.
+    unfinished: HashMap<(u64, bool, i32), Vec<u8>>,
 }
 
 impl Datagrams {
@@ -20,7 +21,7 @@ impl Datagrams {
     /// it ends what was there.
     pub fn add(&mut self, parsed: &Parsed<'_>) -> Option<Fact> {
         let (record, direction) = (&parsed.record, parsed.direction().ok()?);
-        let key = (record.socket, direction == Direction::Sent);
+        let key = (record.socket, direction == Direction::Sent, record.fd);
         let mut bytes = self.unfinished.remove(&key).unwrap_or_default();
         if record.value == 0 {
             bytes.clear();

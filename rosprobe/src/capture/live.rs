@@ -15,6 +15,7 @@ use aya::programs::{BtfTracePoint, Program, ProgramError, TracePoint};
 use aya::{Ebpf, EbpfLoader};
 use rosprobe_common::{
     Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL,
+    WRITERS_OF_SOCKET, WriterCount,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -28,8 +29,9 @@ use super::kernel_log::{self, KernelLog};
 use super::process::ProcessTable;
 use super::record::Parsed;
 use super::statistics::Statistics;
+use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
-use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic};
+use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic, Transport};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/rosprobe.bpf.o"));
 
@@ -91,10 +93,17 @@ unsafe impl aya::Pod for ConfigPod {}
 /// [`SocketState`] as aya wants it.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-struct SocketStatePod(SocketState);
+pub(super) struct SocketStatePod(SocketState);
 
 // SAFETY: `SocketState` is `repr(C)`, integers only and without padding, so that every bit pattern is one.
 unsafe impl aya::Pod for SocketStatePod {}
+
+impl SocketStatePod {
+    /// Writers that the socket has places for.
+    pub(super) fn writers(&self) -> [WriterCount; WRITERS_OF_SOCKET] {
+        self.0.writers
+    }
+}
 
 /// A socket whose totals are read.
 #[derive(Debug)]
@@ -119,6 +128,8 @@ pub struct LiveCapture {
     sockets: BpfHashMap<MapData, u64, SocketStatePod>,
     followed: BpfHashMap<MapData, u32, u8>,
     counted: HashMap<u64, Counted>,
+    writers: Writers,
+    writer_map: WriterMap,
     datagrams: Datagrams,
     processes: ProcessTable,
     unacknowledged_known: bool,
@@ -170,6 +181,7 @@ impl LiveCapture {
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
         let sockets = BpfHashMap::try_from(take(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
         let followed = BpfHashMap::try_from(take(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
+        let writer_map = BpfHashMap::try_from(take(&mut ebpf, "WRITERS")?).map_err(CaptureError::map("WRITERS"))?;
         Ok(Self {
             _ebpf: ebpf,
             log,
@@ -180,6 +192,8 @@ impl LiveCapture {
             sockets,
             followed,
             counted: HashMap::new(),
+            writers: Writers::default(),
+            writer_map,
             datagrams: Datagrams::default(),
             processes: ProcessTable::new(),
             unacknowledged_known,
@@ -295,6 +309,7 @@ impl LiveCapture {
         }
         if parsed.kind == Kind::ProcessExited {
             self.processes.exited(parsed.record.pid);
+            self.writers.exited(parsed.record.pid, &mut self.writer_map);
         }
     }
 
@@ -314,6 +329,8 @@ impl LiveCapture {
     ) {
         let Some(socket) = socket else { return };
         match parsed.kind {
+            // Of UDP sockets only those of RTPS.
+            Kind::Counting if socket.transport == Transport::Udp => self.writers.meet(socket, process),
             Kind::Counting | Kind::AlreadyOpen => {
                 let counted =
                     Counted { socket: socket.clone(), process: process.cloned(), traffic: Traffic::default() };
@@ -337,6 +354,7 @@ impl LiveCapture {
         for id in ids {
             self.read_counter(time, id, out);
         }
+        self.writers.sample(time, &self.sockets, &mut self.writer_map, out);
         // A counter that cannot be read is read the next time.
         let Ok(lost) = self.lost.get(&0, 0) else { return };
         let lost = lost.iter().sum::<u64>() + self.malformed;

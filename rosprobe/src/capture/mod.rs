@@ -12,6 +12,7 @@ pub mod pcap;
 mod process;
 mod record;
 mod statistics;
+mod writers;
 
 pub use self::capture_error::CaptureError;
 pub use self::live::{Description, LiveCapture, Options};

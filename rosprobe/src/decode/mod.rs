@@ -80,10 +80,11 @@ impl Decoder {
         Self { clock, limits, reporter: ErrorSource::SocketError, last_id: 0, sockets, rtps, waiting_since: None }
     }
 
-    /// For a packet capture, where a `Fact::SocketError` is an RST or an ICMP message.
+    /// For a packet capture, where a `Fact::SocketError` is an RST or an ICMP message, and where nobody has counted samples of user
+    /// data.
     #[must_use]
     pub fn of_packets(self) -> Self {
-        Self { reporter: ErrorSource::Packet, ..self }
+        Self { reporter: ErrorSource::Packet, rtps: self.rtps.counting(), ..self }
     }
 
     /// Takes one event and appends what it reveals to `out`. Events of one socket come in the order in which they happened,

@@ -47,6 +47,8 @@ pub(super) struct Rtps {
     discovery_info_writers: Seen<Guid, ()>,
     writers: Seen<(Guid, Direction, u64), Counter>,
     fragments: Fragments,
+    /// Whether samples are counted here. Live, the kernel side counts all of them, also in the datagrams that it copies.
+    counting: bool,
     limits_told: Vec<&'static str>,
     malformed: (Monotonic, u32),
 }
@@ -127,6 +129,7 @@ impl Default for Rtps {
             discovery_info_writers: Seen::new(PARTICIPANT_LIMIT),
             writers: Seen::new(WRITER_LIMIT),
             fragments: Fragments::default(),
+            counting: false,
             limits_told: Vec::new(),
             malformed: (Monotonic::default(), 0),
         }
@@ -146,6 +149,11 @@ pub(super) fn concerns(fact: &Fact, socket: &SocketRef) -> bool {
 }
 
 impl Rtps {
+    /// For events that nobody has counted samples for.
+    pub fn counting(self) -> Self {
+        Self { counting: true, ..self }
+    }
+
     /// Takes one fact and says what it reveals.
     pub fn fact(
         &mut self,
@@ -169,6 +177,10 @@ impl Rtps {
             }
             Fact::RtpsData { direction, writer, messages, bytes } => {
                 let writer = Guid::from_bytes(writer);
+                if self.writers.entry((writer, direction, socket.id), now).is_none() {
+                    self.limit("writers", self.writers.limit(), emit);
+                    return;
+                }
                 emit(What::Dds(Dds::UserData { direction, writer, messages, bytes }));
             }
             Fact::IoFailed { direction, errno, count } => emit(What::IoFailed { direction, errno, count }),
@@ -436,6 +448,9 @@ impl Rtps {
         bytes: usize,
         emit: &mut dyn FnMut(What),
     ) {
+        if !self.counting {
+            return;
+        }
         let key = (writer, datagram.direction, datagram.socket.id);
         let Some(counter) = self.writers.entry(key, datagram.now) else {
             self.limit("writers", self.writers.limit(), emit);

@@ -1,0 +1,260 @@
+//! Sends and receives of UDP sockets. The parts are functions of their own, so that their stacks do not add up.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_loop, bpf_probe_read_user};
+use rosprobe_common::{Cut, DATAGRAM_LOOKS, Flow, Kind, Protocol, SocketAddress, SocketFlags, SocketState};
+
+use crate::connect::user_address;
+use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
+use crate::kernel::{self, UDP};
+use crate::locate::Call;
+use crate::maps::{FAILURES, FailureKey, Failures};
+use crate::process;
+use crate::rtps;
+use crate::transfer::{RECEIVED, SENT, flow, is_no_failure, is_no_receive};
+
+const DNS_PORT: u16 = 53;
+/// Largest piece that one record carries.
+const PIECE: u32 = 32 * 1024;
+/// A failure that repeats is told at least this often, in nanoseconds.
+const TELL_AGAIN_NS: u64 = 1_000_000_000;
+
+/// One datagram. Without pointers, so that it can be the argument of functions that the verifier looks at once, each.
+#[repr(C, align(8))]
+pub struct Datagram {
+    pub sk: u64,
+    pub cookie: u64,
+    /// The buffer or the vector.
+    pub address: u64,
+    /// Length of the buffer.
+    pub room: u64,
+    /// The peer; no family where it is not known.
+    pub remote: SocketAddress,
+    /// Bytes of the datagram.
+    pub length: u32,
+    /// Segments of the vector; 0: a buffer.
+    pub segments: u32,
+    pub pid: u32,
+    /// [`Flow`] as a number.
+    pub flow: u32,
+}
+
+impl Datagram {
+    /// The socket with the datagram's peer.
+    #[inline(always)]
+    pub fn socket(&self) -> Socket<'_> {
+        let remote = if self.remote.family == 0 { None } else { Some(&self.remote) };
+        Socket { sk: self.sk, cookie: self.cookie, protocol: UDP, remote }
+    }
+
+    /// A fact about it.
+    #[inline(always)]
+    pub fn fact(&self, kind: Kind, value: u64) -> Fact {
+        let flow = if self.flow == Flow::Sent as u32 { Flow::Sent } else { Flow::Received };
+        // A socket's datagrams may be sent by several threads at once, and then their pieces mix.
+        let thread = bpf_get_current_pid_tgid() as u32;
+        Fact { kind, value, errno: 0, fd: thread as i32, flow, pid: self.pid, current: true }
+    }
+}
+
+/// A datagram went by on a socket that may be of interest, or failed to.
+#[inline(never)]
+pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
+    let pid = kernel::current_pid();
+    let length = if result > 0 { result as u32 } else { 0 };
+    let mut datagram = Datagram {
+        sk,
+        cookie,
+        address: 0,
+        room: 0,
+        remote: SocketAddress::NONE,
+        length,
+        segments: 0,
+        pid,
+        flow: FLOW as u32,
+    };
+    kernel::clear(&mut datagram.remote);
+    let located = locate::<FLOW>(state, &mut datagram, result) != 0;
+    if is_no_receive::<FLOW>(flags) {
+        return 0;
+    }
+    if state.pid != pid {
+        state.pid = pid;
+        process::remember(pid);
+    }
+    if state.protocol == Protocol::Undecided as u8 && datagram.remote.port == DNS_PORT {
+        state.protocol = Protocol::Dns as u8;
+    }
+    if result < 0 {
+        if !is_no_failure(-result) {
+            failed::<FLOW>(state, &mut datagram, -result, located);
+        }
+    } else if located && result > 0 {
+        // Where the bytes are not known, what they would have been stays unknown; the next ones may be.
+        if state.protocol == Protocol::Dns as u8 {
+            copy(&datagram);
+        } else {
+            let is_rtps = rtps::taken(&datagram, state);
+            settle(state, &datagram, is_rtps);
+        }
+    }
+    0
+}
+
+/// Where the bytes are, and whom they go to; 0 when that is not known. Where a datagram came from, the kernel tells only afterwards.
+#[inline(never)]
+fn locate<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, result: i32) -> u64 {
+    let Some(call) = Call::current() else { return 0 };
+    let index = if call.is_batch() { call.batch_index(datagram.cookie, result < 0) } else { Some(0) };
+    let Some(index) = index else { return 0 };
+    if state.flags & SocketFlags::USER == 0 {
+        if !call.is_on(datagram.sk) {
+            return 0;
+        }
+        state.flags |= SocketFlags::USER;
+    }
+    let Some(location) = call.location(flow::<FLOW>(), index) else { return 0 };
+    datagram.address = location.address;
+    datagram.room = location.length;
+    datagram.segments = location.segments;
+    if location.name == 0 || !user_address(location.name, location.name_length, &mut datagram.remote) {
+        kernel::remote(datagram.sk, &mut datagram.remote);
+    }
+    1
+}
+
+/// A UDP socket is RTPS's when one datagram is, and nobody's when many were not.
+#[inline(always)]
+fn settle(state: &mut SocketState, datagram: &Datagram, is_rtps: bool) {
+    if state.protocol != Protocol::Undecided as u8 {
+        return;
+    }
+    if is_rtps {
+        state.protocol = Protocol::Rtps as u8;
+        tell(datagram, Kind::Counting, 0, 0);
+        return;
+    }
+    state.looked += 1;
+    if state.looked >= DATAGRAM_LOOKS {
+        state.protocol = Protocol::Other as u8;
+    }
+}
+
+/// What others do with UDP, and whether it fails, is nobody's business.
+#[inline(always)]
+fn failed<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, errno: i32, located: bool) {
+    if state.protocol == Protocol::Undecided as u8 && FLOW == SENT && located {
+        datagram.length = rtps::OPENING;
+        let is_rtps = rtps::taken(datagram, state);
+        settle(state, datagram, is_rtps);
+    }
+    if state.protocol != Protocol::Undecided as u8 && state.protocol != Protocol::Other as u8 {
+        let count = repeated(datagram, errno);
+        if count > 0 {
+            tell(datagram, Kind::IoFailed, count, errno);
+        }
+    }
+}
+
+/// How often this failed, when user space is to be told: 1, 2, 4, 8, ... times, and once a second.
+#[inline(never)]
+fn repeated(datagram: &Datagram, errno: i32) -> u64 {
+    let mut key = FailureKey { cookie: datagram.cookie, remote: SocketAddress::NONE, errno, reserved: datagram.flow };
+    kernel::copy(&datagram.remote, &mut key.remote);
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let Some(failures) = FAILURES.get_ptr_mut(&key) else {
+        let _ = FAILURES.insert(&key, &Failures { count: 1, told: now }, 0);
+        return 1;
+    };
+    // SAFETY: memory of the map.
+    let failures = unsafe { &mut *failures };
+    failures.count += 1;
+    let power = failures.count & (failures.count - 1) == 0;
+    if !power && now.wrapping_sub(failures.told) < TELL_AGAIN_NS {
+        return 0;
+    }
+    failures.told = now;
+    failures.count
+}
+
+#[inline(never)]
+fn tell(datagram: &Datagram, kind: Kind, value: u64, errno: i32) -> u64 {
+    let fact = datagram.fact(kind, value);
+    emit(&datagram.socket(), &Fact { errno, fd: 0, ..fact });
+    0
+}
+
+/// The address and the length of a segment; `None` when they cannot be read.
+#[inline(always)]
+pub fn vector_entry(datagram: &Datagram, index: u64) -> Option<(u64, u64)> {
+    let mut segment = [0u64; 2];
+    let address = datagram.address + (index & 0x3ff) * 16;
+    // SAFETY: the helper checks the address and writes at most the array.
+    let result = unsafe { bpf_probe_read_user(segment.as_mut_ptr().cast(), 16, address as *const _) };
+    (result == 0).then_some((segment[0], segment[1]))
+}
+
+/// How much of a datagram was copied.
+struct Copying {
+    datagram: *const Datagram,
+    at: u32,
+}
+
+/// Copies the whole datagram to user space.
+#[inline(always)]
+pub fn copy(datagram: &Datagram) {
+    copy_datagram(&raw const *datagram);
+}
+
+/// A record for each piece of memory that it is in.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn copy_datagram(datagram: *const Datagram) -> u64 {
+    // SAFETY: not null, and then the verifier has checked that it is a `Datagram`.
+    let Some(given) = (unsafe { datagram.as_ref() }) else { return 0 };
+    if given.segments == 0 {
+        copy_piece(datagram, given.address, given.room, 0);
+    } else {
+        let mut copy = Copying { datagram, at: 0 };
+        // SAFETY: the callback gets `copy`, which outlives the loop.
+        unsafe { bpf_loop(given.segments, copy_segment as *mut c_void, (&raw mut copy).cast(), 0) };
+    }
+    0
+}
+
+unsafe extern "C" fn copy_segment(index: u64, copy: *mut Copying) -> i64 {
+    // SAFETY: of the loop's caller.
+    let (copy, datagram) = unsafe { (&mut *copy, &*(*copy).datagram) };
+    let Some((address, length)) = vector_entry(datagram, index) else { return 1 };
+    copy.at += copy_piece(copy.datagram, address, length, copy.at) as u32;
+    if copy.at >= datagram.length { 1 } else { 0 }
+}
+
+/// Copies what the datagram has of a piece of memory, and says how much that is. A datagram has less than 64 KiB, so that it is at
+/// most two records.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn copy_piece(datagram: *const Datagram, address: u64, length: u64, at: u32) -> u64 {
+    // SAFETY: not null, and then the verifier has checked that it is a `Datagram`.
+    let Some(datagram) = (unsafe { datagram.as_ref() }) else { return 0 };
+    let left = datagram.length.saturating_sub(at);
+    let count = if length < u64::from(left) { length as u32 } else { left };
+    let mut done = 0;
+    while done < 2 {
+        let before = done * PIECE;
+        if count > before {
+            let piece = if count - before < PIECE { count - before } else { PIECE };
+            let payload =
+                Payload { address: address + u64::from(before), copy: piece, length: datagram.length, cut: Cut::None };
+            let fact = datagram.fact(Kind::Datagram, u64::from(at + before));
+            emit_payload(&datagram.socket(), &fact, &payload);
+        }
+        done += 1;
+    }
+    u64::from(count)
+}
+
+const _: () = assert!(SENT == Flow::Sent as usize && RECEIVED == Flow::Received as usize);

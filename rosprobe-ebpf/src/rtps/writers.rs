@@ -1,0 +1,133 @@
+//! What is counted of each writer, and which pairs were told of.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use rosprobe_common::{SocketState, WRITERS_OF_SOCKET, WriterCount, WriterState};
+
+use super::submessages::Message;
+use crate::maps::{PAIRS, Pair, WRITERS};
+
+/// What was told of a pair is told again after this time, in nanoseconds: the record may have been lost.
+const TELL_AGAIN_NS: u64 = 30_000_000_000;
+
+/// `BPF_NOEXIST` of `linux/bpf.h`: an entry that is there stays as it is.
+const BPF_NOEXIST: u64 = 1;
+/// No entity: what is remembered as a pair is a place of a socket that is taken.
+const PLACE: u32 = u32::MAX;
+
+/// A writer of which nothing is known; in a map's memory, so that no stack is spent on it.
+static EMPTY: WriterCount = WriterCount::EMPTY;
+
+#[inline(always)]
+fn is_of(count: &WriterCount, message: &Message) -> bool {
+    let ([a, b, c, d], [w, x, y, z]) = (message.key.guid, count.guid);
+    // The entity first: a socket's writers differ in that.
+    d == z
+        && a == w
+        && b == x
+        && c == y
+        && message.key.flow == count.flow
+        && count.state >= WriterState::Undecided as u32
+}
+
+/// Two threads that send for one writer at the same moment may count as one: no implementation does that.
+#[inline(always)]
+fn add(count: &mut WriterCount, message: &Message) {
+    count.messages += u64::from(message.messages);
+    count.bytes += u64::from(message.bytes);
+}
+
+/// Counts the sample with a known writer, and says what that writes; [`WriterState::Free`] when that is still to be found out.
+#[inline(always)]
+fn known(count: &mut WriterCount, message: &Message) -> u32 {
+    if count.state == WriterState::Discovery as u32 {
+        return count.state;
+    }
+    if count.state == WriterState::Undecided as u32 && message.messages != 0 {
+        return WriterState::Free as u32;
+    }
+    add(count, message);
+    WriterState::User as u32
+}
+
+/// Counts the sample of a writer that is known, and says what that writes; [`WriterState::Free`] for one that is not.
+#[inline(always)]
+pub fn count(state: &mut SocketState, message: &Message) -> u32 {
+    let mut at = 0;
+    while at < WRITERS_OF_SOCKET {
+        let place = &mut state.writers[at];
+        if is_of(place, message) {
+            return known(place, message);
+        }
+        at += 1;
+    }
+    match WRITERS.get_ptr_mut(&message.key) {
+        // SAFETY: memory of the map.
+        Some(count) => known(unsafe { &mut *count }, message),
+        None => WriterState::Free as u32,
+    }
+}
+
+/// Remembers what a writer writes, and counts its first sample.
+#[inline(always)]
+pub fn place(state: &mut SocketState, message: &mut Message, kind: u32) {
+    let mut at = 0;
+    while at < WRITERS_OF_SOCKET {
+        let place = &mut state.writers[at];
+        if is_of(place, message) || taken(place, message, at as u32) {
+            settle(place, message, kind);
+            return;
+        }
+        at += 1;
+    }
+    // A full map counts no further writers; user space sees that it is full.
+    let _ = WRITERS.insert(&message.key, &EMPTY, BPF_NOEXIST);
+    if let Some(count) = WRITERS.get_ptr_mut(&message.key) {
+        // SAFETY: memory of the map.
+        let count = unsafe { &mut *count };
+        count.guid = message.key.guid;
+        count.flow = message.key.flow;
+        settle(count, message, kind);
+    }
+}
+
+#[inline(always)]
+fn settle(count: &mut WriterCount, message: &Message, kind: u32) {
+    count.state = kind;
+    if kind != WriterState::Discovery as u32 {
+        add(count, message);
+    }
+}
+
+/// Takes a free place. Two threads may see the first samples of two writers at the same moment; what is in a map is so only once.
+#[inline(always)]
+fn taken(place: &mut WriterCount, message: &Message, at: u32) -> bool {
+    if place.state != WriterState::Free as u32 {
+        return false;
+    }
+    let socket = [message.key.socket as u32, (message.key.socket >> 32) as u32, at];
+    let claim = Pair { from: socket, reader: PLACE, to: [0; 3], writer: PLACE };
+    if PAIRS.insert(&claim, &0, BPF_NOEXIST).is_err() {
+        return false;
+    }
+    place.state = WriterState::Taken as u32;
+    place.guid = message.key.guid;
+    place.flow = message.key.flow;
+    true
+}
+
+/// Whether this pair is seen for the first time, or for the first time after a while. The entities are 0 for the participants
+/// themselves.
+#[inline(always)]
+pub fn first_time(pair: &Pair) -> bool {
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if let Some(told) = PAIRS.get_ptr(pair) {
+        // SAFETY: memory of the map.
+        let told = unsafe { told.read_volatile() };
+        if now.wrapping_sub(told) < TELL_AGAIN_NS {
+            return false;
+        }
+    }
+    let _ = PAIRS.insert(pair, &now, 0);
+    true
+}
