@@ -1,12 +1,12 @@
 //! What the bytes are, decided from the first ones of each direction, and how much of them is copied.
 
 use rosprobe_common::{
-    Cut, DirectionState, Framing, Kind, MID_STREAM_LOOKS, OPENING_BYTES, Opening, Protocol, SocketState, opening,
+    Cut, DirectionState, Framing, MID_STREAM_LOOKS, OPENING_BYTES, Opening, Protocol, SocketState, opening,
 };
 
 use crate::maps::config;
 use crate::tcpros::begin_header;
-use crate::walk::{Walk, announce, direction, emit_chunk, emit_gathered, fact, least, parts, read, socket};
+use crate::walk::{Walk, announce, direction, emit_chunk, emit_gathered, least, parts, read};
 
 /// Largest piece that one record carries.
 const PIECE: u32 = 32 * 1024;

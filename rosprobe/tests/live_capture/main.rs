@@ -8,6 +8,7 @@ mod conversations;
 mod failures;
 mod kernel_log;
 mod network;
+mod rtps;
 mod watched;
 
 /// Runs a test's async part.

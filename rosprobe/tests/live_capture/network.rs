@@ -32,6 +32,7 @@ impl Network {
         let request = serde_json::json!([case, arguments]).to_string();
         Command::new("ip")
             .args(["netns", "exec", &self.name, "python3", CLIENT, &request])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap()

@@ -69,7 +69,8 @@ struct Told {
 struct Counter {
     messages: u64,
     bytes: u64,
-    told: Option<(Monotonic, u64)>,
+    /// When its totals were told last, and what they were.
+    told: Option<(Monotonic, (u64, u64))>,
     from: Option<(Option<ProcessRef>, SocketRef)>,
 }
 
@@ -212,7 +213,7 @@ impl Rtps {
         let mut counted: Vec<_> = self.writers.drain().collect();
         counted.sort_by_key(|(key, _)| *key);
         for ((writer, direction, _), Counter { messages, bytes, told, from }) in counted {
-            if told.is_none_or(|(_, told)| told < messages)
+            if told.is_none_or(|(_, told)| told != (messages, bytes))
                 && let Some((process, socket)) = from
             {
                 emit(process, Some(socket), What::Dds(Dds::UserData { direction, writer, messages, bytes }));
@@ -463,7 +464,7 @@ impl Rtps {
         }
         let due = counter.told.is_none_or(|(at, _)| datagram.now.since(at).as_nanos() >= u128::from(REPEAT_NS));
         if due && messages > 0 {
-            counter.told = Some((datagram.now, counter.messages));
+            counter.told = Some((datagram.now, (counter.messages, counter.bytes)));
             let (messages, bytes) = (counter.messages, counter.bytes);
             emit(What::Dds(Dds::UserData { direction: datagram.direction, writer, messages, bytes }));
         }
