@@ -6,7 +6,7 @@ use crate::binaries::{Binary, build};
 use crate::packages;
 use crate::peers;
 use crate::privilege::as_root;
-use crate::process::{cargo, run};
+use crate::process::{cargo, find, run};
 
 /// What the live tests need besides a kernel with eBPF: ROS 1, a compiler for roscpp nodes, and what makes a network.
 const PACKAGES: [&str; 21] = [
@@ -33,9 +33,14 @@ const PACKAGES: [&str; 21] = [
     "util-linux",
 ];
 
+/// Programs that come with other packages too, each with Debian's: nodes of a client library for node, and what installs it.
+const PROGRAMS: [(&str, &str); 2] = [("node", "nodejs"), ("npm", "npm")];
+
 /// Installs, then runs what needs no privilege, then what does.
 pub fn test() -> Result<()> {
     packages::install(&PACKAGES, "the live tests run ROS 1 from")?;
+    let programs = PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package);
+    packages::install(&programs.collect::<Vec<_>>(), "the live tests run a third client library on node from")?;
     packages::install(&peers::PACKAGES, "the live tests run Fast DDS from")?;
     run(cargo().args(["test", "--locked"]))?;
     peers::build()?;

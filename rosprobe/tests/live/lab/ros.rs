@@ -16,6 +16,8 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 pub enum Library {
     Rospy,
     Roscpp,
+    /// `@foxglove/ros1`, which runs on node.
+    Foxglove,
 }
 
 /// A node to be started: a role that `nodes/` describes, its name, and the topic, service or parameter it is about.
@@ -71,6 +73,11 @@ impl Node<'_> {
                 command
             }
             Library::Roscpp => self.host.command(&roscpp_node().display().to_string()),
+            Library::Foxglove => {
+                let mut command = self.host.command("node");
+                command.arg(foxglove_node());
+                command
+            }
         };
         command.args(&self.words).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -108,5 +115,20 @@ fn roscpp_node() -> &'static Path {
         let node = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roscpp_node");
         run(Command::new("sh").args(["-c", COMPILE, "sh"]).arg(source("roscpp_node.cpp")).arg(&node));
         node
+    })
+}
+
+/// The node of `@foxglove/ros1`, its packages installed once for each run of the tests.
+fn foxglove_node() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foxglove");
+        std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
+        for name in ["node.js", "package.json", "package-lock.json"] {
+            let copied = std::fs::copy(source("foxglove").join(name), folder.join(name));
+            copied.unwrap_or_else(|error| panic!("cannot copy {name} to {}: {error}", folder.display()));
+        }
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder));
+        folder.join("node.js")
     })
 }
