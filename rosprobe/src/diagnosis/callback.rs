@@ -6,7 +6,7 @@ use super::draft::{Draft, Words};
 use super::trouble::Trouble;
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Entry, Graph, LEAVING, LinkKind, Outcome, Resolution, Stage};
+use crate::graph::{Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage};
 use crate::observation::Span;
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
@@ -22,15 +22,18 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let (errno, ended) = ending(&trouble, &outcome)?;
     let (callee, place) = (trouble.publisher(), trouble.place());
+    let dead = trouble
+        .publisher_process()
+        .and_then(|process| graph.process(process))
+        .is_some_and(|state| state.exited.is_some());
+    if dead && was_replaced(graph, &callee) {
+        return None;
+    }
     let topic = topic(graph, entry);
     let about = topic.as_ref().map(|topic| format!(" of {topic}")).unwrap_or_default();
     let summary = format!(
         "the master cannot call {callee} back at {place}: {ended}; it will never hear of new publishers{about}"
     );
-    let dead = trouble
-        .publisher_process()
-        .and_then(|process| graph.process(process))
-        .is_some_and(|state| state.exited.is_some());
     let mut explanation = vec![format!(
         "{callee} registered with the caller API {}.",
         entry.link.publisher.uri.clone().unwrap_or_default()
@@ -61,6 +64,11 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let draft = draft.stage(graph, state).address(Some(place)).errno(errno).topic(topic);
     let draft = draft.node(entry.link.publisher.node.clone());
     Some(draft.finish(&Words { summary, explanation, remedies: fixes }))
+}
+
+/// The master shut it down because another node took its name: that it then refuses is what was wanted.
+fn was_replaced(graph: &Graph, name: &str) -> bool {
+    graph.incidents().any(|(kind, _)| matches!(kind, IncidentKind::Replaced { node, .. } if node == name))
 }
 
 fn ending(trouble: &Trouble<'_>, outcome: &Outcome) -> Option<(Option<Errno>, String)> {

@@ -108,7 +108,7 @@ impl Trouble<'_> {
                 self.who(),
                 self.publisher()
             ),
-            Cause::NoRoute => format!("{} {}", self.no_route(&ip), self.master_contrast()),
+            Cause::NoRoute => format!("{}{}", self.no_route(&ip), self.master_contrast()),
             Cause::OnLinkSilent => format!(
                 "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to ARP).",
                 self.client_host(),
@@ -157,7 +157,7 @@ impl Trouble<'_> {
     fn master_contrast(&self) -> String {
         match self.client.master {
             Some(master) if self.master_is_elsewhere() == Some(true) => {
-                format!("It did reach the master, at {master}: that is why the topic is listed.")
+                format!(" It did reach the master, at {master}: that is why the topic is listed.")
             }
             _ => String::new(),
         }

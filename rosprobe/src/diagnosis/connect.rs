@@ -285,6 +285,17 @@ pub(super) fn is_unresolved(trouble: &Trouble<'_>) -> bool {
     !matches!(trouble.resolution, Resolution::Literal(_) | Resolution::Hosts(_) | Resolution::Dns(_))
 }
 
+/// `/listener (python3, pid 42) does not know the name robot: no connect() at all`, as far as that is known.
+pub(super) fn unknown_name(trouble: &Trouble<'_>) -> String {
+    let (who, name) = (trouble.who(), &trouble.host);
+    match trouble.resolution {
+        Resolution::Unknown if trouble.client.process.is_none() => {
+            format!("{who} most likely does not know the name {name}: {}", not_come(trouble))
+        }
+        _ => format!("{who} does not know the name {name}: no connect() at all"),
+    }
+}
+
 /// How it is known that a name leads nowhere.
 pub(super) fn lookup_words(trouble: &Trouble<'_>) -> String {
     lookup_words_of(trouble.graph, &trouble.resolution, &trouble.host)
@@ -303,7 +314,9 @@ pub(super) fn lookup_words_of(graph: &Graph, resolution: &Resolution, host: &str
         ),
         Resolution::NotInHosts => format!("the hosts file lacks {host}, and no name server is configured"),
         Resolution::NotSeen => format!("the hosts file lacks {host}, and no answer of a name server was seen"),
-        _ => format!("no connect followed, and how the name {host} was looked up was not seen"),
+        _ => format!(
+            "how the name {host} was looked up was not seen: it may be unknown there, or stand for another host"
+        ),
     }
 }
 
@@ -311,11 +324,10 @@ fn unresolved(trouble: &Trouble<'_>) -> Finding {
     let (publisher, topic) = (trouble.publisher(), &trouble.entry.link.name);
     let outcome = Outcome::NeverAttempted { since: trouble.state.at };
     let summary = format!(
-        "{} says it publishes {topic} at {}, and {} does not know the name {}: no connect() at all",
+        "{} says it publishes {topic} at {}, and {}",
         capital(&publisher),
         trouble.place(),
-        trouble.who(),
-        trouble.host
+        unknown_name(trouble)
     );
     let explanation =
         vec![told(trouble), format!("On {}, {}.", trouble.client_host(), lookup_words(trouble)), silence(trouble)];
@@ -335,13 +347,12 @@ fn unresolved(trouble: &Trouble<'_>) -> Finding {
 fn never_attempted(trouble: &Trouble<'_>) -> Finding {
     let outcome = trouble.state.outcome.clone();
     let (place, seconds) = (at_place(trouble), waited(trouble));
-    let summary = format!("{} was told of {place}, {seconds} ago and has not tried to connect", trouble.who());
+    let summary = format!("{} was told {seconds} ago of {place}, and {}", trouble.who(), not_come(trouble));
     let mut explanation = vec![told(trouble)];
     let mut remedies = Vec::new();
     if local_only(trouble) {
-        explanation.push(
-            "Its ROS_HOSTNAME is localhost, and a rospy node started so refuses to connect to any other host.".into(),
-        );
+        explanation
+            .push("Its ROS_HOSTNAME is localhost, and a node started so refuses to connect to any other host.".into());
         let own =
             trouble.client.reaches_master_from.map_or_else(|| "an address of its host".into(), |ip| ip.to_string());
         remedies
@@ -349,6 +360,7 @@ fn never_attempted(trouble: &Trouble<'_>) -> Finding {
     } else {
         explanation.extend(unseen(trouble));
         remedies.extend(trouble.tunnel(no_errno(trouble)));
+        remedies.extend(trouble.open_ports().filter(|_| arrives_here(trouble)));
         remedies.extend(trouble.advertise_better());
     }
     explanation.push(silence(trouble));
@@ -368,11 +380,27 @@ fn waited(trouble: &Trouble<'_>) -> String {
     Span(trouble.graph.now().0.saturating_sub(since.0)).to_string()
 }
 
-/// A rospy subscriber told to stay on its own host.
+/// A subscriber told to stay on its own host.
 fn local_only(trouble: &Trouble<'_>) -> bool {
     let process = trouble.client.process.as_ref().and_then(|process| trouble.graph.process(process));
     process.is_some_and(|state| state.process.environment.get("ROS_HOSTNAME").map(String::as_str) == Some("localhost"))
         && trouble.ip.is_some_and(|ip| !trouble.is_own(ip))
+}
+
+/// The client is on another host, and this one is where its connections would arrive.
+fn arrives_here(trouble: &Trouble<'_>) -> bool {
+    trouble.client.process.is_none() && trouble.graph.sees_processes()
+}
+
+/// What was seen instead of a connect: only where the client's process is seen it is known that it did not try.
+pub(super) fn not_come(trouble: &Trouble<'_>) -> &'static str {
+    if trouble.client.process.is_some() {
+        "has not tried to connect"
+    } else if arrives_here(trouble) {
+        "no connection of it has arrived here"
+    } else {
+        "no packet of an attempt was captured"
+    }
 }
 
 /// Where the attempt could have gone unnoticed.
@@ -380,9 +408,9 @@ pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
     let mut lines: Vec<String> = trouble.resolved().into_iter().collect();
     if trouble.client.process.is_some() {
         lines.push("rosprobe sees every connect() on this machine, and there was none to that address.".into());
-    } else if trouble.graph.sees_processes() {
+    } else if arrives_here(trouble) {
         lines.push(format!(
-            "{} runs on another host; nothing of it arrived here, where {} listens. Its connect() fails over there, most likely because it has no route to {}.",
+            "{} runs on another host, and nothing of it arrived here, where {} listens: its connect() fails over there because there is no route to {}, or a firewall on the way or on this host stops it. rosprobe on that host can tell which.",
             trouble.who(),
             trouble.publisher(),
             trouble.host
@@ -398,7 +426,7 @@ fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     let client = graph.client(entry.track.client)?;
     let uri = entry.link.publisher.uri.as_ref()?;
     let error = AdvertisedUri::parse(uri).err()?;
-    let publisher = entry.link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
+    let publisher = super::trouble::publisher(&entry.link);
     let summary =
         format!("{} advertises {} for {}, which is no address: {error}", capital(&publisher), uri, entry.link.name);
     let explanation = vec!["Nobody can connect to it.".to_owned()];

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::cause::capital;
 use super::draft::{Draft, Words};
-use super::trouble::who;
+use super::trouble::{publisher, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
 use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage};
@@ -40,12 +41,13 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let client = graph.client(entry.track.client);
-    let publisher = link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
+    let publisher = publisher(link);
     let subscriber = client.map_or_else(|| "the subscriber".into(), who);
     let address = link.stage(Stage::Header).and_then(|state| state.address).map(|address| address.to_string());
     let summary = match (since, cut) {
         (Some(since), _) => format!(
-            "{publisher} sends {} to {subscriber}, and nothing of it has been acknowledged for {}: {} wait, sent again {} times",
+            "{} sends {} to {subscriber}, and nothing of it has been acknowledged for {}: {} wait, sent again {} times",
+            capital(&publisher),
             link.name,
             Span(graph.now().0.saturating_sub(since.0)),
             Bytes(stall.unacknowledged as f64),
@@ -88,9 +90,10 @@ fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let state = link.stage(Stage::Header)?;
     let client = graph.client(entry.track.client);
-    let publisher = link.publisher.node.clone().unwrap_or_else(|| "the publisher".into());
+    let publisher = publisher(link);
     let summary = format!(
-        "{publisher} and {} are connected for {}, and no message has come for {}: the publisher is idle",
+        "{} and {} are connected for {}, and no message has come for {}: the publisher is idle",
+        capital(&publisher),
         client.map_or_else(|| "the subscriber".into(), who),
         link.name,
         Span(graph.now().0.saturating_sub(since.0))

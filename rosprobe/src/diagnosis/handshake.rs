@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cause::capital;
 use super::connect::{self, told};
 use super::draft::{Draft, Words};
-use super::trouble::{Trouble, who};
+use super::trouble::{Trouble, publisher, who};
 use super::{Code, Finding, Severity};
 use crate::graph::{Entry, Graph, Incident, IncidentKind, Link, LinkId, LinkKind, Outcome, Party, Stage, StageState};
-use crate::observation::{ObservationId, Span};
+use crate::observation::{Call, ObservationId, Span};
 
 /// An answer that has not come after this long will not come: nodes answer within milliseconds.
 const ANSWER_AFTER: Duration = Duration::from_secs(5);
@@ -77,11 +78,6 @@ fn draft(graph: &Graph, entry: &Entry, state: &StageState, code: Code, severity:
     Draft::new(graph, code, severity, state.at).link(&entry.link, client).stage(graph, state)
 }
 
-fn publisher(link: &Link) -> String {
-    let party = &link.publisher;
-    party.node.clone().or_else(|| party.uri.clone()).unwrap_or_else(|| "the publisher".into())
-}
-
 fn client(graph: &Graph, entry: &Entry) -> String {
     graph.client(entry.track.client).map_or_else(|| "a client".into(), who)
 }
@@ -98,7 +94,8 @@ fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str)
     if let Some(trouble) = trouble.as_ref().filter(|trouble| connect::is_loopback(trouble)) {
         return Some(connect::loopback(trouble, &Outcome::Refused { reason: reason.to_owned() }));
     }
-    let summary = format!("{publisher} at {} refused {} for {topic}: {reason}", place(state), client(graph, entry));
+    let summary =
+        format!("{} at {} refused {} for {topic}: {reason}", capital(&publisher), place(state), client(graph, entry));
     let mut explanation = Vec::new();
     let mut remedies = Vec::new();
     if let Some(trouble) = &trouble {
@@ -122,13 +119,27 @@ fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
     let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
     let ended = ending(graph, state);
     let summary = format!(
-        "{publisher} at {} did not answer when {} asked for {topic} (requestTopic): {ended}",
+        "{} at {} did not answer when {} asked for {topic} (requestTopic): {ended}",
+        capital(&publisher),
         place(state),
         client(graph, entry)
     );
-    let (mut explanation, remedies) = silent_peer(entry, state, &publisher);
+    let (mut explanation, mut remedies) = silent_peer(entry, state, &publisher);
     explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
+    if asks_for_datagrams(graph, entry) {
+        explanation.push("The request is for UDPROS: roscpp ends some of these with a NUL byte, depending on the lengths of names, and a publisher that gets it waits for ever for the rest.".into());
+        remedies.insert(0, format!("Let {} use TCPROS, without TransportHints().udp() or .unreliable(); or give it a name of another length, for instance with __name:=another_name on its command line.", client(graph, entry)));
+    }
     draft(graph, entry, state, Code::NoResponse, Severity::Error).finish(&Words { summary, explanation, remedies })
+}
+
+/// Whether what waits for an answer is a request for datagrams.
+fn asks_for_datagrams(graph: &Graph, entry: &Entry) -> bool {
+    let datagrams = |call: &Call| match call {
+        Call::RequestTopic { protocols, .. } => protocols.first().is_some_and(|offer| offer.name == "UDPROS"),
+        _ => false,
+    };
+    graph.waiting_calls().any(|(_, waiting)| waiting.link == Some(entry.link.id) && datagrams(&waiting.call))
 }
 
 /// How a stage without an answer stands.
@@ -183,7 +194,7 @@ fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<Strin
 fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Finding {
     let (name, publisher) = (&entry.link.name, publisher(&entry.link));
     let what = if entry.link.kind == LinkKind::Service { "service" } else { "topic" };
-    let summary = format!("{publisher} refused {} for the {what} {name}: {reason}", client(graph, entry));
+    let summary = format!("{} refused {} for the {what} {name}: {reason}", capital(&publisher), client(graph, entry));
     let mut explanation = vec![format!(
         "The connection header sent to {} was answered with an error, and the connection closed.",
         place(state)
@@ -204,7 +215,8 @@ fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
 fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
     let (name, publisher) = (&entry.link.name, publisher(&entry.link));
     let summary = format!(
-        "{publisher} at {} accepted the connection of {} for {name} and sent no header: {}",
+        "{} at {} accepted the connection of {} for {name} and sent no header: {}",
+        capital(&publisher),
         place(state),
         client(graph, entry),
         ending(graph, state)
@@ -254,8 +266,12 @@ fn unanswered_call(graph: &Graph, link: LinkId, method: &str, calls: &[(Observat
         _ => publisher(&entry.link),
     };
     let waited = Span(graph.now().0.saturating_sub(first.0));
-    let summary =
-        format!("{peer} at {} has not answered the {method} of {} for {waited}", place(state), client(graph, entry));
+    let summary = format!(
+        "{} at {} has not answered the {method} of {} for {waited}",
+        capital(&peer),
+        place(state),
+        client(graph, entry)
+    );
     let (mut explanation, remedies) = silent_peer(entry, state, &peer);
     explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
     let count = calls.iter().filter(|call| call.1).count().max(calls.len().div_ceil(2)) as u64;

@@ -12,6 +12,8 @@ use crate::observation::{AdvertisedUri, Span};
 
 /// A master that refuses may still be starting: nodes and roslaunch ask until it is up.
 const START_UP: Duration = Duration::from_secs(5);
+/// roslaunch and roscore wait ten seconds for the master that they start themselves (`roslaunch/launch.py`).
+const LAUNCH: Duration = Duration::from_secs(12);
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     if entry.link.kind != LinkKind::Master {
@@ -63,8 +65,14 @@ fn may_be_starting(trouble: &Trouble<'_>) -> bool {
     let process = trouble.client.process.as_ref().and_then(|process| trouble.graph.process(process));
     match process {
         Some(ProcessState { exited: Some(_), process, .. }) => !process.environment.contains_key("ROS_MASTER_URI"),
+        Some(state) if launches_master(state) => tried_for < LAUNCH,
         _ => tried_for < START_UP,
     }
+}
+
+fn launches_master(state: &ProcessState) -> bool {
+    let mut words = state.process.argv.iter().take(2).filter_map(|word| word.rsplit('/').next());
+    words.any(|word| matches!(word, "roscore" | "roslaunch"))
 }
 
 fn why(trouble: &Trouble<'_>, outcome: &Outcome) -> String {

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::cause::capital;
-use super::connect::{is_unresolved, lookup_words, meaning, no_errno, remedies, trouble_of, unseen};
+use super::connect::{
+    is_unresolved, lookup_words, meaning, no_errno, not_come, remedies, trouble_of, unknown_name, unseen,
+};
 use super::draft::{Draft, Words};
 use super::trouble::Trouble;
 use super::{Code, Finding, Severity};
@@ -48,8 +50,7 @@ fn never_attempted(trouble: &Trouble<'_>, state: &StageState) -> Option<Finding>
     let mut explanation = vec![told(trouble)];
     if is_unresolved(trouble) && trouble.host.parse::<IpAddr>().is_err() {
         explanation.push(format!("On {}, {}.", trouble.client_host(), lookup_words(trouble)));
-        let summary =
-            format!("{at}, and {} does not know the name {}: no connect() at all", trouble.who(), trouble.host);
+        let summary = format!("{at}, and {}", unknown_name(trouble));
         let remedies = trouble.hosts_line().into_iter().chain(trouble.advertise_better()).collect();
         let evidence = trouble.graph.name_evidence(trouble.client, &trouble.host);
         return Some(draft(trouble, state).evidence(evidence).finish(&Words { summary, explanation, remedies }));
@@ -59,7 +60,7 @@ fn never_attempted(trouble: &Trouble<'_>, state: &StageState) -> Option<Finding>
         return None;
     }
     explanation.extend(unseen(trouble));
-    let summary = format!("{at}, and {} was told so and has not connected to it", trouble.who());
+    let summary = format!("{at}; {} was told so, and {}", trouble.who(), not_come(trouble));
     let remedies = trouble.tunnel(no_errno(trouble)).into_iter().chain(trouble.advertise_better()).collect();
     Some(draft(trouble, state).finish(&Words { summary, explanation, remedies }))
 }

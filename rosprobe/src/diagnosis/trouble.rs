@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::event::{Namespace, ProcessRef};
-use crate::graph::{Actor, Client, Entry, Graph, LinkKind, Resolution, Stage, StageState, Subnet, Way};
+use crate::graph::{Actor, Client, Entry, Graph, Link, LinkKind, Resolution, Stage, StageState, Subnet, Way};
 
 /// A link's stage with everything from which a cause can be told.
 pub(super) struct Trouble<'a> {
@@ -45,13 +45,7 @@ impl<'a> Trouble<'a> {
 
     /// The publisher's (server's, callee's) node, or what it is to the client while its name is not known.
     pub fn publisher(&self) -> String {
-        let unnamed = match self.entry.link.kind {
-            LinkKind::Topic | LinkKind::Dds => "the publisher",
-            LinkKind::Service => "the server",
-            LinkKind::Master => "the master",
-            LinkKind::Callback => "the node",
-        };
-        self.entry.link.publisher.node.clone().unwrap_or_else(|| unnamed.into())
+        publisher(&self.entry.link)
     }
 
     pub fn publisher_process(&self) -> Option<&'a ProcessRef> {
@@ -153,6 +147,17 @@ impl<'a> Trouble<'a> {
     pub fn who(&self) -> String {
         who(self.client)
     }
+}
+
+/// The far end of a link, or what it is to the client while its name is not known.
+pub(super) fn publisher(link: &Link) -> String {
+    let unnamed = match link.kind {
+        LinkKind::Topic | LinkKind::Dds => "the publisher",
+        LinkKind::Service => "the server",
+        LinkKind::Master => "the master",
+        LinkKind::Callback => "the node",
+    };
+    link.publisher.node.clone().unwrap_or_else(|| unnamed.into())
 }
 
 /// A client as a person would name it.

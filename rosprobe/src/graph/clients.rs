@@ -139,6 +139,19 @@ impl Clients {
         id
     }
 
+    /// The same for who talks to another node: a name is that of one node at a time, so who registered under it is meant, also where it
+    /// comes from another of its addresses.
+    pub fn find_peer(&mut self, sight: &Sight, name: &str) -> Option<ClientId> {
+        if self.find(sight, Some(name)).is_some() || matches!(sight.actor, Actor::Process(_)) {
+            return None;
+        }
+        let registered = self.named(name).filter(|client| client.registered.is_some() && client.process.is_none());
+        let registered: Vec<ClientId> = registered.map(|client| client.id).collect();
+        let [only] = registered[..] else { return None };
+        self.meet(only, sight);
+        Some(only)
+    }
+
     fn find(&self, sight: &Sight, name: Option<&str>) -> Option<ClientId> {
         let of_actor = self.of(sight.actor);
         let Some(name) = name else { return of_actor.first().copied() };

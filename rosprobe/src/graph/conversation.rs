@@ -47,6 +47,13 @@ impl Graph {
         id
     }
 
+    /// The client that asks another node for a topic or service.
+    pub(super) fn asking(&mut self, ends: &Ends, caller_id: Option<&str>) -> ClientId {
+        let known =
+            caller_id.filter(|name| !name.is_empty()).and_then(|name| self.clients.find_peer(&ends.client, name));
+        known.unwrap_or_else(|| self.calling(ends, caller_id))
+    }
+
     /// The client that is called at an address: the one that registered it.
     pub(super) fn called(&mut self, ends: &Ends) -> ClientId {
         let Some(address) = ends.server_address else { return self.clients.find_or_add(&ends.server, None) };

@@ -31,7 +31,10 @@ impl Graph {
         let (at, id) = (observation.monotonic, observation.id);
         let parts: &[Call] = if let Call::Multicall { calls } = call { calls } else { std::slice::from_ref(call) };
         let caller = parts.first().and_then(caller_id).map(bounded);
-        let client = self.calling(&ends, caller.as_deref());
+        let client = match call {
+            Call::RequestTopic { .. } => self.asking(&ends, caller.as_deref()),
+            _ => self.calling(&ends, caller.as_deref()),
+        };
         let mut link = None;
         for part in parts.iter().take(MULTICALL_LIMIT) {
             link = self.called_with(&ends, client, part, at, id).or(link);

@@ -28,7 +28,7 @@ impl Graph {
     fn header_asked(&mut self, ends: &Ends, header: &TcprosHeader, observation: &Observation) {
         let (at, id) = (observation.monotonic, observation.id);
         let caller = header.get("callerid").map(bounded);
-        let client = self.calling(ends, caller.as_deref());
+        let client = self.asking(ends, caller.as_deref());
         let service = header.get("service").map(bounded);
         let link = match (&service, header.get("topic").map(bounded)) {
             (Some(service), _) => self.service_asked(ends, client, service, at),

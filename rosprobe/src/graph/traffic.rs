@@ -128,7 +128,7 @@ fn stalling(before: Stall, totals: &Traffic, at: Monotonic) -> Stall {
     let acknowledged = totals.sent_bytes.saturating_sub(unacknowledged);
     let retransmits = totals.retransmits;
     match before.since {
-        Some(since) if acknowledged <= before.acknowledged => {
+        Some(since) if acknowledged < before.acknowledged.saturating_add(half_a_message(totals)) => {
             Stall { since: Some(since), unacknowledged, retransmits, ..before }
         }
         _ => Stall {
@@ -139,6 +139,13 @@ fn stalling(before: Stall, totals: &Traffic, at: Monotonic) -> Stall {
             retransmits,
         },
     }
+}
+
+/// What waits does not count the message that was sent last, so that messages of changing length look as if a few bytes had been
+/// acknowledged. A segment that really is acknowledged has a whole message, or the smallest segment size of IPv4.
+fn half_a_message(totals: &Traffic) -> u64 {
+    const SMALLEST_SEGMENT: u64 = 536;
+    (totals.sent_bytes.checked_div(totals.sent_messages).unwrap_or(0).min(SMALLEST_SEGMENT) / 2).max(1)
 }
 
 /// What had been sent again before this stall began. Segments sent again between two reports belong to the stall.
@@ -165,5 +172,22 @@ mod tests {
         assert_eq!((stall.since, stall.retransmits - stall.retransmits_then), (Some(Monotonic(2)), 3));
         stall = stalling(stall, &totals(3000, 0, 3), Monotonic(4));
         assert_eq!(stall.since, None);
+    }
+
+    #[test]
+    fn messages_that_grow_do_not_look_acknowledged() {
+        let totals = |sent_messages, sent_bytes, unacknowledged| Traffic {
+            sent_messages,
+            sent_bytes,
+            unacknowledged_bytes: Some(unacknowledged),
+            ..Traffic::default()
+        };
+        // As seen where a path was cut: the last message of the third report has 17 bytes instead of 16.
+        let mut stall = stalling(Stall::default(), &totals(51, 977, 784), Monotonic(1));
+        stall = stalling(stall, &totals(61, 1137, 944), Monotonic(2));
+        stall = stalling(stall, &totals(71, 1298, 1104), Monotonic(3));
+        assert_eq!(stall.since, Some(Monotonic(1)));
+        stall = stalling(stall, &totals(81, 1468, 1258), Monotonic(4));
+        assert_eq!(stall.since, Some(Monotonic(4)), "a message was acknowledged");
     }
 }

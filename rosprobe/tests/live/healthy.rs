@@ -42,6 +42,24 @@ fn links_of_both_libraries_reach_data() {
 
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_third_client_library_reaches_data_in_both_directions() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let _foxglove = lab.router.node(Library::Foxglove, "talker", "/foxglove_talker", "/other/topic").start();
+    let listener = lab.inner.node(Library::Foxglove, "listener", "/foxglove_listener", TOPIC).start();
+    let roscpp = lab.inner.node(Library::Roscpp, "listener", "listener", "/other/topic").start();
+    listener.wait_for("heard hello", SOON);
+    roscpp.wait_for("heard hello", SOON);
+    watch.until_data(&listener, TOPIC, SOON);
+    watch.until_data(&roscpp, "/other/topic", SOON);
+    watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn a_late_start_says_which_sockets_were_already_open() {
     let lab = Lab::new();
     let _roscore = lab.router.roscore();

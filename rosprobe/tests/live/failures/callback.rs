@@ -23,6 +23,7 @@ pub fn cases() -> Vec<Case> {
                 lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_IP", "10.9.9.9").start()
             })
             .afterwards(late_talker)
+            .seen_from(|lab| &lab.outer, unusable(Code::CallbackFailed, "10.9.9.9"))
             .also_true(&[Code::ConnectFailed])
             .cure(Cure::RestartSubscriber(|lab| &lab.outer)),
             Case::new(
@@ -35,6 +36,7 @@ pub fn cases() -> Vec<Case> {
                 lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_IP", "10.0.1.1").start()
             })
             .afterwards(late_talker)
+            .seen_from(|lab| &lab.inner, unusable(Code::CallbackFailed, "10.0.1.1"))
             .also_true(&[Code::ConnectFailed])
             .cure(Cure::RestartSubscriber(|lab| &lab.inner)),
             Case::new("callback to an unknown name", library, callback().address(Address::Host("laptop")))
@@ -47,6 +49,7 @@ pub fn cases() -> Vec<Case> {
                     lab.outer.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "laptop").start()
                 })
                 .afterwards(late_talker)
+                .seen_from(|lab| &lab.outer, unusable(Code::NameUnresolved, "laptop"))
                 .also_true(&[Code::NameUnresolved, Code::ConnectFailed])
                 .cure(Cure::RestartSubscriber(|lab| &lab.outer)),
             Case::new(
@@ -73,13 +76,24 @@ fn localhost(library: Library, expected: Expected) -> Case {
         .subscriber(|lab, library| {
             lab.inner.node(library, "listener", "listener", TOPIC).env("ROS_HOSTNAME", "localhost").start()
         })
+        .seen_from(|lab| &lab.inner, refuses_to_leave())
+        .seen_from(
+            |lab| &lab.router,
+            Expected::new(Code::NeverAttempted, Stage::Tcpros).address(Address::Host("10.0.1.1")),
+        )
         .also_true(&[Code::LoopbackAdvertised, Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted])
         .cure(Cure::RestartSubscriber(|lab| &lab.inner))
 }
 
-/// rospy connects to no other host when its own name is localhost.
+/// A node connects to no other host when its own name is localhost.
 fn refuses_to_leave() -> Expected {
     Expected::new(Code::NeverAttempted, Stage::Tcpros).address(Address::Host("10.0.1.1")).remedy(&["ROS_IP"])
+}
+
+/// The subscriber's host warns before anything failed.
+fn unusable(code: Code, host: &'static str) -> Expected {
+    let expected = Expected::new(code, Stage::Callback).severity(Severity::Warning);
+    expected.address(Address::Host(host)).remedy(&["ROS_IP"])
 }
 
 fn callback() -> Expected {

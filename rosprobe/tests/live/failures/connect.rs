@@ -6,29 +6,34 @@ use rosprobe::graph::Stage;
 
 use super::cure::Cure;
 use super::{Address, Case, Expected, TOPIC};
-use crate::lab::{Lab, Library, Program};
+use crate::lab::{Host, Lab, Library, Program};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("seed: rostopic echo without a route", Library::Rospy, no_route())
             .subscriber(echo)
+            .seen_from(router, nothing_came())
             .cure(Cure::Tunnel),
     ];
     for library in [Library::Rospy, Library::Roscpp] {
         cases.extend([
-            Case::new("no route", library, no_route()).cure(Cure::Tunnel),
+            Case::new("no route", library, no_route()).seen_from(router, nothing_came()).cure(Cure::Tunnel),
             Case::new("host absent", library, failed(Errno::EHOSTUNREACH))
                 .network(Lab::forward)
                 .publisher(|lab| talker_as(lab, "ROS_IP", "10.0.1.9"))
+                .seen_from(router, nothing_came())
                 .cure(Cure::RestartPublisher(|lab| &lab.router)),
             Case::new("refused by RST", library, failed(Errno::ECONNREFUSED))
                 .network(|lab| reject(lab, "tcp-reset"))
+                .seen_from(router, nothing_came())
                 .cure(Cure::Tunnel),
             Case::new("refused by ICMP", library, failed(Errno::ECONNREFUSED))
                 .network(|lab| reject(lab, "icmp-port-unreachable"))
+                .seen_from(router, nothing_came())
                 .cure(Cure::Tunnel),
             Case::new("prohibited by a firewall", library, failed(Errno::EHOSTUNREACH))
                 .network(|lab| reject(lab, "icmp-admin-prohibited"))
+                .seen_from(router, nothing_came())
                 .cure(Cure::Tunnel),
             Case::new("only port 11311 forwarded", library, no_route())
                 .master(|lab| &lab.inner)
@@ -41,6 +46,9 @@ pub fn cases() -> Vec<Case> {
                             .start(),
                     ]
                 })
+                .seen_from(|lab| &lab.inner, nothing_came())
+                // /rosout cannot get through to outer either.
+                .also_true(&[Code::ConnectPending])
                 .cure(Cure::Tunnel),
             Case::new("stale registration", library, failed(Errno::ECONNREFUSED).remedy(&["rosnode cleanup"]))
                 .publisher(dead_talker)
@@ -49,6 +57,7 @@ pub fn cases() -> Vec<Case> {
                 .cure(Cure::StartPublisher(|lab| &lab.router)),
             Case::new("loopback advertised", library, loopback())
                 .publisher(|lab| talker_as(lab, "ROS_IP", "127.0.0.1"))
+                .seen_from(router, Expected::new(Code::LoopbackAdvertised, Stage::Xmlrpc).remedy(&["ROS_IP"]))
                 .cure(Cure::RestartPublisher(|lab| &lab.router)),
         ]);
     }
@@ -63,9 +72,14 @@ fn dropped() -> Vec<Case> {
     let timed_out = failed(Errno::ETIMEDOUT).within_seconds(60);
     let open_ports = Cure::Run("iptables", |lab| &lab.router);
     vec![
-        Case::new("dropped", Library::Rospy, pending()).network(drop_everything).then(abandoned).cure(open_ports),
+        Case::new("dropped", Library::Rospy, pending())
+            .network(drop_everything)
+            .seen_from(router, nothing_came().remedy(&["iptables"]))
+            .then(abandoned)
+            .cure(open_ports),
         Case::new("dropped", Library::Roscpp, pending())
             .network(drop_everything_and_give_up)
+            .seen_from(router, nothing_came().remedy(&["iptables"]))
             .then(timed_out)
             .cure(open_ports),
     ]
@@ -81,6 +95,16 @@ fn no_route() -> Expected {
 
 fn loopback() -> Expected {
     Expected::new(Code::LoopbackAdvertised, Stage::Xmlrpc).errno(Errno::ECONNREFUSED).remedy(&["ROS_IP"])
+}
+
+/// What the publisher's host sees of a subscriber whose connect goes wrong on its way.
+pub fn nothing_came() -> Expected {
+    Expected::new(Code::NeverAttempted, Stage::Xmlrpc).says(&["no connection of it has arrived here"])
+}
+
+/// Where the master and the publisher of most cases run.
+pub fn router(lab: &Lab) -> &Host {
+    &lab.router
 }
 
 /// What the story's engineer typed.

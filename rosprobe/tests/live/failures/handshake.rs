@@ -6,48 +6,63 @@ use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::graph::Stage;
 
-use super::connect::TCPROS;
+use super::connect::{TCPROS, router};
 use super::cure::Cure;
 use super::{About, Address, Case, Expected, TOPIC};
-use crate::lab::{Lab, Library, Program, source};
+use crate::lab::{Host, Lab, Library, Program, source};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for library in [Library::Rospy, Library::Roscpp] {
         cases.extend([
-            on_inner("types differ", library, refused(), "mismatch"),
+            on_inner("types differ", library, refused(), "mismatch")
+                .seen_from(inner, refused())
+                .seen_from(router, refused()),
             on_inner("publisher is idle", library, idle(), "listener")
-                .publisher(|lab| talker(lab, Library::Rospy, "0")),
+                .publisher(|lab| talker(lab, Library::Rospy, "0"))
+                .seen_from(inner, idle())
+                .seen_from(router, idle()),
             on_inner("header unanswered", library, header(Code::NoHeader), "listener")
-                .publisher(|lab| fake_publisher(lab, "silent")),
+                .publisher(|lab| fake_publisher(lab, "silent"))
+                .seen_from(router, header(Code::NoHeader)),
             on_inner("closed without a header", library, header(Code::NoHeader), "listener")
-                .publisher(|lab| fake_publisher(lab, "close")),
+                .publisher(|lab| fake_publisher(lab, "close"))
+                .seen_from(router, header(Code::NoHeader)),
             on_inner("publisher is stopped", library, no_response(), "listener").publisher(stopped_talker),
             // Whoever connects across the cut, as /rosout may just do, gets no answer either.
             on_inner("cut after connecting", library, stalled(), "listener")
                 .afterwards(cut)
-                .also_true(&[Code::ConnectPending]),
+                .seen_from(router, stalled())
+                .also_true(&[Code::ConnectPending, Code::NoResponse]),
             Case::new("only the TCPROS port is dropped", library, tcpros_pending())
                 .network(Lab::forward)
                 .publisher(blocked_data_port)
+                .seen_from(
+                    router,
+                    Expected::new(Code::NeverAttempted, Stage::Tcpros).address(TCPROS).remedy(&["iptables"]),
+                )
                 .cure(Cure::Run("iptables", |lab| &lab.router)),
         ]);
     }
     cases.push(
         on_inner("large packets are lost", Library::Rospy, stalled(), "listener")
             .network(lose_large_packets)
-            .publisher(|lab| vec![lab.router.node(Library::Rospy, "big", "talker", TOPIC).argument("20000").start()]),
+            .publisher(|lab| vec![lab.router.node(Library::Rospy, "big", "talker", TOPIC).argument("20000").start()])
+            .seen_from(router, stalled()),
     );
     cases.push(
         Case::new("UDPROS request unanswered", Library::Roscpp, no_response())
             .publisher(|lab| talker(lab, Library::Roscpp, "10"))
             // roscpp puts a NUL behind base64 text that ends with a full line of 72 characters, and gets no answer then.
             // With this name the header has 108 bytes, which are two such lines.
-            .subscriber(|lab, library| lab.inner.node(library, "udp", "udpros", TOPIC).start()),
+            .subscriber(|lab, library| lab.inner.node(library, "udp", "udpros", TOPIC).start())
+            .seen_from(router, no_response().says(&["UDPROS", "NUL"]))
+            .seen_from(inner, no_response().says(&["UDPROS", "NUL"])),
     );
     cases.push(
         on_inner("two nodes of one name", Library::Rospy, duplicate(), "listener")
-            .afterwards(|lab, _| vec![lab.inner.node(Library::Rospy, "talker", "talker", TOPIC).start()]),
+            .afterwards(|lab, _| vec![lab.inner.node(Library::Rospy, "talker", "talker", TOPIC).start()])
+            .seen_from(router, duplicate()),
     );
     cases
 }
@@ -59,6 +74,10 @@ fn on_inner(name: &'static str, library: Library, expected: Expected, role: &'st
         "mismatch" => case.subscriber(|lab, library| lab.inner.node(library, "mismatch", "listener", TOPIC).start()),
         _ => case.subscriber(|lab, library| lab.inner.node(library, "listener", "listener", TOPIC).start()),
     }
+}
+
+fn inner(lab: &Lab) -> &Host {
+    &lab.inner
 }
 
 fn refused() -> Expected {

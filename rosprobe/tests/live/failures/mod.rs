@@ -18,7 +18,7 @@ use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 use rosprobe::observation::{Observation, What};
 
-use self::cure::{Applied, Cure};
+use self::cure::{Applied, Cure, Place};
 use crate::lab::{Found, Host, Lab, Library, Program, Watch};
 
 /// The topic (or service) that everything in the table is about.
@@ -43,6 +43,8 @@ pub struct Case {
     afterwards: fn(&Lab, &Program) -> Vec<Program>,
     /// What must be reported, one after the other.
     expected: Vec<Expected>,
+    /// What a rosprobe on another host alone must report.
+    elsewhere: Vec<(Place, Expected)>,
     /// What may be reported besides, because it is true as well.
     also_true: &'static [Code],
     /// Remedies of the last finding: applied together, they let a subscriber reach data.
@@ -97,6 +99,7 @@ impl Case {
             subscriber: |lab, library| lab.outer.node(library, "listener", "listener", TOPIC).start(),
             afterwards: |_, _| Vec::new(),
             expected: vec![expected],
+            elsewhere: Vec::new(),
             also_true: &[],
             cures: Vec::new(),
         }
@@ -127,6 +130,12 @@ impl Case {
         self
     }
 
+    /// A rosprobe that runs on this host and sees no other.
+    pub fn seen_from(mut self, place: Place, expected: Expected) -> Self {
+        self.elsewhere.push((place, expected.about(About::Anybody)));
+        self
+    }
+
     pub fn also_true(self, also_true: &'static [Code]) -> Self {
         Self { also_true, ..self }
     }
@@ -151,10 +160,17 @@ impl Case {
             let found = watch.finding(&expected.describe(), expected.within, |finding| {
                 expected.is_met(finding) && expected.about.is_met(finding, &subscriber)
             });
-            expected.check(&found, &watch, advertised.as_deref());
+            expected.check(&found.finding, advertised.as_deref());
+            expected.check_delay(&found, &watch);
             last = Some(found.finding);
         }
+        for (place, expected) in &self.elsewhere {
+            let wanted = |finding: &Finding| expected.is_met(finding);
+            let found = watch.finding_from(place(&lab), &expected.describe(), expected.within, wanted);
+            expected.check(&found, advertised.as_deref());
+        }
         let mut alarms = watch.alarms();
+        alarms.extend(lab.hosts().iter().flat_map(|host| watch.alarms_from(host)));
         alarms.retain(|finding| !self.explains(finding));
         if let Some(finding) = last.filter(|_| !self.cures.is_empty()) {
             cure::leave(subscriber);
@@ -175,8 +191,12 @@ impl Case {
         drop(applied);
     }
 
+    fn all_expected(&self) -> impl Iterator<Item = &Expected> {
+        self.expected.iter().chain(self.elsewhere.iter().map(|(_, expected)| expected))
+    }
+
     fn explains(&self, finding: &Finding) -> bool {
-        self.also_true.contains(&finding.code) || self.expected.iter().any(|expected| expected.code == finding.code)
+        self.also_true.contains(&finding.code) || self.all_expected().any(|expected| expected.code == finding.code)
     }
 }
 
@@ -236,8 +256,7 @@ impl Expected {
     }
 
     /// Everything a person needs is in it.
-    fn check(&self, found: &Found, watch: &Watch, advertised: Option<&str>) {
-        let finding = &found.finding;
+    fn check(&self, finding: &Finding, advertised: Option<&str>) {
         let text = format!("{finding:#?}");
         assert_eq!(finding.severity, self.severity, "severity of {text}");
         if self.stage.is_some() {
@@ -263,7 +282,6 @@ impl Expected {
         for word in self.says {
             assert!(words.contains(word), "{word:?} in summary or explanation of {text}");
         }
-        self.check_delay(found, watch);
     }
 
     /// A failed connect is reported within a second of the failing system call's return.

@@ -6,6 +6,7 @@ use rosprobe::diagnosis::Code;
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
+use super::connect::router;
 use super::cure::Cure;
 use super::{Address, Case, Expected, TOPIC};
 use crate::lab::{Lab, Library, Program};
@@ -14,22 +15,29 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for library in [Library::Rospy, Library::Roscpp] {
         cases.extend([
-            Case::new("name in no hosts file", library, unresolved()).publisher(named_talker).cure(hosts_line()),
+            Case::new("name in no hosts file", library, unresolved())
+                .publisher(named_talker)
+                .seen_from(router, likely_unknown())
+                .cure(hosts_line()),
             Case::new("name unknown to DNS", library, unresolved().says(&["NXDOMAIN"]))
                 .network(ask_router)
                 .publisher(|lab| with_name_server(lab, "nxdomain"))
+                .seen_from(router, likely_unknown())
                 .cure(hosts_line()),
             Case::new("name server silent", library, unresolved().within_seconds(40))
                 .network(ask_router)
                 .publisher(|lab| with_name_server(lab, "silent"))
+                .seen_from(router, likely_unknown())
                 .cure(hosts_line()),
             Case::new("name is loopback here", library, loopback())
                 .network(|lab| lab.outer.know("127.0.1.1", "robot"))
                 .publisher(named_talker)
+                .seen_from(router, likely_unknown())
                 .cure(Cure::RestartPublisher(|lab| &lab.router)),
             Case::new("name is another host here", library, wrong_host())
                 .network(|lab| lab.outer.know("192.168.50.9", "robot"))
                 .publisher(named_talker)
+                .seen_from(router, likely_unknown())
                 .cure(Cure::RestartPublisher(|lab| &lab.router)),
         ]);
     }
@@ -44,6 +52,7 @@ pub fn cases() -> Vec<Case> {
             let talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC);
             vec![talker.env("ROS_IPV6", "on").env("ROS_IP", "fd50::1").start()]
         })
+        .seen_from(router, Expected::new(Code::WrongAddressFamily, Stage::Tcpros).address(Address::Any))
         .cure(Cure::RestartPublisher(|lab| &lab.router)),
     );
     cases
@@ -55,6 +64,11 @@ fn hosts_line() -> Cure {
 
 fn unresolved() -> Expected {
     Expected::new(Code::NameUnresolved, Stage::Xmlrpc).remedy(&["robot"])
+}
+
+/// The publisher's host sees that nothing came, and a name is the likely reason.
+fn likely_unknown() -> Expected {
+    Expected::new(Code::NameUnresolved, Stage::Xmlrpc).says(&["most likely"]).remedy(&["robot"])
 }
 
 fn loopback() -> Expected {

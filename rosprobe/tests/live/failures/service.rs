@@ -4,6 +4,7 @@ use rosprobe::diagnosis::Code;
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
+use super::connect::router;
 use super::{Address, Case, Expected};
 use crate::lab::{Lab, Library, Program};
 
@@ -15,7 +16,11 @@ pub fn cases() -> Vec<Case> {
         cases.push(
             Case::new("service without a route", library, unreachable(Errno::ENETUNREACH))
                 .publisher(server)
-                .subscriber(client),
+                .subscriber(client)
+                .seen_from(
+                    router,
+                    Expected::new(Code::ServiceUnreachable, Stage::Service).address(Address::Host("10.0.1.1")),
+                ),
         );
         cases.push(
             Case::new("service refused", library, unreachable(Errno::ECONNREFUSED))

@@ -13,6 +13,7 @@ mod record;
 mod ros;
 mod screen;
 mod ssh;
+mod view;
 mod watch;
 
 use std::fs;
@@ -102,6 +103,8 @@ fn demand_prerequisites() {
         ("/usr/include/std_srvs/Trigger.h", "libstd-srvs-dev"),
         ("/usr/bin/g++", "g++"),
         ("/usr/sbin/iptables", "iptables"),
+        ("/usr/bin/node", "nodejs"),
+        ("/usr/bin/npm", "npm"),
         ("/usr/bin/tmux", "tmux"),
         ("/usr/bin/ssh-keygen", "openssh-client"),
         ("/usr/sbin/dropbear", "dropbear-bin"),

@@ -172,6 +172,16 @@ impl Watch {
         }
     }
 
+    /// Waits until the lines so far, and each that comes, give what is looked for.
+    pub fn wait_for_line<T>(&self, limit: Duration, look: impl FnMut(&[Line]) -> Option<T>) -> Option<T> {
+        self.lines.wait(limit, look)
+    }
+
+    /// Looks at the lines so far.
+    pub fn with_lines<T>(&self, look: impl FnOnce(&[Line]) -> T) -> T {
+        self.lines.with(look)
+    }
+
     /// What it printed besides observations and findings, for instance statistics.
     pub fn others(&self, kind: &str) -> Vec<Value> {
         self.lines.with(|lines| {
