@@ -8,8 +8,9 @@ use crate::peers;
 use crate::privilege::as_root;
 use crate::process::{cargo, find, run};
 
-/// What the live tests need besides a kernel with eBPF: ROS 1, a compiler for roscpp nodes, and what makes a network.
-const PACKAGES: [&str; 21] = [
+/// What the live tests need besides a kernel with eBPF: ROS 1, a compiler for roscpp nodes, what makes a network,
+/// and the kernel's headers for ARM.
+const PACKAGES: [&str; 22] = [
     "dropbear-bin",
     "g++",
     "iproute2",
@@ -17,6 +18,7 @@ const PACKAGES: [&str; 21] = [
     "libroscpp-dev",
     "libstd-msgs-dev",
     "libstd-srvs-dev",
+    "linux-libc-dev-arm64-cross",
     "openssh-client",
     "pkg-config",
     "python3-roslaunch",

@@ -19,8 +19,22 @@ use crate::cross::cargo_for_aarch64;
 use crate::packages;
 use crate::process::{cargo, words, workspace};
 
-/// Tests that need nothing but loopback and network namespaces.
-const TESTS: [&str; 1] = ["live_capture"];
+/// Tests that need nothing but a kernel, loopback and network namespaces.
+struct Suite {
+    /// The name that cargo gives the binary.
+    name: &'static str,
+    /// How cargo is told to build it.
+    selection: &'static [&'static str],
+    /// Which of its tests.
+    arguments: &'static str,
+    /// On every rung, or once.
+    every_mode: bool,
+}
+
+const SUITES: [Suite; 2] = [
+    Suite { name: "rosprobe", selection: &["--lib"], arguments: "--ignored running_kernel", every_mode: false },
+    Suite { name: "live_capture", selection: &["--test", "live_capture"], arguments: "--ignored", every_mode: true },
+];
 /// A capture of everything that the machine's processes do, their memory, and the unpacked initramfs.
 const MEMORY: &str = "1G";
 const LIMITS: Limits = Limits { silence: Duration::from_mins(3), total: Duration::from_mins(15) };
@@ -54,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let userland = initramfs::userland(architecture)?;
     let mut failed = Vec::new();
     for kernel in kernels {
-        let job = if arguments.command.is_empty() { tests(kernel, &binaries) } else { arguments.command.join(" ") };
+        let job = if arguments.command.is_empty() { tests(kernel, &binaries)? } else { arguments.command.join(" ") };
         let project = initramfs::project(architecture, &binaries, &files(&binaries), &job)?;
         let begin = Instant::now();
         let outcome = initramfs::kernel(kernel).and_then(|boot| start(kernel, &boot, &userland, &project));
@@ -80,9 +94,7 @@ fn binaries(architecture: Architecture) -> Result<Vec<Binary>> {
         Architecture::X86 => bail!("this builds for x86_64 on x86_64 alone"),
     };
     cargo.args(["--locked", "--no-run", "--package", "rosprobe"]);
-    for test in TESTS {
-        cargo.args(["--test", test]);
-    }
+    cargo.args(SUITES.iter().flat_map(|suite| suite.selection));
     let mut binaries = build(&mut cargo)?;
     binaries.retain(|binary| binary.test || binary.name == "rosprobe");
     Ok(binaries)
@@ -94,18 +106,29 @@ fn files(binaries: &[Binary]) -> Vec<PathBuf> {
     tests.map(|binary| binary.package.join("tests").join(&binary.name)).filter(|folder| folder.is_dir()).collect()
 }
 
-/// A script that runs every test on every rung that the kernel has.
-fn tests(kernel: &Kernel, binaries: &[Binary]) -> String {
-    let mut script = String::from("failed=0\n");
+/// A script that runs every suite, on every rung that the kernel has. A suite in which no test ran has failed.
+fn tests(kernel: &Kernel, binaries: &[Binary]) -> Result<String> {
+    let mut script = String::from(
+        "failed=0\n\
+         run() { cd \"$1\"; shift; \"$@\" --test-threads 1 2>&1 | tee /tmp/said; grep -q '^test result: ok. [1-9]' /tmp/said || failed=1; }\n",
+    );
+    let suite = |script: &mut String, suite: &Suite| {
+        let built = binaries.iter().find(|binary| binary.test && binary.name == suite.name);
+        let test = built.with_context(|| format!("cargo built no tests {}", suite.name))?;
+        writeln!(script, "run '{}' '{}' {}", test.package.display(), test.executable.display(), suite.arguments)?;
+        anyhow::Ok(())
+    };
+    for once in SUITES.iter().filter(|suite| !suite.every_mode) {
+        suite(&mut script, once)?;
+    }
     for mode in kernel.modes {
-        let _ = writeln!(script, "export ROSPROBE_CAPTURE_MODE={mode}\necho; echo == {mode} mode\nrosprobe doctor");
-        for test in binaries.iter().filter(|binary| binary.test) {
-            let (folder, executable) = (test.package.display(), test.executable.display());
-            let _ = writeln!(script, "cd '{folder}' && '{executable}' --ignored --test-threads 1 || failed=1");
+        writeln!(script, "echo; echo == {mode} mode; export ROSPROBE_CAPTURE_MODE={mode}")?;
+        for every in SUITES.iter().filter(|suite| suite.every_mode) {
+            suite(&mut script, every)?;
         }
     }
     script.push_str("exit $failed\n");
-    script
+    Ok(script)
 }
 
 /// Boots a kernel with these archives, and gives the status of the job.

@@ -1,10 +1,11 @@
-use std::collections::HashMap;
+mod headers;
+
 use std::fs;
 
 use nix::libc;
 use rosprobe_common::Syscalls;
 
-use super::{AARCH64, ConnectFields, X86_64, architecture, field_offset};
+use super::{AARCH64, ConnectFields, architecture, field_offset};
 
 const ENTER: &str = "name: sys_enter_connect
 ID: 1464
@@ -38,16 +39,6 @@ fn named(syscalls: &Syscalls) -> [(&'static str, u32); 12] {
     ]
 }
 
-/// `#define __NR_read 63`.
-fn defined(header: &str) -> HashMap<&str, u32> {
-    let number = |line| {
-        let mut words = str::split_whitespace(line);
-        let name = (words.next()? == "#define").then(|| words.next()?.strip_prefix("__NR_"))??;
-        Some((name, words.next()?.parse().ok()?))
-    };
-    header.lines().filter_map(number).collect()
-}
-
 #[test]
 fn the_running_architectures_numbers_are_those_of_its_c_library() {
     let numbers = [
@@ -66,48 +57,6 @@ fn the_running_architectures_numbers_are_those_of_its_c_library() {
     ];
     let ours = architecture(std::env::consts::ARCH).unwrap().syscalls;
     assert_eq!(named(&ours).map(|(_, number)| i64::from(number)), numbers);
-}
-
-#[test]
-fn both_tables_are_those_of_the_kernels_headers() {
-    let tables =
-        [(X86_64, "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), (AARCH64, "/usr/include/asm-generic/unistd.h")];
-    for (architecture, path) in tables {
-        let Ok(header) = fs::read_to_string(path) else {
-            eprintln!("left out: {path} is not on this machine (package linux-libc-dev)");
-            continue;
-        };
-        let defined = defined(&header);
-        for (name, number) in named(&architecture.syscalls) {
-            assert_eq!(defined.get(name), Some(&number), "{name} of {}", architecture.name);
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn registers_of_x86_64_are_where_the_c_library_has_them() {
-    use std::mem::offset_of;
-
-    use libc::user_regs_struct as Registers;
-    let arguments = [
-        offset_of!(Registers, rdi),
-        offset_of!(Registers, rsi),
-        offset_of!(Registers, rdx),
-        offset_of!(Registers, r10),
-        offset_of!(Registers, r8),
-        offset_of!(Registers, r9),
-    ];
-    assert_eq!(X86_64.regs_argument.map(|offset| offset as usize), arguments);
-    assert_eq!(X86_64.regs_syscall as usize, offset_of!(Registers, orig_rax));
-}
-
-/// `struct pt_regs` of arm64: `regs[31]`, `sp`, `pc`, `pstate`, `orig_x0`, `syscallno` (on a little-endian kernel).
-#[test]
-fn registers_of_aarch64_are_where_the_kernel_has_them() {
-    let (x, orig_x0) = (|number: u32| number * 8, (31 + 3) * 8);
-    assert_eq!(AARCH64.regs_argument, [orig_x0, x(1), x(2), x(3), x(4), x(5)]);
-    assert_eq!(AARCH64.regs_syscall, orig_x0 + 8);
 }
 
 #[test]
