@@ -43,6 +43,11 @@ pub enum Kind {
     Counting = 16,
     /// `sk_err_soft` was set when `connect()` returned EINPROGRESS: `errno`.
     SoftError = 17,
+    /// `bind()` of a UDP socket returned: `errno`, `fd`; `remote` is what was asked for.
+    Bound = 18,
+    /// A UDP socket joined a multicast group: `errno`, `fd`; `remote` is the group, `value` the IPv4 address of the interface as it is
+    /// in memory, or 0.
+    MulticastJoined = 19,
 }
 
 impl Kind {
@@ -66,6 +71,8 @@ impl Kind {
             15 => Self::Forked,
             16 => Self::Counting,
             17 => Self::SoftError,
+            18 => Self::Bound,
+            19 => Self::MulticastJoined,
             _ => return None,
         })
     }

@@ -95,7 +95,7 @@ fn restart_datagrams(cookie: u64) {
 
 /// A name for a socket that the kernel has not named: one whose connect() failed before anything changed.
 #[inline(always)]
-fn own_number() -> u64 {
+pub fn own_number() -> u64 {
     // SAFETY: a helper without arguments.
     let processor = u64::from(unsafe { bpf_get_smp_processor_id() });
     let number = NUMBERS.get_ptr_mut(0).map_or(0, |number| {

@@ -139,6 +139,12 @@ fn place(address: &mut SocketAddress, family: u16, port: u16, first: u64, second
     }
 }
 
+/// Port of this end of a socket; 0 when none.
+#[inline(always)]
+pub fn local_port(sk: u64) -> u16 {
+    read(sk, config!(offsets.skc_num)).unwrap_or(0)
+}
+
 /// The other end of a socket.
 #[inline(always)]
 pub fn remote(sk: u64, address: &mut SocketAddress) {

@@ -50,8 +50,9 @@ impl Call {
         (number <= u64::from(u32::MAX)).then_some(Self { registers, number: number as u32 })
     }
 
+    /// Argument number `N`, from 0; 0 when it cannot be read.
     #[inline(always)]
-    fn argument<const N: usize>(&self) -> u64 {
+    pub fn argument<const N: usize>(&self) -> u64 {
         kernel::read::<u64>(self.registers, config!(offsets.regs_argument[N])).unwrap_or(0)
     }
 

@@ -1,12 +1,13 @@
 //! rosprobe's programs in the kernel: what a task asked of connect(), what became of it, and the first bytes of every conversation.
 //!
-//! A job has several [`hooks`], because kernels differ; all of them end in the same handlers: [`connect`] for what a process asked
-//! for, [`socket`] for what became of it, [`transfer`] and [`datagram`] for payload, [`process`] for processes. What differs besides is in
+//! A job has several [`hooks`], because kernels differ; all of them end in the same handlers: [`connect`] and [`bind`] for what a
+//! process asked for, [`socket`] for what became of it, [`transfer`] and [`datagram`] for payload, [`process`] for processes. What differs besides is in
 //! [`maps::CONFIG`].
 #![no_std]
 #![no_main]
 #![expect(clippy::inline_always, reason = "a function that is called costs a frame of the 512 bytes of stack")]
 
+mod bind;
 mod connect;
 mod conversation;
 mod datagram;

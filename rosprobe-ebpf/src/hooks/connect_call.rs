@@ -28,8 +28,9 @@ fn sys_exit_connect(ctx: TracePointContext) -> u32 {
     0
 }
 
+/// A field of the tracepoint's record; 0 when it cannot be read.
 #[inline(always)]
-fn argument(ctx: &TracePointContext, offset: u32) -> u64 {
+pub fn argument(ctx: &TracePointContext, offset: u32) -> u64 {
     // SAFETY: the helper behind it checks the address.
     unsafe { ctx.read_at(offset as usize) }.unwrap_or(0)
 }

@@ -3,4 +3,5 @@
 mod connect_call;
 mod process;
 mod sock_length;
+mod socket_call;
 mod socket_state;

@@ -46,7 +46,8 @@ const TRACEPOINTS: [&str; 8] = [
     "sched_process_exit",
     "sched_process_fork",
 ];
-const SYSCALL_TRACEPOINTS: [&str; 2] = ["sys_enter_connect", "sys_exit_connect"];
+const SYSCALL_TRACEPOINTS: [&str; 4] =
+    ["sys_enter_connect", "sys_exit_connect", "sys_exit_bind", "sys_exit_setsockopt"];
 /// Records that came without a wake-up are there after this time: twice the interval, because one may still be on its way.
 const LOOK_AGAIN: Duration = Duration::from_nanos(2 * WAKE_UP_INTERVAL);
 /// A record whose program was held up for longer than that is found after this time at the latest.

@@ -83,13 +83,14 @@ impl<'a> Parsed<'a> {
             UDP => Transport::Udp,
             other => return Err(RecordError::Field(other.into(), "protocol")),
         };
-        Ok(Some(SocketRef {
-            id: record.socket,
-            transport,
-            local: address(&record.local),
-            remote: address(&record.remote),
-            net_namespace: record.net_namespace.into(),
-        }))
+        let (local, remote) = match self.kind {
+            // What was asked for; a port that was given is the same one.
+            Kind::Bound => (address(&record.remote), None),
+            Kind::MulticastJoined => (address(&record.local), None),
+            _ => (address(&record.local), address(&record.remote)),
+        };
+        let net_namespace = record.net_namespace.into();
+        Ok(Some(SocketRef { id: record.socket, transport, local, remote, net_namespace }))
     }
 
     /// Which way its payload went.
@@ -138,8 +139,20 @@ impl<'a> Parsed<'a> {
             Kind::Forked => Fact::Forked {
                 child: u32::try_from(record.value).map_err(|_| RecordError::Field(record.value, "child"))?,
             },
+            Kind::Bound => Fact::Bound { errno: (record.errno != 0).then_some(errno) },
+            Kind::MulticastJoined => {
+                let (Some(group), interface) = (address(&record.remote), self.interface()?) else { return Ok(None) };
+                Fact::MulticastJoined { group: group.ip(), interface, errno: (record.errno != 0).then_some(errno) }
+            }
             Kind::Counting | Kind::Datagram => return Ok(None),
         }))
+    }
+
+    /// Address of the interface on which a group was joined.
+    fn interface(&self) -> Result<Option<IpAddr>, RecordError> {
+        let value = self.record.value;
+        let octets = u32::try_from(value).map_err(|_| RecordError::Field(value, "interface"))?.to_ne_bytes();
+        Ok((value != 0).then(|| Ipv4Addr::from(octets).into()))
     }
 
     fn chunk(&self) -> Result<Chunk, RecordError> {

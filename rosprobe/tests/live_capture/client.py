@@ -312,6 +312,66 @@ def rtps(path, send_form, receive_form):
     os._exit(0)
 
 
+def outcome(call, *arguments):
+    """The error number of a call, 0 for success."""
+    try:
+        call(*arguments)
+        return 0
+    except OSError as error:
+        return error.errno
+
+
+def udp(family=socket.AF_INET, kind=socket.SOCK_DGRAM):
+    return socket.socket(family, kind)
+
+
+def binds(asked):
+    """What bind() says of each address; every socket stays."""
+    sockets = [udp(socket.AF_INET6 if ":" in address else socket.AF_INET) for address, _ in asked]
+    sockets.append(udp(kind=socket.SOCK_STREAM))
+    assert outcome(sockets[-1].bind, ("0.0.0.0", 7410)) == 0
+    return {"results": [outcome(sock.bind, tuple(to)) for sock, to in zip(sockets, asked)]}
+
+
+def joins(port):
+    """Groups joined in every way, and one that cannot be."""
+    four, six, elsewhere = udp(), udp(socket.AF_INET6), udp()
+    six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    four.bind(("0.0.0.0", port))
+    six.bind(("::", port))
+    elsewhere.bind(("0.0.0.0", 5353))
+    group, loopback = socket.inet_aton("239.255.0.1"), socket.inet_aton("127.0.0.1")
+    request = struct.pack("=IIHH4s", 1, 0, socket.AF_INET, 0, socket.inet_aton("239.255.0.2")) + bytes(120)
+    six_group = socket.inet_pton(socket.AF_INET6, "ff03::1") + struct.pack("=I", 1)
+    calls = [
+        (four, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + loopback),
+        (four, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + loopback),
+        (four, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4)),
+        (four, socket.IPPROTO_IP, 42, request),
+        (six, socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, six_group),
+        (elsewhere, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + loopback),
+        (four, socket.SOL_SOCKET, 35, bytes(8)),
+    ]
+    return {"results": [outcome(sock.setsockopt, *arguments) for sock, *arguments in calls]}
+
+
+def unsent(message, targets, count):
+    """Sends of a message from one socket to each of the targets in turn, and of something else, and to a closed port."""
+    sock, other, connected = udp(), udp(), udp()
+    message = bytes.fromhex(message)
+    results = []
+    for turn in range(count):
+        for target in targets:
+            result = outcome(sock.sendmsg, cut(message, 3), [], 0, tuple(target))
+            if turn == 0:
+                results.append(result)
+            outcome(other.sendto, b"no RTPS", tuple(target))
+    connected.connect(("127.0.0.1", 7))
+    connected.send(message)
+    results.append(outcome(connected.send, message))
+    return {"results": results}
+
+
 def other():
     client, server = pair("4")
     exchange(client, server, b"SSH-2.0-client\r\n" * 100, b"SSH-2.0-server\r\n" * 100, "send", "recv")

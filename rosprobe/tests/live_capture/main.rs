@@ -9,6 +9,7 @@ mod failures;
 mod kernel_log;
 mod network;
 mod rtps;
+mod udp;
 mod watched;
 
 /// Runs a test's async part.

@@ -27,6 +27,11 @@ impl Network {
         ip(&[&["-n", &self.name], arguments].concat());
     }
 
+    /// Has its firewall drop what leaves for `address`.
+    pub fn drop_towards(&self, address: &str) {
+        ip(&["netns", "exec", &self.name, "iptables", "-A", "OUTPUT", "-d", address, "-j", "DROP"]);
+    }
+
     /// Starts a case of `client.py` inside.
     pub fn start(&self, case: &str, arguments: &serde_json::Value) -> Child {
         let request = serde_json::json!([case, arguments]).to_string();
