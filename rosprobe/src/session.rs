@@ -24,13 +24,15 @@ pub struct Session {
     history: VecDeque<Observation>,
     history_limit: usize,
     forgotten: u64,
+    /// Events that were lost, as the file knew that was read.
+    lost_before: u64,
 }
 
 impl Default for Session {
     fn default() -> Self {
         let history_limit = Self::HISTORY_LIMIT;
         let (graph, findings, history) = (Graph::default(), Vec::new(), VecDeque::new());
-        Self { graph, findings, diagnosed: None, history, history_limit, forgotten: 0 }
+        Self { graph, findings, diagnosed: None, history, history_limit, forgotten: 0, lost_before: 0 }
     }
 }
 
@@ -45,12 +47,13 @@ impl Session {
         Self { history_limit: Self::FILE_HISTORY_LIMIT, ..Self::default() }
     }
 
-    /// The file ends at `end`. `forgotten` observations were not written into it: then `findings`, those of the moment of
-    /// writing, say more than what is left can show.
-    pub fn finish_file(&mut self, end: Monotonic, forgotten: u64, findings: Vec<Finding>) {
+    /// The file ends at `end`. It knows of `lost` events that were lost. `forgotten` observations were not written into it: then
+    /// `findings`, those of the moment of writing, say more than what is left can show.
+    pub fn finish_file(&mut self, end: Monotonic, lost: u64, forgotten: u64, findings: Vec<Finding>) {
         self.advance(end);
         self.diagnosed = Some((self.graph.changes(), self.graph.now()));
         self.forgotten += forgotten;
+        self.lost_before = lost;
         if forgotten > 0 {
             self.findings = findings;
         }
@@ -94,6 +97,11 @@ impl Session {
     /// The observations kept, oldest first.
     pub fn history(&self) -> &VecDeque<Observation> {
         &self.history
+    }
+
+    /// How many events were lost between the kernel and rosprobe.
+    pub fn lost(&self) -> u64 {
+        self.graph.lost().max(self.lost_before)
     }
 
     /// How many observations are no longer kept.

@@ -36,7 +36,7 @@ fn diagnosed(file: Vec<u8>) -> Option<Session> {
     for observation in observations {
         session.observe(observation);
     }
-    session.finish_file(capture.now(), 0, Vec::new());
+    session.finish_file(capture.now(), 0, 0, Vec::new());
     Some(session)
 }
 
@@ -64,7 +64,7 @@ proptest! {
         let mut session = Session::for_file();
         let read = trace::read(Cursor::new(damage(TRACE, &edits, cut)), &mut |observation| session.observe(observation));
         if let Ok(reading) = read {
-            session.finish_file(reading.meta.end, 0, reading.findings);
+            session.finish_file(reading.meta.end, 0, 0, reading.findings);
             trace::document_to_string(&reading.meta, &session).unwrap();
         }
     }

@@ -5,6 +5,7 @@ mod check;
 mod cross;
 mod debian;
 mod ebpf;
+mod fuzz;
 mod packages;
 mod peers;
 mod pictures;
@@ -45,6 +46,8 @@ enum Task {
     Aarch64(cross::Arguments),
     /// Formatting and lints, as CI demands them.
     Check,
+    /// Feed the decoders and the readers of files with made-up input (libFuzzer); fails when that finds a bug.
+    Fuzz(fuzz::Arguments),
     /// Pictures of the screen for the README, from the real program and the trace that it carries.
     Pictures,
     /// The eBPF object: build it from source, or check that the committed one is what its sources give.
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Task::VmTest(arguments) => vm::run(&arguments),
         Task::Aarch64(arguments) => cross::run(&arguments),
         Task::Check => check::check(),
+        Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Pictures => pictures::pictures(),
         Task::Ebpf(task) => ebpf::run(&task),
     }

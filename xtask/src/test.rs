@@ -10,7 +10,7 @@ use crate::process::{cargo, find, run};
 
 /// What the live tests need besides a kernel with eBPF: ROS 1, a compiler for roscpp nodes, what makes a network,
 /// and the kernel's headers for ARM.
-const PACKAGES: [&str; 22] = [
+const PACKAGES: [&str; 23] = [
     "dropbear-bin",
     "g++",
     "iproute2",
@@ -31,6 +31,7 @@ const PACKAGES: [&str; 22] = [
     "python3-std-srvs",
     "rosout",
     "sshuttle",
+    "tcpdump",
     "tmux",
     "util-linux",
 ];

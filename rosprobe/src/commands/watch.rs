@@ -30,7 +30,8 @@ use crate::watch::{
 ///
 /// Watches all ROS conversations of this machine, containers and network namespaces included, from this moment on: which node was given
 /// which address for which topic, what became of the connect, and what to do when it failed. Needs root: `sudo rosprobe watch`.
-/// Ctrl-C or SIGTERM ends it.
+/// Ctrl-C or SIGTERM ends it; SIGUSR1 writes a
+/// trace of what was seen so far into the current folder, and it goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Arguments {
@@ -214,7 +215,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     match arguments.form() {
         Form::Tui => {
             let (sender, receiver) = mpsc::unbounded_channel();
-            let mut audience = Recording::new(Screen::new(sender), recorder);
+            let mut audience = Recording::new(Screen::new(sender), recorder, meta.clone());
             let watching = crate::watch::watch(&mut capture, &mut decoder, &mut audience, plan);
             let (session, watched) = tokio::join!(tui::run(receiver, screen, meta), watching);
             let session = session?;
@@ -241,7 +242,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
             for note in &description.notes {
                 printer.notice(note)?;
             }
-            let mut audience = Recording::new(printer, recorder);
+            let mut audience = Recording::new(printer, recorder, meta);
             let watched = crate::watch::watch(&mut capture, &mut decoder, &mut audience, plan).await;
             let result = audience.finish(None);
             ended(watched)?;

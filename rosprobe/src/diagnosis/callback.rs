@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use super::connect::{lookup_words, meaning, remedies, trouble_of};
 use super::draft::{Draft, Words};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
 use crate::graph::{Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage};
@@ -59,6 +59,9 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         }
     }
     explanation.push("The master tries it once and tells nobody but its own log.".into());
+    if !dead {
+        explanation.extend(topic.as_ref().and_then(|topic| waits(&trouble, topic)));
+    }
     let severity = if dead { Severity::Warning } else { Severity::Error };
     let draft = Draft::new(graph, Code::CallbackFailed, severity, state.at).link(&entry.link, Some(trouble.client));
     let draft = draft.stage(graph, state).address(Some(place)).errno(errno).topic(topic);
@@ -92,6 +95,19 @@ fn ending(trouble: &Trouble<'_>, outcome: &Outcome) -> Option<(Option<Errno>, St
             _ => return None,
         },
         _ => return None,
+    })
+}
+
+/// The other half, where the node's own host was seen as well: all that it was ever told.
+fn waits(trouble: &Trouble<'_>, topic: &str) -> Option<String> {
+    let client = trouble.publisher_client()?;
+    let who = who(client);
+    Some(match client.lists.get(topic)?.uris.len() {
+        0 => format!("{who} waits: it was told of no publisher of {topic}, and of nothing since."),
+        told => format!(
+            "{who} was told of {told} publisher{} of {topic}, and of nothing since.",
+            if told == 1 { "" } else { "s" }
+        ),
     })
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::Finding;
+use crate::diagnosis::{Code, Finding};
 use crate::event::{Clock, Monotonic, Namespace, Process};
 use crate::observation::Observation;
 
@@ -133,6 +133,26 @@ impl Meta {
         self.ended = self.clock.wall(self.end);
         self.duration_ns = self.end.0 - self.begin.0;
         self
+    }
+
+    /// Adds the limits of rosprobe itself that were hit.
+    pub(super) fn note_limits(&mut self, lost: Lost, findings: &[Finding]) {
+        if lost.observations > 0 {
+            self.note(format!(
+                "{} observations are not in the file: older than what was kept, or not written for lack of space.",
+                lost.observations
+            ));
+        }
+        if lost.events > 0 {
+            self.note(format!("{} events were lost between the kernel and rosprobe.", lost.events));
+        }
+        let hit = |code| findings.iter().any(|finding| finding.code == code);
+        if hit(Code::PayloadTruncated) {
+            self.note("Messages longer than --payload-limit were cut.");
+        }
+        if hit(Code::LimitReached) {
+            self.note("There are more links than are followed.");
+        }
     }
 
     /// Adds a limit that was hit, once.

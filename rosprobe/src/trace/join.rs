@@ -51,10 +51,11 @@ pub fn join(mut files: Vec<(PathBuf, Opened)>) -> Option<Opened> {
         observation.monotonic = since(time, zero);
         session.observe(observation);
     }
+    let lost = files.iter().map(|(_, opened)| opened.session.lost()).sum();
     let forgotten: u64 = files.iter().map(|(_, opened)| opened.session.forgotten()).sum();
-    session.finish_file(since(end, zero), 0, Vec::new());
+    session.finish_file(since(end, zero), lost, 0, Vec::new());
     if forgotten > 0 {
-        missing.push(format!("{forgotten} older observations were not kept when the traces were written."));
+        missing.push(format!("{forgotten} observations are not in the files (older than what was kept, or not written for lack of space)."));
     }
     let names = files.iter().map(|(path, _)| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
     let mut meta = Meta::of_packets(clock, String::new());

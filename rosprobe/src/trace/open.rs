@@ -9,7 +9,8 @@ use flate2::read::MultiGzDecoder;
 
 use super::detect::FileKind;
 use super::document::{Lost, Meta};
-use super::read::{self, OpenError, unknown_meta};
+use super::read::read;
+use super::reading::{OpenError, unknown_meta};
 use crate::capture::pcap::PacketCapture;
 use crate::decode::Decoder;
 use crate::event::Clock;
@@ -92,20 +93,21 @@ pub fn open_bytes(bytes: &[u8]) -> Result<Opened, OpenError> {
 fn read_trace(input: impl Read, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
     let mut input = Watched { inner: input, read: 0, stopped: false, progress };
     let mut session = Session::for_file();
-    let reading = read::read(&mut input, &mut |observation| session.observe(observation))?;
+    let reading = read(&mut input, &mut |observation| session.observe(observation))?;
     let mut missing = reading.missing;
     if input.stopped {
         missing.insert(0, stopped_at(input.read));
     }
     describe_lost(reading.lost, &mut missing);
-    session.finish_file(reading.meta.end, reading.lost.observations, reading.findings);
+    session.finish_file(reading.meta.end, reading.lost.events, reading.lost.observations, reading.findings);
     Ok(Opened { meta: reading.meta, session, missing })
 }
 
 fn describe_lost(lost: Lost, missing: &mut Vec<String>) {
     if lost.observations > 0 {
         missing.push(format!(
-            "{} older observations were not kept when the trace was written; findings are those of that moment.",
+            "{} observations are not in the file (older than what was kept, or not written for lack of space); findings are those of the \
+             moment of writing.",
             lost.observations
         ));
     }

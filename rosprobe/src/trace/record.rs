@@ -70,7 +70,7 @@ impl Recorder {
         self.line(&Borrowed { observation });
     }
 
-    /// Writes everything so far, and that nothing else happened until `now`. Call it once a second.
+    /// Writes everything so far, and that nothing else happened until `now`. Call it at least once a second.
     ///
     /// An error is returned when writing begins to fail, and not again until it has succeeded in between.
     pub fn flush(&mut self, now: Monotonic, findings: &[Finding], lost_events: u64) -> Result<(), WriteError> {
@@ -106,7 +106,8 @@ impl Recorder {
     pub fn finish(mut self, now: Monotonic, findings: &[Finding], lost_events: u64) -> Result<(), WriteError> {
         self.lost.events = lost_events;
         self.findings(findings);
-        let meta = Box::new(self.meta.clone().until(now));
+        let mut meta = Box::new(self.meta.clone().until(now));
+        meta.note_limits(self.lost, findings);
         self.line(&Line::End { meta, lost: self.lost });
         self.pending.finish();
         self.write_pending().map_err(|source| self.error(source))?;

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::document::{Lost, Meta};
-use super::read::{OpenError, Reading, check_version, clock_of, unknown_meta};
+use super::reading::{OpenError, Reading, check_version, clock_of, unknown_meta};
 use crate::diagnosis::Finding;
 use crate::event::{Monotonic, Process};
 use crate::observation::Observation;

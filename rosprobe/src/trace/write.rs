@@ -28,17 +28,16 @@ fn write_to(out: &mut dyn Write, meta: &Meta, session: &Session) -> io::Result<(
     let graph = session.graph();
     let mut meta = meta.clone().until(graph.now());
     meta.namespaces = graph.namespaces().cloned().collect();
-    let lost = Lost { events: graph.lost(), observations: session.forgotten() };
+    let lost = Lost { events: session.lost(), observations: session.forgotten() };
+    // Those of this very moment, as a reader will find them; the session makes them anew only now and then.
+    let now = (session.forgotten() == 0).then(|| diagnosis::diagnose(graph));
+    let findings = now.as_deref().unwrap_or(session.findings());
+    meta.note_limits(lost, findings);
     write!(out, "{{\"rosprobe_trace\":{VERSION},\n\"meta\":")?;
     serde_json::to_writer(&mut *out, &meta)?;
     list(out, "processes", graph.processes().map(|state| &state.process))?;
     list(out, "observations", session.history())?;
-    if session.forgotten() == 0 {
-        // Those of this very moment, as a reader will find them; the session makes them anew only now and then.
-        list(out, "findings", diagnosis::diagnose(graph))?;
-    } else {
-        list(out, "findings", session.findings())?;
-    }
+    list(out, "findings", findings)?;
     out.write_all(b",\n\"lost\":")?;
     serde_json::to_writer(&mut *out, &lost)?;
     out.write_all(b"}\n")

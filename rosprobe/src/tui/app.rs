@@ -186,6 +186,7 @@ impl App {
             Message::Memory(bytes) => self.set(|app| &mut app.memory, bytes / 100_000 * 100_000),
             Message::Opened(opened) => self.opened(*opened),
             Message::OpenFailed(_) => return vec![Effect::Quit],
+            Message::TraceWanted => return vec![Effect::ExportUnnamed],
             Message::Exported(result) => self.exported(result),
             Message::Notice(text) => self.set(|app| &mut app.notice, Some(text)),
             Message::Quit => {
@@ -310,7 +311,7 @@ impl App {
             Ok(export) => {
                 let forgotten = match self.session().forgotten() {
                     0 => String::new(),
-                    count => format!("; {count} older ones were no longer kept"),
+                    count => format!("; {count} older ones were no longer kept (watch --record keeps all)"),
                 };
                 self.notice = Some(format!(
                     "{} observations written to {}{forgotten}",

@@ -29,6 +29,8 @@ pub enum Message {
     OpenFailed(String),
     /// A trace was written to this path, or why not.
     Exported(Result<Export, ExportError>),
+    /// Somebody outside asks for a trace of what was seen so far.
+    TraceWanted,
     /// Something a person should know, in one sentence.
     Notice(String),
     /// The capture is over: leave.
@@ -47,6 +49,8 @@ pub enum Effect {
         /// True once a person has agreed to lose the file that is there.
         overwrite: bool,
     },
+    /// Write them to a file whose name is made up and not taken.
+    ExportUnnamed,
     /// Hand this text to the terminal's clipboard.
     Copy(String),
     /// Give the terminal back and stop, as Ctrl-Z does.

@@ -176,6 +176,11 @@ impl Runner {
                     let result = self.export(path, overwrite);
                     self.app.update(Message::Exported(result));
                 }
+                Effect::ExportUnnamed => {
+                    let path = trace::free_name(Path::new("."), jiff::Timestamp::now(), "json");
+                    let result = self.export(path, false);
+                    self.app.update(Message::Exported(result));
+                }
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Suspend => self.suspend().await?,
                 Effect::Redraw => self.screen.clear()?,

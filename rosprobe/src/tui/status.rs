@@ -45,7 +45,7 @@ fn pieces(app: &App) -> Vec<Piece> {
     let mut counts = Counts::default();
     app.scene.graph().links().for_each(|link| counts.add(link.health()));
     let shade = |count: usize, role: Role| if count == 0 { Role::Muted } else { role };
-    let lost = app.scene.graph().lost().max(app.statistics.lost);
+    let lost = app.session().lost().max(app.statistics.lost);
     let mut pieces = vec![
         piece("rosprobe".to_owned(), Role::Heading, 10),
         piece(text::fit(&printable(&what), 36, Cut::Middle), Role::Text, 7),
@@ -60,6 +60,10 @@ fn pieces(app: &App) -> Vec<Piece> {
         pieces.push(piece(format!("{} observations", app.session().history().len()), Role::Text, 5));
     }
     pieces.push(piece(format!("lost {lost}"), if lost == 0 { Role::Muted } else { Role::Err }, 8));
+    let forgotten = app.session().forgotten();
+    if forgotten > 0 {
+        pieces.push(piece(format!("{forgotten} older not kept"), Role::Warn, 6));
+    }
     if app.memory > 0 {
         pieces.push(piece(Bytes(app.memory as f64).to_string(), Role::Muted, 2));
     }

@@ -3,9 +3,9 @@
 use std::io;
 
 use crate::capture::Statistics;
-use crate::diagnosis::Finding;
 use crate::event::Monotonic;
 use crate::observation::Observation;
+use crate::session::Session;
 
 /// Whoever looks on. An error ends the watch; `BrokenPipe` says that nobody looks any more.
 #[expect(async_fn_in_trait, reason = "used on one thread, never boxed")]
@@ -22,9 +22,12 @@ pub trait Audience {
     /// Something that a person should know, in a sentence.
     fn notice(&mut self, text: &str) -> io::Result<()>;
 
-    /// Findings as of the last `advance`; none where somebody else makes them.
-    fn findings(&self) -> &[Finding] {
-        &[]
+    /// A trace of what was seen so far is wanted, in a file of its own (SIGUSR1).
+    fn trace_wanted(&mut self) -> io::Result<()>;
+
+    /// What was seen, and what was wrong as of the last `advance`; `None` where somebody else keeps it.
+    fn session(&self) -> Option<&Session> {
+        None
     }
 
     /// Waits until nobody looks any more. May be dropped at any time.

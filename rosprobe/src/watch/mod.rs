@@ -20,7 +20,7 @@ pub use self::printer::{Format, Printer};
 pub use self::recording::Recording;
 pub use self::scope::Scope;
 pub use self::screen::Screen;
-pub use self::signals::Signals;
+pub use self::signals::{Caught, Signals};
 use crate::capture::{LiveCapture, Statistics};
 use crate::decode::Decoder;
 use crate::event::{Event, Monotonic};
@@ -130,7 +130,10 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         loop {
             tokio::select! {
                 biased;
-                signal = signals.next() => return Ok(End::Signal(signal)),
+                caught = signals.next() => match caught {
+                    Caught::End(signal) => return Ok(End::Signal(signal)),
+                    Caught::TraceWanted => self.trace_wanted()?,
+                },
                 () = at(deadline) => return Ok(End::Duration),
                 () = sleep_until(sample) => {
                     self.sample()?;
@@ -163,7 +166,10 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         loop {
             tokio::select! {
                 biased;
-                _ = signals.next() => break,
+                caught = signals.next() => match caught {
+                    Caught::End(_) => break,
+                    Caught::TraceWanted => self.trace_wanted()?,
+                },
                 () = sleep_until(deadline) => break,
                 ended = command.ended() => return self.audience.notice(&ended),
                 ready = self.capture.ready() => {
@@ -174,6 +180,13 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         }
         command.kill().await?;
         self.audience.notice(&command.killed())
+    }
+
+    /// What happened before the signal is in the trace.
+    fn trace_wanted(&mut self) -> io::Result<()> {
+        self.drain()?;
+        self.advance()?;
+        self.audience.trace_wanted()
     }
 
     fn drain(&mut self) -> io::Result<bool> {

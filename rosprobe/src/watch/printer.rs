@@ -113,7 +113,7 @@ impl<W: Write> Printer<W> {
     fn summary(&mut self) -> io::Result<()> {
         let findings = lines::Findings::of(self.shown());
         let links = lines::Links::of(self.session.graph());
-        let lost = self.session.graph().lost();
+        let lost = self.session.lost();
         writeln!(
             self.out,
             "links: {} ok, {} pending, {} failed; findings: {}, {}, {}; events lost: {lost}",
@@ -168,8 +168,12 @@ impl<W: Write> Audience for Printer<W> {
         Ok(())
     }
 
-    fn findings(&self) -> &[Finding] {
-        self.session.findings()
+    fn trace_wanted(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn session(&self) -> Option<&Session> {
+        Some(&self.session)
     }
 
     fn notice(&mut self, text: &str) -> io::Result<()> {

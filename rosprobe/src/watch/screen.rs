@@ -55,6 +55,10 @@ impl Audience for Screen {
         self.send(Message::Notice(text.to_owned()))
     }
 
+    fn trace_wanted(&mut self) -> io::Result<()> {
+        self.send(Message::TraceWanted)
+    }
+
     async fn gone(&mut self) {
         self.sender.closed().await;
     }

@@ -9,3 +9,4 @@ mod lab;
 mod ros;
 mod running;
 mod sshuttle;
+mod trace;

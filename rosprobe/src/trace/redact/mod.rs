@@ -52,13 +52,13 @@ pub fn redact(opened: &Opened) -> Opened {
         }
     }
     let findings = opened.session.findings().iter().filter_map(|finding| redactor.apply::<Finding>(finding)).collect();
-    session.finish_file(opened.meta.end, opened.session.forgotten(), findings);
+    session.finish_file(opened.meta.end, opened.session.lost(), opened.session.forgotten(), findings);
     let mut missing: Vec<String> = opened.missing.iter().map(|sentence| redactor.text(sentence)).collect();
     if left_out > 0 {
         missing.push(format!("{left_out} observations could not be redacted, and are left out."));
     }
     let meta =
-        redactor.apply::<Meta>(&opened.meta).unwrap_or_else(|| super::read::unknown_meta(Some(opened.meta.clock)));
+        redactor.apply::<Meta>(&opened.meta).unwrap_or_else(|| super::reading::unknown_meta(Some(opened.meta.clock)));
     Opened { meta: Meta { redacted: true, ..meta }, session, missing }
 }
 

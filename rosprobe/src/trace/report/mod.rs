@@ -64,7 +64,7 @@ impl<'a> Report<'a> {
             meta: &opened.meta,
             observations: session.history().len(),
             missing: &opened.missing,
-            lost: Lost { events: session.graph().lost(), observations: session.forgotten() },
+            lost: Lost { events: session.lost(), observations: session.forgotten() },
         }
     }
 }

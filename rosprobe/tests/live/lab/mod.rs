@@ -107,6 +107,7 @@ fn demand_prerequisites() {
         ("/usr/bin/npm", "npm"),
         ("/usr/bin/tmux", "tmux"),
         ("/usr/bin/ssh-keygen", "openssh-client"),
+        ("/usr/bin/tcpdump", "tcpdump"),
         ("/usr/sbin/dropbear", "dropbear-bin"),
         ("/usr/bin/sshuttle", "sshuttle"),
     ] {

@@ -48,6 +48,11 @@ impl<T> Record<T> {
         }
     }
 
+    /// Waits until nothing further can come.
+    pub fn wait_closed(&self, limit: Duration) {
+        self.wait(limit, |_| None::<()>);
+    }
+
     /// Looks at all items now.
     pub fn with<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
         look(&self.lock().items)

@@ -1,6 +1,6 @@
 //! `rosprobe watch --output jsonl`, run beside a lab.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use rosprobe::session::Session;
 use serde_json::Value;
 
 use super::record::Record;
-use super::{Lab, Program};
+use super::{Host, Lab, Program};
 
 /// How long loading and attaching may take on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -54,16 +54,26 @@ pub struct Watch {
 impl Watch {
     /// Starts it and waits until it watches.
     pub fn start(lab: &Lab, arguments: &[&str]) -> Self {
+        // Others on this machine may have a lab with the same addresses at the same moment.
+        let watch = Self::spawn(lab, Self::command(&lab.hosts(), arguments));
+        watch.until_begun();
+        watch
+    }
+
+    /// The command that watches these hosts, for whoever has something to add to it.
+    pub fn command(hosts: &[&Host], arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rosprobe"));
         command.args(["watch", "--output", "jsonl"]).args(arguments);
-        // Others on this machine may have a lab with the same addresses at the same moment.
-        for host in lab.hosts() {
+        for host in hosts {
             command.args(["--netns", host.namespace()]);
         }
-        let watch = Self::spawn(lab, command);
-        let begun = watch.lines.wait(START_LIMIT, |lines| lines.first().map(|_| ()));
-        assert!(begun.is_some(), "rosprobe watch printed nothing within {START_LIMIT:?}\n{}", watch.summary());
-        watch
+        command
+    }
+
+    /// Waits until it watches.
+    pub fn until_begun(&self) {
+        let begun = self.lines.wait(START_LIMIT, |lines| lines.first().map(|_| ()));
+        assert!(begun.is_some(), "rosprobe watch printed nothing within {START_LIMIT:?}\n{}", self.summary());
     }
 
     /// Starts `command`, a `rosprobe watch --output jsonl` of the caller's own making.
@@ -80,15 +90,16 @@ impl Watch {
                 lines.close();
             });
         }
-        if let Some(mut stderr) = child.stderr.take() {
+        if let Some(stderr) = child.stderr.take() {
             let errors = Arc::clone(&errors);
             std::thread::spawn(move || {
-                let mut text = String::new();
-                drop(stderr.read_to_string(&mut text));
-                text.lines().for_each(|line| errors.push(line.to_owned()));
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    errors.push(line);
+                }
+                errors.close();
             });
         }
-        Self { child, lines, errors, net_namespaces: lab.hosts().map(super::Host::net_namespace) }
+        Self { child, lines, errors, net_namespaces: lab.hosts().map(Host::net_namespace) }
     }
 
     /// Waits for a finding.
@@ -111,6 +122,25 @@ impl Watch {
             })
         });
         found.unwrap_or_else(|| panic!("no observation within {limit:?}: {what}\n{}", self.summary()))
+    }
+
+    /// Waits for a notice.
+    pub fn notice(&self, text: &str, limit: Duration) -> String {
+        let found = self.lines.wait(limit, |lines| {
+            lines.iter().find_map(|line| match &line.said {
+                Said::Other(value) if value["type"] == "notice" => {
+                    value["text"].as_str().filter(|said| said.contains(text)).map(str::to_owned)
+                }
+                _ => None,
+            })
+        });
+        found.unwrap_or_else(|| panic!("no notice of {text:?} within {limit:?}\n{}", self.summary()))
+    }
+
+    /// Waits for a line on standard error.
+    pub fn error(&self, text: &str, limit: Duration) -> String {
+        let found = self.errors.wait(limit, |lines| lines.iter().find(|line| line.contains(text)).cloned());
+        found.unwrap_or_else(|| panic!("no {text:?} on standard error within {limit:?}\n{}", self.summary()))
     }
 
     /// An observation by its number.
@@ -153,11 +183,35 @@ impl Watch {
         self.findings().into_iter().filter(|finding| finding.severity != Severity::Info).collect()
     }
 
-    /// Ends it as Ctrl-C or `kill` would and waits for it.
-    pub fn stop(&mut self, signal: Signal) -> ExitStatus {
+    /// Findings that stand when it has ended, in their last state.
+    pub fn standing(&self) -> Vec<Finding> {
+        let over = |finding: &Finding| {
+            self.lines.with(|lines| {
+                let last = lines.iter().rev().find_map(|line| match &line.said {
+                    Said::Finding(known) if known.id == finding.id => Some(false),
+                    Said::Other(value) if value["type"] == "finding-over" && value["id"] == finding.id.as_str() => {
+                        Some(true)
+                    }
+                    _ => None,
+                });
+                last == Some(true)
+            })
+        };
+        self.findings().into_iter().filter(|finding| !over(finding)).collect()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("process ids of Linux fit in an i32"));
         kill(pid, signal).expect("rosprobe still runs");
-        self.wait(Duration::from_secs(10))
+    }
+
+    /// Ends it as Ctrl-C or `kill` would and waits for it, and for the last line that it printed.
+    pub fn stop(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        let status = self.wait(Duration::from_secs(10));
+        self.lines.wait_closed(Duration::from_secs(10));
+        status
     }
 
     /// Waits for its end.
