@@ -310,7 +310,7 @@ impl Reader {
             Rest::Length(rest) => {
                 let used = usize::try_from(*rest).unwrap_or(usize::MAX).min(bytes.len());
                 *rest -= used as u64;
-                if *rest == 0 && self.buffer.is_empty() && body.gap.is_none() {
+                if *rest == 0 && self.buffer.is_empty() && body.gap.is_none() && !body.skipped {
                     // The whole body in one piece: no copy.
                     self.pass(used);
                     self.finish_body(&bytes[..used], sink);
@@ -347,10 +347,11 @@ impl Reader {
             let error = HttpError::BodyTooLong { length: None, limit: self.body_limit };
             sink(Output::Malformed { offset: self.offset, error });
         }
-        let room = if body.skipped { PREFIX } else { self.body_limit }.saturating_sub(self.buffer.len());
+        let limit = if body.skipped { self.body_limit.min(PREFIX) } else { self.body_limit };
+        let room = limit.saturating_sub(self.buffer.len());
         self.buffer.extend_from_slice(&data[..data.len().min(room)]);
-        if body.skipped && self.buffer.len() > PREFIX {
-            self.buffer.truncate(PREFIX);
+        if self.buffer.len() > limit {
+            self.buffer.truncate(limit);
             self.buffer.shrink_to_fit();
         }
     }

@@ -170,7 +170,7 @@ fn bodies_over_the_limit_are_passed_over_and_the_next_message_is_read() {
     let next = "POST /next HTTP/1.1\r\nContent-Length: 1\r\n\r\nx";
     let given = format!("POST /big HTTP/1.1\r\nContent-Length: 101\r\n\r\n{}{next}", "a".repeat(101));
     let said = "@43 the body of 101 bytes is longer than the limit of 100 bytes (--payload-limit)".to_owned();
-    let prefix = "a".repeat(101);
+    let prefix = "a".repeat(100);
     let incomplete = format!("incomplete POST /big HTTP/1.1 {prefix:?} false");
     let after = "POST /next HTTP/1.1 @186 \"x\"".to_owned();
     assert_eq!(requests(given.as_bytes()), [said, incomplete, after]);
@@ -181,6 +181,7 @@ fn bodies_over_the_limit_are_passed_over_and_the_next_message_is_read() {
     let out = requests(chunked.as_bytes());
     assert_eq!(out.len(), 3, "{out:?}");
     assert!(out[0].ends_with("the body is longer than the limit of 100 bytes (--payload-limit)"), "{out:?}");
+    assert_eq!(out[1], format!("incomplete POST /big HTTP/1.1 {:?} false", "b".repeat(100)));
     assert!(out[2].starts_with("POST /next"), "{out:?}");
 }
 
