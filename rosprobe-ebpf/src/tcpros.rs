@@ -80,7 +80,10 @@ fn header(walk: &mut Walk, state: &mut SocketState) {
         field_length(walk, state);
     } else if direction.matched < SERVICE.len() as u8 {
         if field_name(walk, direction) {
-            direction.asks = 1;
+            // rospy's server says `service=` as well, but who asks speaks first.
+            if state.protocol != Protocol::Service as u8 {
+                direction.asks = 1;
+            }
             state.protocol = Protocol::Service as u8;
         }
     } else {
