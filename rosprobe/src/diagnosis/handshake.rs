@@ -34,8 +34,10 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let state = link.stage(Stage::Header)?;
     if !is_farewell(link, state) {
-        if let Some(Outcome::Refused { reason }) = &state.failure {
-            return Some(header_refused(graph, entry, state, reason));
+        if let Some(refused @ Outcome::Refused { reason }) = &state.failure {
+            return Some(
+                wrong_node(graph, entry, refused).unwrap_or_else(|| header_refused(graph, entry, state, reason)),
+            );
         }
         if unanswered(graph, state) {
             return Some(no_header(graph, entry, state));
@@ -91,8 +93,8 @@ fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str)
     let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
     let connect = entry.link.stage(Stage::Xmlrpc)?;
     let trouble = Trouble::new(graph, entry, connect);
-    if let Some(trouble) = trouble.as_ref().filter(|trouble| connect::is_loopback(trouble)) {
-        return Some(connect::loopback(trouble, &Outcome::Refused { reason: reason.to_owned() }));
+    if let Some(finding) = wrong_node(graph, entry, &Outcome::Refused { reason: reason.to_owned() }) {
+        return Some(finding);
     }
     let summary =
         format!("{} at {} refused {} for {topic}: {reason}", capital(&publisher), place(state), client(graph, entry));
@@ -113,6 +115,12 @@ fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str)
     );
     let draft = draft(graph, entry, state, Code::CallFailed, Severity::Error);
     Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+/// Who refused is another node, on the client's own host: the publisher advertised loopback.
+fn wrong_node(graph: &Graph, entry: &Entry, refused: &Outcome) -> Option<Finding> {
+    let trouble = Trouble::new(graph, entry, entry.link.stage(Stage::Xmlrpc)?)?;
+    connect::is_loopback(&trouble).then(|| connect::loopback(&trouble, refused))
 }
 
 fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
@@ -183,7 +191,7 @@ fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<Strin
     );
     let remedy = match process {
         Some(process) => format!(
-            "See whether it is stopped (state T), run: ps -o pid,stat,cmd -p {0}; if so, run: kill -CONT {0}",
+            "If `ps -o stat= -p {0}` shows that it is stopped (T), let it go on, run: kill -CONT {0}",
             process.pid
         ),
         None => format!("Restart {publisher}, or look on its host why it hangs."),

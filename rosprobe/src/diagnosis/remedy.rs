@@ -54,17 +54,12 @@ impl Trouble<'_> {
         }
         let no_route = matches!(self.way, Way::None | Way::Rejected { .. }) || errno == Some(Errno::ENETUNREACH);
         let mut remedies = vec![self.tunnel_command(master, subnet, no_route)];
-        remedies.extend(self.jump(master, subnet));
+        remedies.extend(self.jump(master, subnet, no_route));
         remedies
     }
 
     fn tunnel_command(&self, master: IpAddr, subnet: Subnet, no_route: bool) -> String {
-        let family = if subnet.network.is_ipv6() { " -6" } else { "" };
-        let route = if no_route {
-            format!("sudo ip{family} route replace {subnet} via {} && ", self.gateway_towards(master))
-        } else {
-            String::new()
-        };
+        let route = self.route_first(master, subnet, no_route);
         let reason = if no_route {
             " (the route comes first, because without one connect() fails before sshuttle can take the connection)"
         } else {
@@ -76,6 +71,16 @@ impl Trouble<'_> {
         )
     }
 
+    /// The command that makes a route where there is none, to be followed by the tunnel's.
+    fn route_first(&self, master: IpAddr, subnet: Subnet, no_route: bool) -> String {
+        let family = if subnet.network.is_ipv6() { " -6" } else { "" };
+        if no_route {
+            format!("sudo ip{family} route replace {subnet} via {} && ", self.gateway_towards(master))
+        } else {
+            String::new()
+        }
+    }
+
     /// The next hop on the way to the master.
     fn gateway_towards(&self, master: IpAddr) -> IpAddr {
         match self.graph.way_of(self.client, master) {
@@ -84,14 +89,17 @@ impl Trouble<'_> {
         }
     }
 
-    /// The master says that it is somewhere else than where it was reached: a port is forwarded.
-    fn jump(&self, reached: IpAddr, subnet: Subnet) -> Option<String> {
+    /// The master says that it is somewhere else than where it was reached: a port is forwarded, and who forwards it may be a mere
+    /// jump host.
+    fn jump(&self, reached: IpAddr, subnet: Subnet, no_route: bool) -> Option<String> {
         let real: IpAddr = self.graph.master_uri()?.host.parse().ok()?;
         if real == reached || real.is_loopback() || !subnet.contains(real) {
             return None;
         }
+        let route = self.route_first(reached, subnet, no_route);
         Some(format!(
-            "If ssh to {reached} works only as a jump host: the master itself is {real}. Put \"Host {real}\" and \"ProxyJump {reached}\" into ~/.ssh/config, then run: sshuttle -r {real} {subnet}"
+            "If {reached} is a jump host and nothing more (the master itself says that it is {real}), let ssh jump; on {}, run: printf 'Host {real}\\n  ProxyJump {reached}\\n' >> ~/.ssh/config && {route}sshuttle -r {real} {subnet}",
+            self.client_host()
         ))
     }
 

@@ -57,7 +57,8 @@ pub fn cases() -> Vec<Case> {
                 library,
                 master(Errno::ECONNREFUSED).address(Address::Exactly("192.168.50.1:11399")),
             )
-            .subscriber(|lab, library| stranded(lab, library, "http://192.168.50.1:11399")),
+            .subscriber(|lab, library| stranded(lab, library, "http://192.168.50.1:11399"))
+            .cure(Cure::StartMaster(|lab| &lab.router)),
             Case::new(
                 "master without a route",
                 library,

@@ -38,14 +38,7 @@ pub fn cases() -> Vec<Case> {
             Case::new("only port 11311 forwarded", library, no_route())
                 .master(|lab| &lab.inner)
                 .network(forward_one_port)
-                .publisher(|lab| {
-                    vec![
-                        lab.inner
-                            .node(Library::Rospy, "talker", "talker", TOPIC)
-                            .env("ROS_MASTER_URI", "http://10.0.1.2:11311")
-                            .start(),
-                    ]
-                })
+                .publisher(talker_beside_its_master)
                 .seen_from(|lab| &lab.inner, nothing_came())
                 // /rosout cannot get through to outer either.
                 .also_true(&[Code::ConnectPending])
@@ -61,8 +54,36 @@ pub fn cases() -> Vec<Case> {
                 .cure(Cure::RestartPublisher(|lab| &lab.router)),
         ]);
     }
+    cases.extend([Library::Rospy, Library::Roscpp].map(wrong_node));
+    cases.push(
+        Case::new("master behind a jump host", Library::Rospy, no_route().remedy(&["ProxyJump 192.168.50.1"]))
+            .master(|lab| &lab.inner)
+            .network(forward_one_port)
+            .publisher(talker_beside_its_master)
+            .subscriber(|lab, library| {
+                ask_where_the_master_is(lab);
+                lab.outer.node(library, "listener", "listener", TOPIC).start()
+            })
+            .also_true(&[Code::ConnectPending])
+            .cure(Cure::Jump),
+    );
     cases.extend(dropped());
     cases
+}
+
+/// What the talker advertises is another node on outer, by chance at the same port.
+fn wrong_node(library: Library) -> Case {
+    let answered = Expected { errno: None, ..loopback() }.says(&["another node answered"]);
+    Case::new("the wrong node answers at loopback", library, answered)
+        .publisher(|lab| {
+            let mut nodes = talker_as(lab, "ROS_IP", "127.0.0.1");
+            let uri = lab.router.lookup_node("/talker").expect("the talker has registered");
+            let port = uri.trim_end_matches('/').rsplit(':').next().expect("a URI of a node ends with its port");
+            let stranger = lab.outer.node(Library::Rospy, "listener", "stranger", "/elsewhere");
+            nodes.push(stranger.env("LAB_XMLRPC_PORT", port).start());
+            nodes
+        })
+        .cure(Cure::RestartPublisher(|lab| &lab.router))
 }
 
 /// A firewall that drops: nothing at all comes back.
@@ -139,6 +160,18 @@ fn drop_everything(lab: &Lab) {
 fn drop_everything_and_give_up(lab: &Lab) {
     drop_everything(lab);
     lab.outer.sysctl("net/ipv4/tcp_syn_retries", "2");
+}
+
+/// The talker of a master on inner.
+fn talker_beside_its_master(lab: &Lab) -> Vec<Program> {
+    let talker = lab.inner.node(Library::Rospy, "talker", "talker", TOPIC);
+    vec![talker.env("ROS_MASTER_URI", "http://10.0.1.2:11311").start()]
+}
+
+/// As `rosprobe check` and other tools ask: the master's answer names the host that it really is on.
+fn ask_where_the_master_is(lab: &Lab) {
+    let call = "__import__('xmlrpc.client').client.ServerProxy('http://192.168.50.1:11311').getUri('/lab')";
+    lab.outer.run(&format!("python3 -c {call}"));
 }
 
 /// The master is on inner, and router forwards nothing but its port.

@@ -25,6 +25,16 @@ pub enum Cure {
     RestartSubscriber(Place),
     /// The publisher is simply started again.
     StartPublisher(Place),
+    /// The server of a service is simply started again.
+    StartServer(Place),
+    /// The command with sshuttle through a jump host, on outer; router and inner let outer in by ssh.
+    Jump,
+    /// The command that starts a master, on this host, and a publisher that uses it.
+    StartMaster(Place),
+    /// The subscriber is started again with the name that the remedy says.
+    RenameSubscriber(Place, &'static str),
+    /// A publisher is started with the name that the remedy says.
+    RenamePublisher(Place),
 }
 
 /// A host of the lab.
@@ -61,6 +71,32 @@ impl Cure {
             Self::StartPublisher(place) => {
                 publisher.push(place(lab).node(Library::Rospy, "talker", "talker", TOPIC).start());
             }
+            Self::StartServer(place) => {
+                publisher.push(place(lab).node(Library::Rospy, "server", "talker", super::service::SERVICE).start());
+            }
+            Self::Jump => {
+                applied.programs.push(lab.ssh_server());
+                applied.programs.push(lab.ssh_server_behind());
+                applied.programs.push(run_command(&lab.outer, &command_with(finding, "ProxyJump")));
+                lab.wait_until_redirected();
+            }
+            Self::StartMaster(place) => {
+                let host = place(lab);
+                let roscore = host.start(&command_with(finding, "roscore"));
+                roscore.wait_for("started core service", DONE_LIMIT);
+                applied.programs.push(roscore);
+                let master = finding.peer.as_ref().and_then(|peer| peer.uri.clone()).expect("a master has a URI");
+                let talker = host.node(Library::Rospy, "talker", "talker", TOPIC).env("ROS_MASTER_URI", &master);
+                publisher.push(talker.env("ROS_IP", "192.168.50.1").start());
+            }
+            Self::RenameSubscriber(place, role) => {
+                let node = place(lab).node(library, role, "subscriber", TOPIC);
+                applied.subscriber = Some(node.argument(&new_name(finding)).start());
+            }
+            Self::RenamePublisher(place) => {
+                let node = place(lab).node(Library::Rospy, "talker", "talker", TOPIC);
+                publisher.push(node.argument(&new_name(finding)).start());
+            }
         }
         applied
     }
@@ -83,6 +119,13 @@ fn command_with(finding: &Finding, word: &str) -> String {
     commands
         .find(|command| command.contains(word))
         .unwrap_or_else(|| panic!("no command with {word:?} in {finding:#?}"))
+}
+
+/// The `__name:=` of a remedy.
+fn new_name(finding: &Finding) -> String {
+    let mut words = finding.remedies.iter().flat_map(|remedy| remedy.split([' ', ',', ';']));
+    let word = words.find(|word| word.starts_with("__name:="));
+    word.unwrap_or_else(|| panic!("no new name in {finding:#?}")).trim_end_matches('.').to_owned()
 }
 
 /// `NAME=value` for the variables of ROS that a remedy sets.

@@ -28,7 +28,9 @@ pub fn cases() -> Vec<Case> {
             on_inner("closed without a header", library, header(Code::NoHeader), "listener")
                 .publisher(|lab| fake_publisher(lab, "close"))
                 .seen_from(router, header(Code::NoHeader)),
-            on_inner("publisher is stopped", library, no_response(), "listener").publisher(stopped_talker),
+            on_inner("publisher is stopped", library, no_response(), "listener")
+                .publisher(stopped_talker)
+                .cure(Cure::Run("kill -CONT", router)),
             // Whoever connects across the cut, as /rosout may just do, gets no answer either.
             on_inner("cut after connecting", library, stalled(), "listener")
                 .afterwards(cut)
@@ -57,12 +59,15 @@ pub fn cases() -> Vec<Case> {
             // With this name the header has 108 bytes, which are two such lines.
             .subscriber(|lab, library| lab.inner.node(library, "udp", "udpros", TOPIC).start())
             .seen_from(router, no_response().says(&["UDPROS", "NUL"]))
-            .seen_from(inner, no_response().says(&["UDPROS", "NUL"])),
+            .seen_from(inner, no_response().says(&["UDPROS", "NUL"]))
+            .over_udp()
+            .cure(Cure::RenameSubscriber(inner, "udp")),
     );
     cases.push(
         on_inner("two nodes of one name", Library::Rospy, duplicate(), "listener")
             .afterwards(|lab, _| vec![lab.inner.node(Library::Rospy, "talker", "talker", TOPIC).start()])
-            .seen_from(router, duplicate()),
+            .seen_from(router, duplicate())
+            .cure(Cure::RenamePublisher(router)),
     );
     cases
 }

@@ -31,6 +31,8 @@ const WORKERS: usize = 4;
 pub struct Case {
     name: &'static str,
     library: Library,
+    /// The topic or service that it is about.
+    subject: &'static str,
     /// Where the master runs.
     master: fn(&Lab) -> &Host,
     /// Makes the network what it is to be, before anything runs.
@@ -49,6 +51,16 @@ pub struct Case {
     also_true: &'static [Code],
     /// Remedies of the last finding: applied together, they let a subscriber reach data.
     cures: Vec<Cure>,
+    healed: Healed,
+}
+
+/// How it is known that remedies work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Healed {
+    /// rosprobe sees the link carry data.
+    Data,
+    /// The subscriber says so: datagrams of UDPROS have nothing by which the kernel side could tell them from others.
+    Heard,
 }
 
 /// A finding that must come.
@@ -93,6 +105,7 @@ impl Case {
         Self {
             name,
             library,
+            subject: TOPIC,
             master: |lab| &lab.router,
             network: |_| (),
             publisher: |lab| vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start()],
@@ -102,7 +115,17 @@ impl Case {
             elsewhere: Vec::new(),
             also_true: &[],
             cures: Vec::new(),
+            healed: Healed::Data,
         }
+    }
+
+    /// The data of this case comes as datagrams.
+    pub fn over_udp(self) -> Self {
+        Self { healed: Healed::Heard, ..self }
+    }
+
+    pub fn about(self, subject: &'static str) -> Self {
+        Self { subject, ..self }
     }
 
     pub fn master(self, master: fn(&Lab) -> &Host) -> Self {
@@ -187,7 +210,10 @@ impl Case {
         let mut applied: Vec<Applied> = applied.collect();
         let restarted = applied.iter_mut().find_map(|applied| applied.subscriber.take());
         let subscriber = restarted.unwrap_or_else(|| (self.subscriber)(lab, self.library));
-        watch.until_data(&subscriber, TOPIC, Duration::from_secs(30));
+        match self.healed {
+            Healed::Data => watch.until_data(&subscriber, self.subject, Duration::from_secs(30)),
+            Healed::Heard => drop(subscriber.wait_for("heard", Duration::from_secs(30))),
+        }
         drop(applied);
     }
 

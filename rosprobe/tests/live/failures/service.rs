@@ -5,29 +5,35 @@ use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
 use super::connect::router;
+use super::cure::Cure;
 use super::{Address, Case, Expected};
 use crate::lab::{Lab, Library, Program};
 
-const SERVICE: &str = "/some/service";
+pub const SERVICE: &str = "/some/service";
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for library in [Library::Rospy, Library::Roscpp] {
         cases.push(
             Case::new("service without a route", library, unreachable(Errno::ENETUNREACH))
+                .about(SERVICE)
                 .publisher(server)
                 .subscriber(client)
                 .seen_from(
                     router,
                     Expected::new(Code::ServiceUnreachable, Stage::Service).address(Address::Host("10.0.1.1")),
-                ),
+                )
+                .cure(Cure::Tunnel),
         );
         cases.push(
             Case::new("service refused", library, unreachable(Errno::ECONNREFUSED))
+                .about(SERVICE)
                 .publisher(dead_server)
                 .subscriber(|lab, library| lab.inner.node(library, "client", "listener", SERVICE).start())
                 // The dead server's log is not to be had either.
-                .also_true(&[Code::ConnectFailed]),
+                .also_true(&[Code::ConnectFailed])
+                .cure(Cure::Run("rosnode cleanup", |lab| &lab.inner))
+                .cure(Cure::StartServer(|lab| &lab.router)),
         );
     }
     cases

@@ -14,17 +14,28 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 impl Lab {
     /// An ssh server on router that lets root of outer in without a question.
     pub fn ssh_server(&self) -> Program {
-        let (server, client) = (self.router.ssh_files(), self.outer.ssh_files());
-        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(client.join("id_ed25519")));
+        self.ssh_server_on(&self.router, "192.168.50.1")
+    }
+
+    /// The same on inner, which outer reaches only through router.
+    pub fn ssh_server_behind(&self) -> Program {
+        self.ssh_server_on(&self.inner, "10.0.1.2")
+    }
+
+    fn ssh_server_on(&self, host: &Host, address: &str) -> Program {
+        let (server, client) = (host.ssh_files(), self.outer.ssh_files());
+        let identity = client.join("id_ed25519");
+        if !identity.exists() {
+            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&identity));
+            write(
+                &client.join("config"),
+                "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  User root\n",
+            );
+        }
         copy(&client.join("id_ed25519.pub"), &server.join("authorized_keys"));
-        write(
-            &client.join("config"),
-            "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  User root\n",
-        );
         let key = server.join("host_key");
         run(Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(&key));
-        let server =
-            self.router.start_at_home(&format!("exec dropbear -F -E -s -p 192.168.50.1:22 -r {}", key.display()));
+        let server = host.start_at_home(&format!("exec dropbear -F -E -s -p {address}:22 -r {}", key.display()));
         server.wait_for("Not backgrounding", START_LIMIT);
         server
     }

@@ -296,7 +296,7 @@ impl Drop for Watch {
 
 fn is_subscribed(link: &Link, subscriber: &Program, topic: &str) -> bool {
     let pid = link.subscriber.process.as_ref().map(|process| process.pid);
-    link.kind == LinkKind::Topic && link.name == topic && pid == Some(subscriber.pid())
+    matches!(link.kind, LinkKind::Topic | LinkKind::Service) && link.name == topic && pid == Some(subscriber.pid())
 }
 
 fn carries_data(link: &Link) -> bool {

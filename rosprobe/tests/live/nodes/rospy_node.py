@@ -8,6 +8,7 @@ server    provides service NAME (std_srvs/Trigger)
 client    calls service NAME (std_srvs/Trigger) once a second and prints what became of it
 setter    sets parameter NAME to a text of ARGUMENT bytes, once
 """
+import os
 import sys
 
 import rospy
@@ -70,7 +71,10 @@ def setter(name, argument):
     rospy.spin()
 
 
-role, node, name = sys.argv[1:4]
-rospy.init_node(node, disable_signals=False)
+# Without what ROS takes out of the command line, such as __name:=other.
+words = rospy.myargv()
+role, node, name = words[1:4]
+# LAB_XMLRPC_PORT is the port of its XML-RPC server, when that must not be any.
+rospy.init_node(node, disable_signals=False, xmlrpc_port=int(os.environ.get("LAB_XMLRPC_PORT", 0)))
 print("node is up", flush=True)
-globals()[role](name, sys.argv[4] if len(sys.argv) > 4 else None)
+globals()[role](name, words[4] if len(words) > 4 else None)
