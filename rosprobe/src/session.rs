@@ -42,6 +42,14 @@ impl Session {
     /// The same for a file, which is looked at as a whole.
     pub const FILE_HISTORY_LIMIT: usize = 4_000_000;
 
+    /// The same where lines are printed: they only look back from an answer to its call.
+    pub const LINES_HISTORY_LIMIT: usize = 20_000;
+
+    /// A session whose observations are printed as they come.
+    pub fn for_lines() -> Self {
+        Self { history_limit: Self::LINES_HISTORY_LIMIT, ..Self::default() }
+    }
+
     /// A session for the observations of a file.
     pub fn for_file() -> Self {
         Self { history_limit: Self::FILE_HISTORY_LIMIT, ..Self::default() }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything a person does to rosprobe besides building it.
 
+mod bench;
 mod binaries;
 mod check;
 mod cross;
@@ -44,6 +45,8 @@ enum Task {
     VmTest(vm::Arguments),
     /// Build rosprobe for 64-bit ARM.
     Aarch64(cross::Arguments),
+    /// What rosprobe costs, against nothing and against other tools; writes rosprobe/docs/benchmarks.md.
+    Bench(bench::Arguments),
     /// Formatting and lints, as CI demands them.
     Check,
     /// Feed the decoders and the readers of files with made-up input (libFuzzer); fails when that finds a bug.
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Task::Peers => peers::build(),
         Task::VmTest(arguments) => vm::run(&arguments),
         Task::Aarch64(arguments) => cross::run(&arguments),
+        Task::Bench(arguments) => bench::bench(&arguments),
         Task::Check => check::check(),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Pictures => pictures::pictures(),

@@ -30,6 +30,16 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs it without a word, and demands success; what it printed is in the error.
+pub fn run_quietly(command: &mut Command) -> Result<()> {
+    let words = words(command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{words}`"))?;
+    if !output.status.success() {
+        bail!("`{words}` failed, {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
 /// A command as one would type it.
 pub fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

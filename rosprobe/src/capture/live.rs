@@ -116,8 +116,8 @@ struct Counted {
 
 /// A running capture. Dropping it detaches everything.
 pub struct LiveCapture {
-    // Holds the programs and their attachments.
-    _ebpf: Ebpf,
+    /// Holds the programs and their attachments.
+    ebpf: Ebpf,
     /// Only where it was asked for.
     log: Option<KernelLog>,
     ring: AsyncFd<RingBuf<MapData>>,
@@ -184,7 +184,7 @@ impl LiveCapture {
         let followed = BpfHashMap::try_from(take(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
         let writer_map = BpfHashMap::try_from(take(&mut ebpf, "WRITERS")?).map_err(CaptureError::map("WRITERS"))?;
         Ok(Self {
-            _ebpf: ebpf,
+            ebpf,
             log,
             ring,
             look_again: None,
@@ -207,6 +207,14 @@ impl LiveCapture {
     /// How it works.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// How many instructions the verifier looked at of each program that was loaded; `None` before Linux 5.16, which does not tell.
+    pub fn verified_instructions(&self) -> Vec<(String, Option<u32>)> {
+        let programs = self.ebpf.programs();
+        // What was not loaded has no information.
+        let loaded = programs.filter_map(|(name, program)| Some((name.to_owned(), program.info().ok()?)));
+        loaded.map(|(name, info)| (name, info.verified_instruction_count())).collect()
     }
 
     /// Totals so far.

@@ -107,6 +107,10 @@ struct Escaping;
 
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // DEL is a byte of its own, and C1 begins with one that is rare: most fragments are looked at once, by bytes.
+        if fragment.bytes().filter(|byte| matches!(byte, 0x7f | 0xc2)).count() == 0 {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut plain = 0;
         for (index, character) in fragment.char_indices().filter(|(_, character)| character.is_control()) {
             writer.write_all(&fragment.as_bytes()[plain..index])?;

@@ -11,6 +11,9 @@ use crate::lines::{self, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
 use crate::session::Session;
 
+/// Bytes that are written at once.
+const BUFFER: usize = 64 * 1024;
+
 /// Text or JSON lines.
 #[derive(Clone, Debug)]
 pub enum Format {
@@ -33,8 +36,8 @@ pub struct Printer<W: Write> {
 impl<W: Write> Printer<W> {
     /// Prints to `out` what passes `filter`.
     pub fn new(out: W, format: Format, filter: Filter) -> Self {
-        let (session, announcer) = (Session::default(), Announcer::default());
-        Self { out: BufWriter::new(out), format, filter, session, announcer }
+        let (session, announcer) = (Session::for_lines(), Announcer::default());
+        Self { out: BufWriter::with_capacity(BUFFER, out), format, filter, session, announcer }
     }
 
     /// What was written to.

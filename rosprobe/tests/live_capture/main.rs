@@ -10,6 +10,7 @@ mod kernel_log;
 mod network;
 mod rtps;
 mod udp;
+mod verifier;
 mod watched;
 
 /// Runs a test's async part.

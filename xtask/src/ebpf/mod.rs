@@ -23,6 +23,8 @@ pub enum Task {
     Build,
     /// Fail when the committed object is not what its sources give
     Check,
+    /// Write down how many instructions this kernel's verifier looks at (rosprobe/bpf/verifier.toml)
+    Verify,
 }
 
 /// Does it.
@@ -30,6 +32,7 @@ pub fn run(task: &Task) -> Result<()> {
     match task {
         Task::Build => build(),
         Task::Check => check(),
+        Task::Verify => verify(),
     }
 }
 
@@ -82,6 +85,26 @@ fn check() -> Result<()> {
     }
     println!("rosprobe/bpf/rosprobe.bpf.o is, byte for byte, what its sources give ({versions})");
     Ok(())
+}
+
+/// A live test does it, because only a kernel can tell.
+fn verify() -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("only root can ask the kernel's verifier: run `cargo xtask ebpf verify` as root");
+    }
+    let mut test = process::cargo();
+    test.args([
+        "test",
+        "--package",
+        "rosprobe",
+        "--test",
+        "live_capture",
+        "--",
+        "--ignored",
+        "verifier::",
+        "--nocapture",
+    ]);
+    process::run(test.env("ROSPROBE_BLESS", "verifier"))
 }
 
 /// Compiles the eBPF crate and gives the object's bytes, without debug sections, with BTF.

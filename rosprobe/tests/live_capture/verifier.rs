@@ -1,0 +1,85 @@
+//! How much of the verifier's patience the programs take. A program that is near the limit here is over it on another kernel.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rosprobe::capture::{LiveCapture, Options};
+
+/// What was committed; `cargo xtask ebpf verify` writes it.
+const REPORT: &str = include_str!("../../bpf/verifier.toml");
+/// Instructions that the verifier looks at before it gives up, Linux 5.2 and later (`BPF_COMPLEXITY_LIMIT_INSNS`).
+const LIMIT: u32 = 1_000_000;
+/// The report may be so far away from what the kernel says, in percent: small changes of the programs move it.
+const TOLERANCE: u32 = 10;
+
+/// Verified instructions by program.
+type Programs = BTreeMap<String, u32>;
+/// By mode, by kernel release.
+type Report = BTreeMap<String, BTreeMap<String, Programs>>;
+
+fn verified(mode: &str, capture: &LiveCapture) -> Programs {
+    let programs = capture.verified_instructions();
+    assert!(!programs.is_empty(), "{mode} mode attaches programs");
+    // Linux tells since 5.16; before, a program that is loaded is below the limit, and that is all there is to know.
+    programs.into_iter().filter_map(|(name, count)| Some((name, count?))).collect()
+}
+
+/// What the kernel says in every mode that works here.
+fn measured() -> (String, BTreeMap<String, Programs>) {
+    super::run(async {
+        let capture = LiveCapture::start(&Options::default()).unwrap();
+        let (kernel, mode) = (capture.description().kernel.clone(), capture.description().mode.to_string());
+        let programs = verified(&mode, &capture);
+        (kernel, BTreeMap::from([(mode, programs)]))
+    })
+}
+
+#[test]
+#[ignore = "loads eBPF programs, which needs root"]
+fn the_verifier_s_headroom_is_as_reported_and_no_program_is_near_the_limit() {
+    let (kernel, modes) = measured();
+    for (mode, programs) in &modes {
+        for (program, count) in programs {
+            println!("verified: {kernel} {mode} {program} {count}");
+            assert!(*count < LIMIT / 100 * 80, "{program} ({mode} mode, {kernel}): {count} of {LIMIT} instructions");
+        }
+    }
+    if std::env::var("ROSPROBE_BLESS").is_ok_and(|what| what == "verifier") {
+        return write(kernel, modes);
+    }
+    let report: Report = toml::from_str(REPORT).unwrap();
+    // A kernel of which there is no report has the limit alone.
+    let Some(reported) = report.get(&kernel) else { return };
+    for (mode, programs) in &modes {
+        let reported = reported.get(mode).unwrap_or_else(|| panic!("{} says nothing of {mode} mode", advice(&kernel)));
+        assert!(
+            programs.keys().eq(reported.keys()),
+            "{} has other programs: {programs:?}, {reported:?}",
+            advice(&kernel)
+        );
+        for (program, count) in programs {
+            let off = count.abs_diff(reported[program]);
+            assert!(
+                off <= count / 100 * TOLERANCE,
+                "{} says {} of {program}, which has {count}",
+                advice(&kernel),
+                reported[program]
+            );
+        }
+    }
+}
+
+fn advice(kernel: &str) -> String {
+    format!("rosprobe/bpf/verifier.toml is stale (run `cargo xtask ebpf verify` and commit it): for {kernel} it")
+}
+
+/// Replaces what the report says of this kernel.
+fn write(kernel: String, modes: BTreeMap<String, Programs>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpf/verifier.toml");
+    let mut report: Report = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    report.insert(kernel, modes);
+    let head = "# Instructions that the verifier looked at, of 1,000,000, for each kernel, capture mode and program.\n\
+                # Written by `cargo xtask ebpf verify`; the live test `verifier` compares.\n\n";
+    fs::write(path, head.to_owned() + &toml::to_string(&report).unwrap()).unwrap();
+}

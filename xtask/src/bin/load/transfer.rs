@@ -1,0 +1,96 @@
+//! Bytes over loopback that are not ROS.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+use super::measure::repeat;
+
+/// Bytes of a ping and of a pong.
+const PING: usize = 32;
+/// Bytes of a write of the bulk transfer.
+const BULK: usize = 64 * 1024;
+/// Nobody listens there in a namespace of our own.
+const CLOSED_PORT: u16 = 1;
+
+/// Two ends of a connection.
+pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let near = TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    Ok((near, far))
+}
+
+/// A send and the receive of it, by one thread.
+pub fn tcp_pair(time: Duration) -> io::Result<f64> {
+    let (mut near, mut far) = pair()?;
+    let mut bytes = [0; PING];
+    repeat(time, || {
+        near.write_all(&bytes)?;
+        far.read_exact(&mut bytes)
+    })
+}
+
+/// A ping and its pong between two threads.
+pub fn tcp_ping_pong(time: Duration) -> io::Result<f64> {
+    let (mut near, mut far) = pair()?;
+    let echo = thread::spawn(move || {
+        let mut bytes = [0; PING];
+        while far.read_exact(&mut bytes).is_ok() && far.write_all(&bytes).is_ok() {}
+    });
+    let mut bytes = [0; PING];
+    let result = repeat(time, || {
+        near.write_all(&bytes)?;
+        near.read_exact(&mut bytes)
+    });
+    drop(near);
+    drop(echo.join());
+    result
+}
+
+/// A write of 64 KiB that another thread reads.
+pub fn tcp_bulk(time: Duration) -> io::Result<f64> {
+    let (mut near, mut far) = pair()?;
+    let sink = thread::spawn(move || {
+        let mut bytes = vec![0; BULK];
+        while far.read(&mut bytes).is_ok_and(|count| count > 0) {}
+    });
+    let bytes = vec![0; BULK];
+    let result = repeat(time, || near.write_all(&bytes));
+    drop(near);
+    drop(sink.join());
+    result
+}
+
+/// A datagram and its answer between two threads.
+pub fn udp_ping_pong(time: Duration) -> io::Result<f64> {
+    let (near, far) = (UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?, UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?);
+    near.connect(far.local_addr()?)?;
+    far.connect(near.local_addr()?)?;
+    let echo = thread::spawn(move || {
+        let mut bytes = [0; PING];
+        // An empty datagram ends it.
+        while far.recv(&mut bytes).is_ok_and(|count| count > 0) && far.send(&bytes).is_ok() {}
+    });
+    let mut bytes = [0; PING];
+    let result = repeat(time, || {
+        near.send(&bytes)?;
+        near.recv(&mut bytes).map(drop)
+    });
+    near.send(&[])?;
+    drop(echo.join());
+    result
+}
+
+/// A connect that is refused, and the close of its socket.
+pub fn connect_refused(time: Duration) -> io::Result<f64> {
+    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, CLOSED_PORT));
+    repeat(time, || match TcpStream::connect(nobody) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::Error::other("somebody listens on port 1")),
+    })
+}
