@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn only_changes_outside_of_the_spread_are_told() {
-        let before = report(&[("same", &[10.0, 11.0, 12.0]), ("worse", &[10.0, 10.1, 10.2]), ("gone", &[1.0])]);
-        let now = report(&[("same", &[11.9]), ("worse", &[12.0]), ("fresh", &[1.0])]);
+        let before = report(&[("same", &[10.0, 11.0, 12.0]), ("worse", &[10.0, 20.0, 30.0]), ("gone", &[1.0])]);
+        let now = report(&[("same", &[11.4]), ("worse", &[40.0]), ("fresh", &[1.0])]);
         let lines = changes(&before, &now);
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(lines[0].starts_with("worse: 10.1 [10.1 .. 10.2] -> 12.0 ns (+19 %)"), "{lines:?}");
+        assert!(lines[0].starts_with("worse: 20.0 [15.0 .. 25.0] -> 40.0 ns (+100 %)"), "{lines:?}");
         assert_eq!(lines[1..], ["new: fresh 1.00 ns", "no longer measured: gone"]);
     }
 }
