@@ -314,6 +314,9 @@ impl LiveCapture {
             _ => fact,
         };
         self.note(time, &parsed, socket.as_ref(), process.as_ref(), out);
+        if parsed.kind == Kind::ProcessExited {
+            self.writers.exited(time, parsed.record.pid, &self.sockets, &mut self.writer_map, out);
+        }
         if let Some(fact) = fact {
             if is_failure(&fact) {
                 self.processes.refresh_namespace(time, parsed.record.pid, out);
@@ -322,7 +325,6 @@ impl LiveCapture {
         }
         if parsed.kind == Kind::ProcessExited {
             self.processes.exited(parsed.record.pid);
-            self.writers.exited(parsed.record.pid, &mut self.writer_map);
         }
     }
 

@@ -1,6 +1,7 @@
 //! RTPS: what comes through the kernel is what a packet capture of the same datagrams shows, whatever system calls carried them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,10 @@ pub fn packets(name: &str) -> Vec<Event> {
 
 /// The bytes as hexadecimal digits.
 pub fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The same in a file with a line for each as well.
