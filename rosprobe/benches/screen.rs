@@ -116,22 +116,39 @@ fn sorting_by_the_next_column(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// A burst, the findings made anew as the watch asks for twenty milliseconds later, a key in the middle of it, and the picture.
+#[divan::bench(args = ViewKind::ALL.map(|(_, name)| name))]
+fn a_key_while_a_thousand_observations_come_in(bencher: Bencher<'_, '_>, name: &str) {
+    burst(bencher, name, true);
+}
+
 #[divan::bench(args = ViewKind::ALL.map(|(_, name)| name))]
 fn a_thousand_observations_more(bencher: Bencher<'_, '_>, name: &str) {
+    burst(bencher, name, false);
+}
+
+fn burst(bencher: Bencher<'_, '_>, name: &str, with_key: bool) {
     let (mut screen, next) = Screen::full();
     show(&mut screen, name);
     let mut last = next.last().map_or(0, |observation| observation.id.0);
+    let mut now = next.last().map_or(0, |observation| observation.monotonic.0);
     bencher
         .with_inputs(|| {
             let mut next = next.clone();
             for observation in &mut next {
                 last += 1;
+                now += 20_000;
                 observation.id.0 = last;
+                observation.monotonic.0 = now;
             }
-            next
+            (next, now)
         })
-        .bench_local_values(|next| {
+        .bench_local_values(|(next, now)| {
             screen.app.update(Message::Observations(next));
+            if with_key {
+                screen.app.update(Message::Advance(Monotonic(now)));
+                screen.key(Action::Down);
+            }
             screen.picture();
         });
 }

@@ -1,6 +1,7 @@
 //! The filter language: `/scan`, `/cam*`, `re:^/robot\d+/`, `pid:4242 comm:rostopic node:talker addr:10.0.1.1 errno:ECONNREFUSED failed`.
 //!
-//! Terms stand apart by spaces and must all hold.
+//! Terms stand apart by spaces and must all hold. A topic of ROS 2 may be written as ROS has it (`/chatter`) or as DDS has it
+//! (`rt/chatter`).
 
 mod subject;
 
@@ -11,6 +12,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
 
 use crate::errno::Errno;
+use crate::observation::dds::{RosName, RosPart};
 
 /// A filter that was parsed.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +46,8 @@ pub enum FilterError {
 
 #[derive(Clone, Debug)]
 enum Term {
-    Name(Pattern),
+    /// As it was written; for a DDS topic (`rt/chatter`) also the name that it has in ROS.
+    Name(Pattern, Option<Pattern>),
     Comm(Pattern),
     Node(Pattern),
     Address(Pattern),
@@ -132,7 +135,7 @@ impl Filter {
 
     /// Adds: a topic or service concerned must match.
     pub fn with_topic(mut self, pattern: &str) -> Result<Self, FilterError> {
-        self.terms.push(Term::Name(Pattern::parse(pattern)?));
+        self.terms.push(Term::name(pattern)?);
         Ok(self)
     }
 
@@ -192,14 +195,23 @@ impl Term {
             Some(("node", pattern)) => Self::Node(Pattern::parse(pattern)?),
             Some(("addr", pattern)) => Self::Address(Pattern::parse(pattern)?),
             Some(("errno", name)) => Self::Errno(name.to_ascii_uppercase()),
-            _ => Self::Name(Pattern::parse(text)?),
+            _ => Self::name(text)?,
         })
+    }
+
+    fn name(text: &str) -> Result<Self, FilterError> {
+        let ros = RosName::of_dds_topic(text);
+        let ros = (ros.part != RosPart::Plain).then(|| Pattern::parse(&ros.name)).transpose()?;
+        Ok(Self::Name(Pattern::parse(text)?, ros))
     }
 
     fn holds(&self, subject: &Subject<'_>) -> bool {
         match self {
-            Self::Name(_) if subject.above_names => true,
-            Self::Name(pattern) => subject.names.iter().any(|name| pattern.matches(name)),
+            Self::Name(..) if subject.above_names => true,
+            Self::Name(pattern, ros) => {
+                let matches = |name: &str| pattern.matches(name) || ros.as_ref().is_some_and(|ros| ros.matches(name));
+                subject.names.iter().any(|name| matches(name))
+            }
             Self::Comm(pattern) => subject.comms.iter().any(|comm| pattern.matches(comm)),
             Self::Node(pattern) => subject.nodes.iter().any(|node| pattern.matches(node)),
             Self::Address(pattern) => subject.addresses.iter().any(|address| pattern.matches(address)),
@@ -211,9 +223,11 @@ impl Term {
 
     fn ranges(&self, text: &str) -> Vec<Range<usize>> {
         match self {
-            Self::Name(pattern) | Self::Comm(pattern) | Self::Node(pattern) | Self::Address(pattern) => {
-                pattern.ranges(text)
-            }
+            Self::Name(pattern, ros) => match pattern.ranges(text) {
+                none if none.is_empty() => ros.as_ref().map(|ros| ros.ranges(text)).unwrap_or_default(),
+                ranges => ranges,
+            },
+            Self::Comm(pattern) | Self::Node(pattern) | Self::Address(pattern) => pattern.ranges(text),
             Self::Errno(name) => text.match_indices(name.as_str()).map(|(at, found)| at..at + found.len()).collect(),
             Self::Pid(pid) => {
                 let pid = pid.to_string();

@@ -61,7 +61,7 @@ fn a_joined_trace_opens_with_the_same_findings() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("joined.json");
     let joined = trace::join(vec![open("s06_stale-outer.pcap"), open("s06_stale-router.pcap")]).unwrap();
-    trace::write_document(&path, &joined.meta, &joined.session).unwrap();
+    trace::write_document(&path, trace::Existing::Keep, &joined.meta, &joined.session).unwrap();
     let again = trace::open(&path, &mut |_| {}).unwrap();
     assert_eq!(again.session.findings(), joined.session.findings());
 }

@@ -3,10 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../benches/pcap/traffic.rs"]
-mod traffic;
-
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -156,6 +152,15 @@ fn from_the_first_look_to_the_exported_trace() {
     terminal.wait_for("nothing was written");
     assert_eq!(std::fs::read(&trace).unwrap(), written);
 
+    std::fs::write(&trace, "something else").unwrap();
+    terminal.press(&["e", "C-u"]);
+    terminal.types("mine.json");
+    terminal.press(&["Enter"]);
+    terminal.wait_for("Overwrite it?");
+    terminal.press(&["y"]);
+    terminal.wait_for("observations written to ");
+    assert_eq!(std::fs::read(&trace).unwrap(), written);
+
     terminal.press(&["q"]);
     terminal.wait_for("status 1");
     terminal.is_sane();
@@ -221,6 +226,95 @@ fn ctrl_z_stops_and_fg_resumes() {
 
 #[test]
 #[ignore = "needs tmux: cargo xtask test"]
+fn a_signal_from_outside_stops_and_resumes_like_ctrl_z() {
+    let terminal = Terminal::new("tstp");
+    terminal.run(&format!("{PROGRAM} demo"));
+    terminal.wait_for("ENETUNREACH");
+    let program = terminal.child();
+    kill(program, Signal::SIGTSTP).unwrap();
+    terminal.wait_for("Stopped");
+    terminal.is_sane();
+    terminal.run("clear; fg");
+    terminal.wait_for("ENETUNREACH");
+    terminal.press(&["2"]);
+    terminal.wait_for("ENVIRONMENT");
+    // SIGSTOP cannot be seen coming: what the shell did to the terminal meanwhile is undone when we go on.
+    kill(program, Signal::SIGSTOP).unwrap();
+    terminal.wait_for("Stopped");
+    terminal.run("printf '\\033[?1049l\\033[?25h'; clear; fg");
+    terminal.wait_for("ENVIRONMENT");
+    terminal.press(&["4"]);
+    terminal.wait_for("WHAT");
+    terminal.press(&["q"]);
+    terminal.wait_for("$");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn the_finding_reaches_the_clipboard_of_the_terminal() {
+    let terminal = Terminal::new("copy");
+    terminal.tmux(&["set-option", "-s", "set-clipboard", "on"]);
+    terminal.run(&format!("{PROGRAM} demo"));
+    terminal.wait_for("ENETUNREACH");
+    terminal.press(&["y"]);
+    terminal.wait_for("handed to the terminal's clipboard");
+    let copied = terminal.tmux(&["show-buffer"]);
+    assert!(
+        copied.contains("connect() to 10.0.1.1:") && copied.contains("Why  ") && copied.contains("Fix  "),
+        "{copied}"
+    );
+    terminal.press(&["q"]);
+    terminal.wait_for("$");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_capture_of_ros2_from_the_first_look_to_the_policy_that_keeps_the_ends_apart() {
+    let terminal = Terminal::new("ros2");
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ros2/e7_qos.pcap");
+    terminal.run(&format!("{PROGRAM} open {capture}; echo status $?"));
+    terminal.wait_for_all(&["/q1", "refused", "Why ", "Fix "]);
+    terminal.press(&["/"]);
+    terminal.types("rt/q2");
+    terminal.wait_for("rt/q2  1 of 5");
+    terminal.press(&["Enter", "Enter"]);
+    terminal.wait_for_all(&["announced ✓", "matched ✗"]);
+    terminal.press(&["NPage"]);
+    terminal.wait_for_all(&["✗ durability", "TRANSIENT_LOCAL", "Locators"]);
+    terminal.press(&["Escape"]);
+    for (key, text) in [("6", "PARTICIPANTS"), ("7", "ADVERTISES"), ("8", "ROLE")] {
+        terminal.press(&[key]);
+        terminal.wait_for(text);
+    }
+    terminal.press(&["q"]);
+    terminal.wait_for("status 1");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_file_that_is_long_to_read_can_be_left_half_read() {
+    let terminal = Terminal::new("reading");
+    // One capture's packets over and over: more than anybody waits for.
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ros2/cyc_cyc_d0.pcap");
+    let capture = std::fs::read(capture).unwrap();
+    let (header, packets) = capture.split_at(24);
+    let long = terminal.folder.path().join("long.pcap");
+    std::fs::write(&long, [header, &packets.repeat((64 << 20) / packets.len())].concat()).unwrap();
+    terminal.run(&format!("{PROGRAM} open long.pcap; echo status $?"));
+    terminal.wait_for("Esc stops");
+    terminal.press(&["Escape"]);
+    terminal.wait_for("Reading was stopped after");
+    terminal.wait_for("/chatter");
+    terminal.press(&["q"]);
+    terminal.wait_for("status ");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
 fn a_panic_gives_the_terminal_back_before_its_message() {
     let terminal = Terminal::new("panic");
     let myself = std::env::current_exe().unwrap();
@@ -246,28 +340,6 @@ async fn the_screen_panics() {
     };
     let _ = rosprobe::tui::show(Path::new("nothing"), options, |_| panic!("on purpose")).await;
     panic!("on purpose, after the screen");
-}
-
-#[test]
-#[ignore = "needs tmux: cargo xtask test"]
-fn a_long_file_shows_how_far_it_is_read() {
-    let terminal = Terminal::new("progress");
-    let path = terminal.folder.path().join("traffic.pcap");
-    let mut out = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
-    traffic::write(&mut out, 200_000_000).unwrap();
-    out.flush().unwrap();
-    // Everything that is written to the terminal: the bar may be gone before anybody looks.
-    let said = terminal.folder.path().join("said");
-    terminal.tmux(&["pipe-pane", "-o", &format!("cat > {}", said.display())]);
-    terminal.run(&format!("{PROGRAM} report traffic.pcap; echo status $?"));
-    terminal.wait_for("status 0");
-    let said = String::from_utf8_lossy(&std::fs::read(&said).unwrap()).into_owned();
-    let bar = said.find("traffic.pcap █").unwrap_or_else(|| panic!("no progress bar: {said}"));
-    assert!(said[bar..].contains(" %  ") && said[bar..].contains(" MB/s"), "{said}");
-    let last = said.rfind(" MB/s").unwrap();
-    assert!(said[last..].starts_with(" MB/s\r\u{1b}[K"), "it is cleared before the report: {said}");
-    assert!(!terminal.screen().contains("MB/s"));
-    terminal.is_sane();
 }
 
 #[test]

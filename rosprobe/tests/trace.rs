@@ -65,7 +65,7 @@ fn a_document_that_is_opened_and_written_again_is_the_same_byte_for_byte() {
     for name in ["a.json", "a.json.gz"] {
         let path = folder.path().join(name);
         let session = session(&observations());
-        trace::write_document(&path, &meta(), &session).unwrap();
+        trace::write_document(&path, trace::Existing::Keep, &meta(), &session).unwrap();
         let opened = open(&path);
         assert_eq!(opened.missing, Vec::<String>::new());
         assert_eq!(opened.session.findings(), session.findings());

@@ -4,7 +4,6 @@ mod bounded;
 mod btf;
 mod capture_error;
 mod datagram;
-mod existing;
 mod kernel;
 mod kernel_log;
 pub mod live;

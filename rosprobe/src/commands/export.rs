@@ -42,7 +42,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         opened = trace::redact(&opened);
     }
     match (arguments.format, output) {
-        (Format::Json, Some(path)) => trace::write_document(path, &opened.meta, &opened.session)?,
+        (Format::Json, Some(path)) => {
+            trace::write_document(path, trace::Existing::Keep, &opened.meta, &opened.session)?;
+        }
         (Format::Pcapng, Some(path)) => trace::write_pcapng(path, &opened)?,
         (format, None) => {
             let bytes = match format {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::Subject;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Graph, Health, Link, Outcome};
+use crate::graph::{Graph, Health, Link, LinkKind, Outcome};
+use crate::observation::dds::{Dds, RosName};
 use crate::observation::{Answer, Call, Observation, What};
 
 impl<'a> Subject<'a> {
@@ -17,6 +18,12 @@ impl<'a> Subject<'a> {
             above_names: link.name.is_empty(),
             ..Self::default()
         };
+        if link.kind == LinkKind::Dds
+            && let Some((name, _)) = link.name.split_once(" (")
+        {
+            // `/add_two_ints (requests)` is to be found by the whole name of the service, too.
+            subject.names.push(name.into());
+        }
         for party in [&link.subscriber, &link.publisher] {
             subject.nodes.extend(party.node.as_deref().map(Cow::from));
             subject.addresses.extend(party.uri.as_deref().map(Cow::from));
@@ -100,6 +107,13 @@ impl<'a> Subject<'a> {
                 let names = [header.get("topic"), header.get("service")];
                 self.names.extend(names.into_iter().flatten().map(Cow::from));
                 self.nodes.extend(header.get("callerid").map(Cow::from));
+            }
+            What::Dds(Dds::EndpointAnnounced { endpoint, .. }) => {
+                self.names.push(RosName::of_dds_topic(&endpoint.topic).name.into());
+                self.names.push(endpoint.topic.as_str().into());
+            }
+            What::Dds(Dds::RosDiscoveryInfo { nodes, .. }) => {
+                self.nodes.extend(nodes.iter().map(|node| Cow::from(node.full_name())));
             }
             _ => {}
         }

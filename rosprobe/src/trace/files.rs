@@ -73,9 +73,22 @@ fn caller() -> Option<(Uid, Gid)> {
     Some((Uid::from_raw(number("SUDO_UID")?), Gid::from_raw(number("SUDO_GID")?)))
 }
 
+/// What becomes of a file that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is left as it is, and nothing is written.
+    Keep,
+    /// It is replaced, once the new one is complete; until then it is as it was.
+    Replace,
+}
+
 /// Writes a whole file: under another name first, so that it is either there whole or not at all.
-pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), WriteError> {
-    if path.symlink_metadata().is_ok() {
+pub(super) fn write_whole(
+    path: &Path,
+    existing: Existing,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    if existing == Existing::Keep && path.symlink_metadata().is_ok() {
         return Err(WriteError::Exists { path: path.to_owned() });
     }
     let temporary = Temporary::beside(path)?;
@@ -91,7 +104,10 @@ pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io:
     out.flush().map_err(failed)?;
     drop(out);
     temporary.file.sync_all().map_err(failed)?;
-    temporary.keep_as(path)
+    match existing {
+        Existing::Keep => temporary.keep_as(path),
+        Existing::Replace => temporary.replace(path),
+    }
 }
 
 /// A file under a provisional name; removed again unless it is kept.
@@ -127,10 +143,13 @@ impl Temporary {
             }
             // A file system without hard links, such as a USB stick's.
             Err(_) if path.symlink_metadata().is_ok() => Err(WriteError::Exists { path: path.to_owned() }),
-            Err(_) => {
-                std::fs::rename(&self.path, path).map_err(|source| WriteError::Create { path: path.to_owned(), source })
-            }
+            Err(_) => self.replace(path),
         }
+    }
+
+    /// Gives it its name, whatever had it before.
+    fn replace(self, path: &Path) -> Result<(), WriteError> {
+        std::fs::rename(&self.path, path).map_err(|source| WriteError::Create { path: path.to_owned(), source })
     }
 }
 
@@ -163,7 +182,7 @@ mod tests {
     fn a_file_is_written_whole_for_its_owner_only_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        write_whole(&path, |out| out.write_all(b"{}")).unwrap();
+        write_whole(&path, Existing::Keep, |out| out.write_all(b"{}")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"{}");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -174,11 +193,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "mine").unwrap();
-        let error = write_whole(&path, |_| panic!("nothing is written")).unwrap_err();
+        let error = write_whole(&path, Existing::Keep, |_| panic!("nothing is written")).unwrap_err();
         assert!(matches!(error, WriteError::Exists { .. }));
         assert!(matches!(create_new(&path), Err(WriteError::Exists { .. })));
         std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
-        assert!(matches!(write_whole(&folder.path().join("link"), |_| Ok(())), Err(WriteError::Exists { .. })));
+        assert!(matches!(
+            write_whole(&folder.path().join("link"), Existing::Keep, |_| Ok(())),
+            Err(WriteError::Exists { .. })
+        ));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
     }
 
@@ -186,7 +208,7 @@ mod tests {
     fn a_name_that_is_taken_meanwhile_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        let error = write_whole(&path, |_| std::fs::write(&path, "mine")).unwrap_err();
+        let error = write_whole(&path, Existing::Keep, |_| std::fs::write(&path, "mine")).unwrap_err();
         assert!(matches!(error, WriteError::Exists { .. }));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -197,11 +219,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let error = write_whole(&path, |_| Err(full())).unwrap_err().to_string();
+        let error = write_whole(&path, Existing::Keep, |_| Err(full())).unwrap_err().to_string();
         assert!(error.contains("free some space"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let error = write_whole(&folder.path().join("none/a.json"), |_| Ok(())).unwrap_err().to_string();
+        let error =
+            write_whole(&folder.path().join("none/a.json"), Existing::Keep, |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("make the folder first"), "{error}");
+    }
+
+    #[test]
+    fn a_file_to_be_replaced_stays_until_the_new_one_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        std::fs::write(&path, "mine").unwrap();
+        let error = write_whole(&path, Existing::Replace, |out| {
+            out.write_all(b"half")?;
+            out.flush()?;
+            assert_eq!(std::fs::read_to_string(&path)?, "mine");
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(matches!(error, Err(WriteError::Write { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        write_whole(&path, Existing::Replace, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        std::fs::create_dir(folder.path().join("folder")).unwrap();
+        let error = write_whole(&folder.path().join("folder"), Existing::Replace, |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("name a file in a folder that exists"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod write;
 
 pub use self::detect::FileKind;
 pub use self::document::{Document, Line, Lost, Meta, Source, VERSION};
-pub use self::files::{WriteError, free_name};
+pub use self::files::{Existing, WriteError, free_name};
 pub use self::join::join;
 pub use self::open::{Opened, Progress, open, open_bytes, open_until};
 pub use self::pcapng::{pcapng_bytes, write_pcapng};

@@ -6,15 +6,15 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::document::{Lost, Meta, VERSION};
-use super::files::{self, WriteError};
+use super::files::{self, Existing, WriteError};
 use crate::diagnosis;
 use crate::session::Session;
 
-/// Writes what a session holds as a document; compressed when the name ends in `.gz`. Never over an existing file.
+/// Writes what a session holds as a document; compressed when the name ends in `.gz`. Whole or not at all.
 ///
 /// `meta` says where the observations came from; its end, its namespaces and the losses are the session's.
-pub fn write_document(path: &Path, meta: &Meta, session: &Session) -> Result<(), WriteError> {
-    files::write_whole(path, |out| write_to(out, meta, session))
+pub fn write_document(path: &Path, existing: Existing, meta: &Meta, session: &Session) -> Result<(), WriteError> {
+    files::write_whole(path, existing, |out| write_to(out, meta, session))
 }
 
 /// The document as text.

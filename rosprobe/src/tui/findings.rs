@@ -1,21 +1,25 @@
 //! The findings, worst first.
 
 use super::listing::{RowKey, Sort};
+use super::marks;
 use super::scene::Scene;
 use super::selection::Selection;
 use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::Finding;
 use crate::graph::Link;
+use crate::graph::dds::Endpoint;
+use crate::observation::ObservationId;
+use crate::observation::dds::RosName;
 
 /// What the list shows of a finding.
 pub const COLUMNS: &[Column] = &[
     Column { title: "", least: 1, cut: Cut::End },
     Column { title: "SEVERITY", least: 7, cut: Cut::End },
     Column { title: "CODE", least: 14, cut: Cut::End },
-    Column { title: "ABOUT", least: 12, cut: Cut::Middle },
-    Column { title: "TIMES", least: 3, cut: Cut::End },
+    Column { title: "ABOUT", least: 12, cut: Cut::Name },
+    Column { title: "TIMES", least: 5, cut: Cut::End },
     Column { title: "LAST", least: 12, cut: Cut::End },
     Column { title: "SUMMARY", least: 20, cut: Cut::End },
 ];
@@ -41,7 +45,7 @@ pub fn rows(scene: &Scene, selection: &Selection, sort: Sort) -> (Vec<RowKey>, u
 
 /// What a row shows.
 pub fn cells(scene: &Scene, finding: &Finding) -> Vec<Cell> {
-    let (symbol, word, role) = mark(finding.severity);
+    let (symbol, word, role) = marks::of_severity(finding.severity);
     vec![
         Cell::new(symbol, role),
         Cell::new(word, role),
@@ -53,15 +57,6 @@ pub fn cells(scene: &Scene, finding: &Finding) -> Vec<Cell> {
     ]
 }
 
-/// Symbol, word and role of a severity.
-pub const fn mark(severity: Severity) -> (&'static str, &'static str, Role) {
-    match severity {
-        Severity::Error => ("✗", "error", Role::Err),
-        Severity::Warning => ("!", "warning", Role::Warn),
-        Severity::Info => ("i", "info", Role::Accent),
-    }
-}
-
 /// The topic, service, node or domain that it is about.
 pub fn about(finding: &Finding) -> String {
     let domain = finding.domain.map(|domain| format!("domain {domain}"));
@@ -71,10 +66,13 @@ pub fn about(finding: &Finding) -> String {
 
 /// Findings about a link, worst first.
 pub fn of_link<'a>(scene: &'a Scene, link: &Link) -> Vec<&'a Finding> {
-    scene.session().findings().iter().filter(|finding| concerns(finding, link)).collect()
+    scene.session().findings().iter().filter(|finding| concerns(scene, finding, link)).collect()
 }
 
-fn concerns(finding: &Finding, link: &Link) -> bool {
+fn concerns(scene: &Scene, finding: &Finding, link: &Link) -> bool {
+    if let Some((writer, reader)) = scene.graph().dds().ends(link.id) {
+        return concerns_dds(scene, finding, link, [writer, reader]);
+    }
     let evidence = || link.stages.iter().flat_map(|state| &state.evidence).any(|id| finding.evidence.contains(id));
     let named = finding.topic.as_deref() == Some(&link.name) || finding.service.as_deref() == Some(&link.name);
     let process = match (&finding.process, &link.subscriber.process) {
@@ -87,4 +85,18 @@ fn concerns(finding: &Finding, link: &Link) -> bool {
             || (peer.node.is_none() && peer.uri.is_none())
     });
     (named && process && peer) || (finding.topic.is_none() && finding.service.is_none() && process && evidence())
+}
+
+/// A finding of ROS 2 is about a link when it names the topic and was made from what one of its ends said, or when it is about one of
+/// the participants, whatever the topic.
+fn concerns_dds(scene: &Scene, finding: &Finding, link: &Link, ends: [&Endpoint; 2]) -> bool {
+    let shown = |id: ObservationId| finding.evidence.contains(&id);
+    let topic = RosName::of_dds_topic(&ends[0].data.topic).name;
+    if finding.topic.is_some() || finding.service.is_some() {
+        let named = [&finding.topic, &finding.service].into_iter().flatten().any(|name| *name == topic);
+        let stage = finding.stage.is_some() && finding.stage == link.deciding_stage().map(|state| state.stage);
+        return named && (stage || ends.iter().any(|end| shown(end.changed.id) || shown(end.first.id)));
+    }
+    let participants = ends.into_iter().filter_map(|end| scene.participant_of(end));
+    participants.flat_map(|end| &end.evidence).any(|moment| shown(moment.id))
 }

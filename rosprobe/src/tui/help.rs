@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::app::App;
 use super::keys::{MOUSE, Scope, names};
+use super::state::App;
 use super::text;
 use super::theme::Role;
 

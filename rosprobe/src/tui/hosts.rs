@@ -1,25 +1,30 @@
 //! The hosts as they are advertised: by whom, and who could reach them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::address::{authority, host_of};
+use super::counts::Counts;
 use super::links;
 use super::listing::{RowKey, Sort};
-use super::processes::Counts;
+use super::marks;
+use super::participants;
 use super::scene::Scene;
 use super::selection::Selection;
 use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
-use crate::graph::{Health, Link, LinkId};
+use crate::filter::Subject;
+use crate::graph::{Health, Link, LinkId, Stage};
 
 /// What the list shows of a host.
 pub const COLUMNS: &[Column] = &[
     Column { title: "", least: 1, cut: Cut::End },
-    Column { title: "HOST", least: 14, cut: Cut::Middle },
-    Column { title: "ADVERTISED BY", least: 12, cut: Cut::Middle },
-    Column { title: "REACHED BY", least: 12, cut: Cut::Middle },
-    Column { title: "WAITED FOR BY", least: 12, cut: Cut::Middle },
-    Column { title: "NOT REACHED BY", least: 14, cut: Cut::Middle },
+    Column { title: "HOST", least: 12, cut: Cut::Middle },
+    Column { title: "ADVERTISED BY", least: 13, cut: Cut::List },
+    Column { title: "REACHED BY", least: 12, cut: Cut::List },
+    Column { title: "TRYING", least: 6, cut: Cut::List },
+    Column { title: "NOT REACHED BY", least: 26, cut: Cut::List },
 ];
 
 /// A host as it is advertised: an address or a name, without port.
@@ -42,35 +47,42 @@ pub struct Host {
 /// All hosts by name.
 pub type Hosts = BTreeMap<String, Host>;
 
-/// The host part of `host:port`, also where the host is an IPv6 address without brackets.
-pub fn host_of(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']')
-}
-
 /// Gathers hosts from links and from what nodes advertise.
 pub fn gather(scene: &Scene) -> Hosts {
     let mut hosts = Hosts::new();
     for link in scene.graph().links() {
-        let address = links::address(link);
+        let address = links::address(scene, link);
         if !address.is_empty() {
             add_link(scene, hosts.entry(host_of(&address).to_owned()).or_default(), link);
         }
     }
     for node in scene.graph().nodes() {
         for uri in &node.uris {
-            let address = uri.trim_start_matches("http://").trim_end_matches('/');
-            hosts.entry(host_of(address).to_owned()).or_default().advertised_by.insert(node.name.clone());
+            hosts.entry(host_of(authority(uri)).to_owned()).or_default().advertised_by.insert(node.name.clone());
         }
     }
     hosts
 }
 
 fn add_link(scene: &Scene, host: &mut Host, link: &Link) {
+    if let Some((writer, reader)) = scene.graph().dds().ends(link.id) {
+        // Data goes to where the reader takes it. Whether the two match is another question than whether one reaches the other.
+        host.links.push(link.id);
+        host.counts.add(link.health());
+        host.advertised_by.insert(participants::end_label(scene, reader));
+        let who = participants::end_label(scene, writer);
+        let reached = link.reached(Stage::Discovered);
+        if reached {
+            host.reached_by.insert(who)
+        } else {
+            host.awaited_by.insert(who)
+        };
+        return;
+    }
     host.links.push(link.id);
     host.counts.add(link.health());
-    host.advertised_by.extend(link.publisher.node.clone().or_else(|| link.publisher.uri.clone()));
-    let who = links::party(scene, &link.subscriber);
+    host.advertised_by.insert(links::publisher_name(scene, link));
+    let who = links::subscriber(scene, link);
     match link.health() {
         Health::Ok => host.reached_by.insert(who),
         Health::Pending => host.awaited_by.insert(who),
@@ -81,7 +93,7 @@ fn add_link(scene: &Scene, host: &mut Host, link: &Link) {
 
 /// Rows that pass, in order, and how many there are in all.
 pub fn rows(hosts: &Hosts, selection: &Selection, sort: Sort) -> (Vec<RowKey>, usize) {
-    let mut passed: Vec<(&String, &Host)> = hosts.iter().filter(|(name, host)| selection.host(name, host)).collect();
+    let mut passed: Vec<(&String, &Host)> = hosts.iter().filter(|(name, host)| passes(selection, name, host)).collect();
     match sort.column {
         0 => passed.sort_by_key(|(name, host)| (host.counts.health(), *name)),
         2 => passed.sort_by_key(|(name, host)| (host.advertised_by.first(), *name)),
@@ -96,15 +108,26 @@ pub fn rows(hosts: &Hosts, selection: &Selection, sort: Sort) -> (Vec<RowKey>, u
     (passed.into_iter().map(|(name, _)| RowKey::Host(name.clone())).collect(), hosts.len())
 }
 
+/// Whether a host passes: by itself, or by a link to it.
+fn passes(selection: &Selection, name: &str, host: &Host) -> bool {
+    let subject = || Subject {
+        names: vec![name.to_owned().into()],
+        nodes: host.advertised_by.iter().cloned().map(Cow::from).collect(),
+        addresses: vec![name.to_owned().into()],
+        failed: host.counts.failed > 0,
+        ..Subject::default()
+    };
+    selection.belongs_or(|related| host.links.iter().any(|link| related.has_link(*link)), subject)
+}
+
 /// What a row shows.
 pub fn cells(name: &str, host: &Host) -> Vec<Cell> {
-    let (symbol, role) = links::mark(host.counts.health());
+    let (symbol, role) = marks::of_health(host.counts.health());
     let untried = host.reached_by.is_empty() && host.awaited_by.is_empty() && host.missed_by.is_empty();
     let (symbol, role) = if untried { ("·", Role::Muted) } else { (symbol, role) };
     let list = |names: &BTreeSet<String>| match names.len() {
         0 => "nobody".to_owned(),
-        1 => names.iter().cloned().collect(),
-        count => format!("{}: {}", count, names.iter().cloned().collect::<Vec<_>>().join(", ")),
+        _ => names.iter().cloned().collect::<Vec<_>>().join(", "),
     };
     let shade = |names: &BTreeSet<String>, role: Role| if names.is_empty() { Role::Muted } else { role };
     vec![
@@ -115,21 +138,4 @@ pub fn cells(name: &str, host: &Host) -> Vec<Cell> {
         Cell::searched(list(&host.awaited_by), shade(&host.awaited_by, Role::Warn)),
         Cell::searched(list(&host.missed_by), shade(&host.missed_by, Role::Err)),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ipv6_hosts_keep_their_colons() {
-        for (address, host) in [
-            ("10.0.1.1:41235", "10.0.1.1"),
-            ("fd50::1:42937", "fd50::1"),
-            ("[fd50::1]:80", "fd50::1"),
-            ("marvin", "marvin"),
-        ] {
-            assert_eq!(host_of(address), host);
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::app::ViewKind;
+use super::view::ViewKind;
 
 /// Everything that a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,7 +192,7 @@ pub const BINDINGS: &[Binding] = {
             Action::Filter,
             &[c('/')],
             "filter",
-            "filter as you type: text, glob *, re:…, pid: node: addr: errno: failed",
+            "filter as you type: text, glob *, re:…, pid: comm: node: addr: errno: failed",
         ),
         bind(Screen, Action::ToggleFailures, &[c('f')], "failing", "failures only, or everything"),
         bind(Screen, Action::Open, &[ENTER], "detail", "detail on the whole screen"),
@@ -206,6 +206,27 @@ pub const BINDINGS: &[Binding] = {
         bind(Screen, Action::Show(ViewKind::Hosts), &[c('3')], "", "view: advertised hosts, and who could reach them"),
         bind(Screen, Action::Show(ViewKind::Conversation), &[c('4')], "", "view: the decoded conversation in order"),
         bind(Screen, Action::Show(ViewKind::Findings), &[c('5')], "", "view: findings, worst first"),
+        bind(
+            Screen,
+            Action::Show(ViewKind::Domains),
+            &[c('6')],
+            "",
+            "view: domains of ROS 2 (6 to 8 are in the bar once something of ROS 2 was seen)",
+        ),
+        bind(
+            Screen,
+            Action::Show(ViewKind::Participants),
+            &[c('7')],
+            "",
+            "view: participants of ROS 2, their addresses, who knows whom",
+        ),
+        bind(
+            Screen,
+            Action::Show(ViewKind::Endpoints),
+            &[c('8')],
+            "",
+            "view: writers and readers of ROS 2, their QoS and matches",
+        ),
         bind(Screen, Action::NextView, &[n(KeyCode::Right), c('l')], "", "next view"),
         bind(Screen, Action::PreviousView, &[n(KeyCode::Left), c('h')], "", "previous view"),
         bind(Screen, Action::Up, &[n(KeyCode::Up), c('k')], "", "one row up"),

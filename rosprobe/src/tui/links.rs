@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::address::authority;
 use super::listing::{RowKey, Sort};
+use super::marks;
+use super::participants;
 use super::scene::Scene;
 use super::selection::Selection;
 use super::table::{Cell, Column};
@@ -14,12 +17,12 @@ use crate::observation::{Bytes, Span};
 /// What the list shows of a link.
 pub const COLUMNS: &[Column] = &[
     Column { title: "", least: 1, cut: Cut::End },
-    Column { title: "TOPIC", least: 11, cut: Cut::Middle },
-    Column { title: "SUBSCRIBER", least: 13, cut: Cut::Middle },
-    Column { title: "PUBLISHER", least: 9, cut: Cut::Middle },
-    Column { title: "ADVERTISED", least: 14, cut: Cut::Middle },
+    Column { title: "TOPIC", least: 12, cut: Cut::Middle },
+    Column { title: "SUBSCRIBER", least: 14, cut: Cut::Name },
+    Column { title: "PUBLISHER", least: 9, cut: Cut::Name },
+    Column { title: "ADVERTISED", least: 11, cut: Cut::Middle },
     Column { title: "STAGE", least: 6, cut: Cut::End },
-    Column { title: "OUTCOME", least: 13, cut: Cut::End },
+    Column { title: "OUTCOME", least: 14, cut: Cut::End },
     Column { title: "AGE", least: 4, cut: Cut::End },
 ];
 
@@ -29,21 +32,21 @@ pub fn rows(scene: &Scene, selection: &Selection, sort: Sort) -> (Vec<RowKey>, u
     let mut passed: Vec<&Link> = Vec::new();
     for link in scene.graph().links() {
         total += 1;
-        if selection.link(link) {
+        if selection.link(scene, link) {
             passed.push(link);
         }
     }
-    order(&mut passed, sort);
+    order(scene, &mut passed, sort);
     (passed.into_iter().map(|link| RowKey::Link(link.id)).collect(), total)
 }
 
-fn order(links: &mut [&Link], sort: Sort) {
+fn order(scene: &Scene, links: &mut [&Link], sort: Sort) {
     match sort.column {
         0 | 6 => {
-            let mut worst: HashMap<&str, Health> = HashMap::new();
+            let mut worst: HashMap<&str, Health> = HashMap::with_capacity(links.len());
             for link in links.iter() {
-                let health = worst.entry(&link.name).or_insert(Health::Gone);
-                *health = (*health).min(link.health());
+                let health = link.health();
+                worst.entry(&link.name).and_modify(|worst| *worst = health.min(*worst)).or_insert(health);
             }
             // What is between nodes and their master comes after the topics that fare alike.
             let plumbing = |link: &Link| matches!(link.kind, LinkKind::Master | LinkKind::Callback);
@@ -51,12 +54,12 @@ fn order(links: &mut [&Link], sort: Sort) {
                 (worst[link.name.as_str()], plumbing(link), link.name.as_str(), link.health(), link.id)
             });
         }
-        1 => links.sort_by_key(|link| (link.name.as_str(), link.health(), link.id)),
-        2 => links.sort_by_cached_key(|link| (name(&link.subscriber), link.id)),
-        3 => links.sort_by_cached_key(|link| (name(&link.publisher), link.id)),
-        4 => links.sort_by_cached_key(|link| (address(link), link.id)),
-        5 => links.sort_by_key(|link| (link.deciding_stage().map(|state| state.stage), link.id)),
-        _ => links.sort_by_key(|link| (std::cmp::Reverse(since(link)), link.id)),
+        1 => links.sort_by_cached_key(|link| (link.name.as_str(), link.health(), link.id)),
+        2 => links.sort_by_cached_key(|link| (subscriber(scene, link), link.id)),
+        3 => links.sort_by_cached_key(|link| (publisher_name(scene, link), link.id)),
+        4 => links.sort_by_cached_key(|link| (address(scene, link), link.id)),
+        5 => links.sort_by_cached_key(|link| (link.deciding_stage().map(|state| state.stage), link.id)),
+        _ => links.sort_by_cached_key(|link| (std::cmp::Reverse(since(link)), link.id)),
     }
     if sort.descending {
         links.reverse();
@@ -66,35 +69,40 @@ fn order(links: &mut [&Link], sort: Sort) {
 /// What a row shows.
 pub fn cells(scene: &Scene, link: &Link) -> Vec<Cell> {
     let health = link.health();
-    let (symbol, role) = mark(health);
+    let (symbol, role) = marks::of_health(health);
     let (outcome, _) = outcome(scene, link);
     vec![
         Cell::new(symbol, role),
         Cell::searched(title(link), if health == Health::Gone { Role::Muted } else { Role::Text }),
-        Cell::searched(party(scene, &link.subscriber), Role::Text),
-        publisher(scene, link),
-        Cell::searched(address(link), Role::Accent),
+        Cell::searched(subscriber(scene, link), Role::Text),
+        Cell::searched(publisher_name(scene, link), Role::Text),
+        Cell::searched(address(scene, link), Role::Accent),
         Cell::new(link.deciding_stage().map_or("", |state| state.stage.word()), Role::Text),
         Cell::searched(outcome, role),
         Cell::new(scene.age(since(link)), Role::Muted),
     ]
 }
 
-/// The publisher; where only its address is known, that stands in the next column already.
-fn publisher(scene: &Scene, link: &Link) -> Cell {
-    match (&link.publisher.node, &link.publisher.process) {
-        (None, None) => Cell::new("?", Role::Muted),
-        _ => Cell::searched(party(scene, &link.publisher), Role::Text),
+/// The end that connects, with its pid; of ROS 2 the end that reads.
+pub fn subscriber(scene: &Scene, link: &Link) -> String {
+    match scene.graph().dds().ends(link.id) {
+        Some((_, reader)) => participants::end_label(scene, reader),
+        None => party(scene, &link.subscriber),
     }
 }
 
-/// The symbol and role of a state.
-pub const fn mark(health: Health) -> (&'static str, Role) {
-    match health {
-        Health::Failed => ("✗", Role::Err),
-        Health::Pending => ("◷", Role::Warn),
-        Health::Ok => ("✓", Role::Ok),
-        Health::Gone => ("·", Role::Muted),
+/// The end that is connected to: its node alone, which names it better than a pid elsewhere.
+pub fn publisher_name(scene: &Scene, link: &Link) -> String {
+    match (&link.publisher.node, link.kind) {
+        (Some(node), _) => node.clone(),
+        (None, LinkKind::Master) => "(master)".to_owned(),
+        (None, LinkKind::Dds) => {
+            let ends = scene.graph().dds().ends(link.id);
+            ends.map(|(writer, _)| participants::end_label(scene, writer)).unwrap_or_default()
+        }
+        // Where only its address is known, that stands in a column of its own.
+        (None, _) if link.publisher.process.is_none() => "not known".to_owned(),
+        (None, _) => party(scene, &link.publisher),
     }
 }
 
@@ -103,14 +111,9 @@ pub fn title(link: &Link) -> String {
     match link.kind {
         LinkKind::Topic | LinkKind::Dds => link.name.clone(),
         LinkKind::Service => format!("{} (service)", link.name),
-        LinkKind::Master => format!("(to the master) {}", link.name).trim_end().to_owned(),
-        LinkKind::Callback => format!("(from the master) {}", link.name).trim_end().to_owned(),
+        LinkKind::Master => format!("to master {}", link.name).trim_end().to_owned(),
+        LinkKind::Callback => format!("from master {}", link.name).trim_end().to_owned(),
     }
-}
-
-fn name(party: &Party) -> String {
-    let process = party.process.as_ref().map(|process| format!("{} [{}]", process.comm, process.pid));
-    party.node.clone().or(process).or_else(|| party.uri.clone()).unwrap_or_default()
 }
 
 /// A party as people name it: node and pid, as far as they are known.
@@ -123,12 +126,15 @@ pub fn party(scene: &Scene, party: &Party) -> String {
     }
 }
 
-/// The advertised host and port that matter most: those of the stage that decides.
-pub fn address(link: &Link) -> String {
+/// The advertised host and port that matter most: those of the stage that decides; of ROS 2 where the reader takes data.
+pub fn address(scene: &Scene, link: &Link) -> String {
+    if let Some((_, reader)) = scene.graph().dds().ends(link.id) {
+        return participants::data_address(scene, reader);
+    }
     let deciding = link.deciding_stage().and_then(|state| state.advertised.clone());
     let any = || link.stages.iter().rev().find_map(|state| state.advertised.clone());
-    let host = |uri: &String| uri.trim_start_matches("http://").trim_end_matches('/').to_owned();
-    deciding.or_else(any).or_else(|| link.publisher.uri.as_ref().map(host)).unwrap_or_default()
+    let uri = || link.publisher.uri.as_ref().map(|uri| authority(uri).to_owned());
+    deciding.or_else(any).or_else(uri).unwrap_or_default()
 }
 
 fn since(link: &Link) -> crate::event::Monotonic {
@@ -140,7 +146,7 @@ fn since(link: &Link) -> crate::event::Monotonic {
 
 /// What became of a link, in few words.
 pub fn outcome(scene: &Scene, link: &Link) -> (String, Role) {
-    let (_, role) = mark(link.health());
+    let (_, role) = marks::of_health(link.health());
     let words = match link.deciding_stage() {
         _ if link.gone => "gone".to_owned(),
         None => "nothing so far".to_owned(),
@@ -159,7 +165,7 @@ fn speed(link: &Link) -> String {
 
 /// What became of a stage, in few words.
 pub fn stage_outcome(scene: &Scene, state: &StageState) -> String {
-    let times = if state.failures > 1 { format!(", {} times", state.failures) } else { String::new() };
+    let times = if state.failures > 1 { format!(" ×{}", state.failures) } else { String::new() };
     match &state.outcome {
         Outcome::NotReached => "not reached".to_owned(),
         Outcome::Ok => "ok".to_owned(),

@@ -3,6 +3,7 @@
 use crate::event::ProcessRef;
 use crate::graph::LinkId;
 use crate::observation::ObservationId;
+use crate::observation::dds::{Guid, GuidPrefix};
 
 /// What a row stands for. Rows move; what they stand for stays selected.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +18,12 @@ pub enum RowKey {
     Observation(ObservationId),
     /// A finding, by its id.
     Finding(String),
+    /// A domain of ROS 2; none for participants whose domain is unknown.
+    Domain(Option<u32>),
+    /// A participant.
+    Participant(GuidPrefix),
+    /// A writer or a reader.
+    Endpoint(Guid),
 }
 
 /// By which column a list is sorted. Column 0 is the view's own order.

@@ -3,8 +3,9 @@
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::app::{App, Mode};
-use super::screen;
+use super::layout::Areas;
+use super::state::{App, Mode};
+use super::{bar, list};
 
 /// Rows that one step of the wheel moves.
 const WHEEL: isize = 3;
@@ -25,16 +26,17 @@ impl App {
         }
     }
 
-    fn click(&mut self, areas: &screen::Areas, position: Position) {
+    fn click(&mut self, areas: &Areas, position: Position) {
         if areas.bar.contains(position) {
-            if let Some(view) = screen::view_at(self, position.x) {
-                self.show_view(view);
+            if let Some(view) = bar::view_at(self, position.x) {
+                self.show(view);
+                self.changed = true;
             }
         } else if areas.list.contains(position) {
             if position.y == areas.list.y {
-                let widths = screen::list_widths(self, areas);
+                let widths = list::widths(self, areas);
                 if let Some(column) = widths.column_at(position.x - areas.list.x) {
-                    self.sort_by_title(column);
+                    self.sort(column);
                 }
                 return;
             }

@@ -1,60 +1,32 @@
 //! The processes: who they are, their ROS environment, and how their links are doing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::counts::Counts;
 use super::listing::{RowKey, Sort};
+use super::marks;
 use super::scene::Scene;
 use super::selection::Selection;
 use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
 use crate::event::ProcessRef;
-use crate::graph::{Health, ProcessState};
+use crate::filter::Subject;
+use crate::graph::ProcessState;
 
 /// What the list shows of a process.
 pub const COLUMNS: &[Column] = &[
     Column { title: "", least: 1, cut: Cut::End },
     Column { title: "PID", least: 5, cut: Cut::End },
     Column { title: "COMMAND", least: 9, cut: Cut::Middle },
-    Column { title: "NODES", least: 10, cut: Cut::Middle },
+    Column { title: "NODES", least: 14, cut: Cut::Name },
     Column { title: "OK", least: 3, cut: Cut::End },
-    Column { title: "PENDING", least: 3, cut: Cut::End },
-    Column { title: "FAILED", least: 3, cut: Cut::End },
+    Column { title: "PENDING", least: 4, cut: Cut::End },
+    Column { title: "FAILED", least: 4, cut: Cut::End },
     Column { title: "HOST", least: 6, cut: Cut::Middle },
     Column { title: "ENVIRONMENT", least: 12, cut: Cut::Middle },
 ];
-
-/// Links of a process, by how they are doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Links that work.
-    pub ok: usize,
-    /// Links with a stage under way.
-    pub pending: usize,
-    /// Links with a failed stage.
-    pub failed: usize,
-}
-
-impl Counts {
-    /// Counts a link in.
-    pub fn add(&mut self, health: Health) {
-        match health {
-            Health::Failed => self.failed += 1,
-            Health::Pending => self.pending += 1,
-            Health::Ok => self.ok += 1,
-            Health::Gone => {}
-        }
-    }
-
-    /// What they amount to.
-    pub fn health(self) -> Health {
-        match self {
-            Self { failed: 1.., .. } => Health::Failed,
-            Self { pending: 1.., .. } => Health::Pending,
-            _ => Health::Ok,
-        }
-    }
-}
 
 /// Counts of every process that takes part in a link, at either end.
 pub type Tally = HashMap<ProcessRef, Counts>;
@@ -77,7 +49,7 @@ pub fn rows(scene: &Scene, tally: &Tally, selection: &Selection, sort: Sort) -> 
     let counts = |state: &ProcessState| tally.get(&state.process.reference()).copied().unwrap_or_default();
     let total = scene.graph().processes().count();
     let mut passed: Vec<&ProcessState> =
-        scene.graph().processes().filter(|state| selection.process(state, counts(state))).collect();
+        scene.graph().processes().filter(|state| passes(selection, state, counts(state))).collect();
     let pid = |state: &ProcessState| (state.process.pid, state.process.started);
     match sort.column {
         0 => passed.sort_by_key(|state| (state.exited.is_some(), counts(state).health(), pid(state))),
@@ -96,10 +68,25 @@ pub fn rows(scene: &Scene, tally: &Tally, selection: &Selection, sort: Sort) -> 
     (passed.into_iter().map(|state| RowKey::Process(state.process.reference())).collect(), total)
 }
 
+/// Whether a process passes: by itself, or by a link of its own.
+fn passes(selection: &Selection, state: &ProcessState, counts: Counts) -> bool {
+    let process = &state.process;
+    let nodes = || state.nodes.iter().cloned().map(Cow::from);
+    let subject = || Subject {
+        names: std::iter::once(process.comm.clone().into()).chain(nodes()).collect(),
+        nodes: nodes().collect(),
+        pids: vec![process.pid],
+        comms: vec![process.comm.clone().into()],
+        failed: counts.failed > 0,
+        ..Subject::default()
+    };
+    selection.belongs_or(|related| related.has_process(&process.reference()), subject)
+}
+
 /// What a row shows.
 pub fn cells(state: &ProcessState, tally: &Tally) -> Vec<Cell> {
     let counts = tally.get(&state.process.reference()).copied().unwrap_or_default();
-    let (symbol, role) = if state.exited.is_some() { ("·", Role::Muted) } else { super::links::mark(counts.health()) };
+    let (symbol, role) = if state.exited.is_some() { ("·", Role::Muted) } else { marks::of_health(counts.health()) };
     let number = |count: usize, role: Role| Cell::new(count.to_string(), if count == 0 { Role::Muted } else { role });
     let names = state.nodes.iter().cloned().collect::<Vec<_>>().join(" ");
     vec![

@@ -14,11 +14,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use super::app::App;
 use super::message::{Effect, Export, ExportError, Message, Options, Progress};
+use super::state::App;
 use super::terminal::Screen;
 use crate::session::Session;
-use crate::trace::{self, Meta, OpenError, Opened, WriteError};
+use crate::trace::{self, Existing, Meta, OpenError, Opened, WriteError};
 
 /// Time between two pictures: at most 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
@@ -114,6 +114,8 @@ impl Runner {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut stop = signal(SignalKind::from_raw(Signal::SIGTSTP as i32))?;
+        let mut resumed = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
         let mut memory = interval(Duration::from_secs(2));
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_frame = Instant::now();
@@ -128,19 +130,22 @@ impl Runner {
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => break,
                 _ = interrupt.recv() => break,
+                _ = stop.recv() => self.suspend(&mut resumed).await?,
+                // Somebody stopped us without asking, and the shell has used the terminal since.
+                _ = resumed.recv() => self.take_back()?,
                 () = sleep_until(next_frame), if self.app.changed() => {}
                 event = input.recv() => match event {
-                    Some(event) => self.apply(Message::Terminal(event)).await?,
+                    Some(event) => self.apply(Message::Terminal(event))?,
                     // The terminal is gone.
                     None => break,
                 },
                 message = self.feed.recv(), if feeding => match message {
-                    Some(message) => self.take_in(message).await?,
+                    Some(message) => self.take_in(message)?,
                     // A file that was never opened has nothing to show.
                     None if self.meta.is_none() => break,
                     None => feeding = false,
                 },
-                _ = memory.tick() => self.apply(Message::Memory(memory_used())).await?,
+                _ = memory.tick() => self.apply(Message::Memory(memory_used()))?,
             }
         }
         // The terminal is given back before anything is printed.
@@ -150,7 +155,7 @@ impl Runner {
     }
 
     /// Takes in a message and those that wait behind it, so that a flood does not draw a picture for each.
-    async fn take_in(&mut self, first: Message) -> Result<(), Error> {
+    fn take_in(&mut self, first: Message) -> Result<(), Error> {
         let mut next = Some(first);
         for _ in 0..BATCH {
             let Some(mut message) = next else { break };
@@ -159,16 +164,16 @@ impl Runner {
                 Message::OpenFailed(reason) => self.failure = Some(reason.clone()),
                 _ => {}
             }
-            self.apply(message).await?;
+            self.apply(message)?;
             next = self.feed.try_recv().ok();
         }
         if let Some(message) = next {
-            self.apply(message).await?;
+            self.apply(message)?;
         }
         Ok(())
     }
 
-    async fn apply(&mut self, message: Message) -> Result<(), Error> {
+    fn apply(&mut self, message: Message) -> Result<(), Error> {
         for effect in self.app.update(message) {
             match effect {
                 Effect::Quit => self.leaving = true,
@@ -182,7 +187,9 @@ impl Runner {
                     self.app.update(Message::Exported(result));
                 }
                 Effect::Copy(text) => self.screen.copy(&text)?,
-                Effect::Suspend => self.suspend().await?,
+                // The whole group: sudo and cargo before us stop too, else the shell would wait for them. Our own turn comes
+                // with the signal.
+                Effect::Suspend => kill(Pid::from_raw(0), Signal::SIGTSTP).map_err(io::Error::from)?,
                 Effect::Redraw => self.screen.clear()?,
                 Effect::StopReading => self.stop_reading.store(true, Ordering::Relaxed),
             }
@@ -195,11 +202,9 @@ impl Runner {
         let Some(meta) = &self.meta else {
             return Err(failed("nothing was written: the file is still being read".to_owned()));
         };
-        if overwrite {
-            std::fs::remove_file(&path).map_err(|error| failed(format!("{} was kept: {error}", path.display())))?;
-        }
         let session = self.app.session();
-        match trace::write_document(&path, meta, session) {
+        let existing = if overwrite { Existing::Replace } else { Existing::Keep };
+        match trace::write_document(&path, existing, meta, session) {
             Ok(()) => {
                 Ok(Export { path: path.canonicalize().unwrap_or(path), observations: session.history().len() as u64 })
             }
@@ -208,19 +213,41 @@ impl Runner {
         }
     }
 
-    /// What Ctrl-Z does to a program that leaves the terminal alone: the whole job stops, the shell goes on.
-    async fn suspend(&mut self) -> Result<(), Error> {
-        let mut resumed = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
+    /// What SIGTSTP does to a program that leaves the terminal alone: it stops, and the shell goes on.
+    async fn suspend(&mut self, resumed: &mut tokio::signal::unix::Signal) -> Result<(), Error> {
+        // Where no shell could ever resume us the kernel would not stop us either.
+        if !can_be_resumed() {
+            return Ok(());
+        }
         self.screen.leave()?;
-        // Pid 0 is this process's group: sudo and cargo before us stop too, else the shell would wait for them.
-        kill(Pid::from_raw(0), Signal::SIGTSTP).map_err(io::Error::from)?;
-        // The signal may come a moment after kill() has returned. Where nobody can resume us it is ignored, and there is no SIGCONT.
+        kill(Pid::this(), Signal::SIGSTOP).map_err(io::Error::from)?;
+        // The signal may come a moment after kill() has returned.
         let _ = timeout(Duration::from_millis(200), resumed.recv()).await;
+        self.take_back()
+    }
+
+    /// The terminal is ours again, whatever has become of it meanwhile.
+    fn take_back(&mut self) -> Result<(), Error> {
+        self.screen.leave()?;
         self.screen.enter()?;
         let size = self.screen.size()?;
         self.app.update(Message::Terminal(event::Event::Resize(size.width, size.height)));
         Ok(())
     }
+}
+
+/// True when a process of this session outside our group is an ancestor of ours: the shell that `fg` is typed into.
+fn can_be_resumed() -> bool {
+    let Ok(mut stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else { return false };
+    let (group, session) = (stat.pgrp, stat.session);
+    while stat.pgrp == group {
+        let parent = procfs::process::Process::new(stat.ppid).and_then(|process| process.stat());
+        match parent {
+            Ok(parent) => stat = parent,
+            Err(_) => return false,
+        }
+    }
+    stat.session == session
 }
 
 /// Events of the terminal, read by a thread of their own: reading them blocks.

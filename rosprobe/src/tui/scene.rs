@@ -1,10 +1,12 @@
 //! What views draw from: the session, and an index that finds an observation without a search.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::tz::TimeZone;
 
 use crate::event::{Clock, Monotonic, ProcessRef};
+use crate::graph::dds::{Endpoint, Participant};
 use crate::graph::{Graph, Link, Stage};
 use crate::observation::{Observation, ObservationId, Span};
 use crate::session::Session;
@@ -19,6 +21,8 @@ pub struct Scene {
     sockets: HashMap<u64, VecDeque<ObservationId>>,
     latest: Monotonic,
     advanced: Monotonic,
+    /// What the findings were, briefly: changes when one comes, goes or is met again.
+    findings: u64,
 }
 
 impl Scene {
@@ -31,6 +35,7 @@ impl Scene {
             sockets: HashMap::new(),
             latest: Monotonic(0),
             advanced: Monotonic(0),
+            findings: 0,
         }
     }
 
@@ -82,6 +87,31 @@ impl Scene {
         self.latest = self.latest.max(now);
         self.advanced = self.latest;
         self.session.advance(self.latest);
+        let mut hasher = DefaultHasher::new();
+        for finding in self.session.findings() {
+            (&finding.id, finding.count, finding.severity as u8).hash(&mut hasher);
+        }
+        self.findings = hasher.finish();
+    }
+
+    /// A number that differs when the findings do.
+    pub fn diagnoses(&self) -> u64 {
+        self.findings
+    }
+
+    /// The latest moment seen.
+    pub fn latest(&self) -> Monotonic {
+        self.latest
+    }
+
+    /// Time has come to `now`; findings are left as they are.
+    pub fn pass(&mut self, now: Monotonic) {
+        self.latest = self.latest.max(now);
+    }
+
+    /// When findings were made last.
+    pub fn advanced(&self) -> Monotonic {
+        self.advanced
     }
 
     /// Time by which the observations are ahead of the findings.
@@ -124,6 +154,11 @@ impl Scene {
         sockets.sort_unstable();
         sockets.dedup();
         sockets
+    }
+
+    /// The participant of an endpoint.
+    pub fn participant_of(&self, endpoint: &Endpoint) -> Option<&Participant> {
+        self.graph().dds().participant(endpoint.data.guid.prefix)
     }
 
     /// Time of day of a moment: `13:17:01.101`.

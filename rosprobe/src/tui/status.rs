@@ -4,11 +4,10 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::app::{App, Mode};
 use super::input::Input;
 use super::keys::{Action, Scope, names};
 use super::message::{Progress, Source};
-use super::processes::Counts;
+use super::state::{App, Mode};
 use super::text::{self, Cut};
 use super::theme::Role;
 use crate::observation::Bytes;
@@ -42,14 +41,13 @@ fn pieces(app: &App) -> Vec<Piece> {
         Source::Live { what, mode } => (format!("watching {what}"), mode, true),
         Source::File(name) => (name.clone(), &app.file_mode, false),
     };
-    let mut counts = Counts::default();
-    app.scene.graph().links().for_each(|link| counts.add(link.health()));
+    let counts = app.prepared.counts;
     let shade = |count: usize, role: Role| if count == 0 { Role::Muted } else { role };
     let lost = app.session().lost().max(app.statistics.lost);
     let mut pieces = vec![
         piece("rosprobe".to_owned(), Role::Heading, 10),
         piece(text::fit(&printable(&what), 36, Cut::Middle), Role::Text, 7),
-        piece(format!("{} nodes", app.scene.graph().nodes().count()), Role::Text, 4),
+        piece(format!("{} nodes", app.prepared.nodes), Role::Text, 4),
         piece(format!("links {} ok", counts.ok), shade(counts.ok, Role::Ok), 9),
         piece(format!("{} pending", counts.pending), shade(counts.pending, Role::Warn), 9),
         piece(format!("{} failed", counts.failed), shade(counts.failed, Role::Err), 10),

@@ -136,8 +136,10 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// Draws titles and rows. The first column holds the mark of the selected row.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect) {
-        let titles =
-            self.columns.iter().enumerate().map(|(position, column)| Line::from(titled(position, column, self.sort)));
+        let title = |(position, (column, width)): (usize, (&Column, &u16))| {
+            Line::from(text::fit(&titled(position, column, self.sort), usize::from(*width), Cut::End))
+        };
+        let titles = self.columns.iter().zip(&self.widths.columns).enumerate().map(title);
         let rows = self.rows.iter().enumerate().map(|(position, cells)| self.row(position, cells));
         let constraints: Vec<Constraint> = self.widths.columns.iter().map(|width| Constraint::Length(*width)).collect();
         let table = Table::new(rows, constraints)

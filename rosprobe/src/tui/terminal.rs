@@ -16,8 +16,8 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::layout::Size;
 
-use super::app::App;
 use super::screen;
+use super::state::App;
 
 /// True while the terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);

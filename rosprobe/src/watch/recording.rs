@@ -58,7 +58,7 @@ fn findings_of(audience: &impl Audience) -> &[Finding] {
 /// Writes a trace into this folder, under a name that says when; gives a sentence about it.
 fn write_trace(folder: &Path, meta: &Meta, session: &Session) -> String {
     let path = trace::free_name(folder, jiff::Timestamp::now(), "json");
-    match trace::write_document(&path, meta, session) {
+    match trace::write_document(&path, trace::Existing::Keep, meta, session) {
         Ok(()) => {
             let place = path.canonicalize().unwrap_or(path);
             let forgotten = match session.forgotten() {

@@ -80,9 +80,31 @@ fn the_screen_shows_the_failing_link_and_leaves_the_terminal_as_it_was() {
     screen.wait_for_absence("ENETUNREACH", SOON);
     screen.send(&["Escape"]);
     screen.wait_for("ENETUNREACH", SOON);
+    screen.send(&["/", TOPIC, "Enter"]);
+    screen.wait_for(&format!("{TOPIC}  "), SOON);
+    screen.wait_for_absence("to master", SOON);
+    screen.send(&["Down", "Up", "Enter"]);
+    screen.wait_for("Ladder", SOON);
+    screen.send(&["Escape"]);
+    screen.wait_for("OUTCOME", SOON);
+    screen.send(&["p"]);
+    screen.wait_for("observations came in since", SOON);
+    screen.send(&["p"]);
+    screen.wait_for_absence("FROZEN", SOON);
+    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+    let trace = folder.path().join("live.json");
+    screen.send(&["e", "C-u"]);
+    screen.send(&["-l", trace.to_str().expect("a temporary name is text")]);
+    screen.send(&["Enter"]);
+    screen.wait_for("observations written to", SOON);
     screen.send(&["q"]);
     screen.wait_for("status 1", SOON);
     screen.wait_for("before", SOON);
+    screen.send(&["stty -a | grep -c ' icanon'; stty -a | grep -c ' echo '", "Enter"]);
+    screen.wait_for("1\n1\n", SOON);
+    let report = std::process::Command::new(env!("CARGO_BIN_EXE_rosprobe")).arg("report").arg(&trace).output();
+    let report = String::from_utf8(report.expect("rosprobe starts").stdout).expect("a report is text");
+    assert!(report.contains("ENETUNREACH") && report.contains(TOPIC), "{report}");
 }
 
 /// A home directory that any user may write to.

@@ -290,3 +290,123 @@ fn every_action_of_every_scope_is_safe_with_nothing_and_with_much_on_the_screen(
         }
     }
 }
+
+#[test]
+fn a_topic_of_ros2_is_found_by_either_of_its_names() {
+    for (filter, links, conversation) in
+        [("/q1", 4, 15), ("rt/q1", 4, 15), ("rt/q2", 1, 0), ("rt/none", 0, 0), ("pid:14334", 1, 0)]
+    {
+        let mut screen = Screen::of_file("ros2/e7_qos.pcap", 160, 40);
+        screen.act(&[Action::Filter]).types(filter);
+        screen.press(Scope::Line, Action::Accept);
+        assert!(line(&screen.text(), 1).contains(&format!("{filter}  {links} of 5")), "{}", screen.text());
+        screen.act(&[Action::Show(ViewKind::Conversation)]);
+        let text = screen.text();
+        let passed = line(&text, 1).split("  ").last().unwrap().trim().split(' ').next().unwrap().to_owned();
+        let passed: usize = passed.parse().unwrap();
+        assert!(passed >= conversation && passed < 52, "{text}");
+        assert!(!text.contains(if filter == "/q1" { "of /q2" } else { "of /rosout" }), "{text}");
+    }
+}
+
+#[test]
+fn views_of_ros2_are_in_the_bar_once_there_is_something_in_them() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    assert!(!line(&screen.text(), 1).contains("Domains"), "{}", screen.text());
+    screen.act(&[Action::PreviousView]);
+    assert!(line(&screen.text(), 2).contains("SEVERITY"));
+    // Their keys work all the same, and say that there is nothing.
+    screen.act(&[Action::Show(ViewKind::Domains)]);
+    assert!(screen.text().contains("Nothing of ROS 2 so far"), "{}", screen.text());
+    let mut screen = Screen::of_file("ros2/cyc_cyc_d0.pcap", 80, 24);
+    assert!(line(&screen.text(), 1).contains("6 Doms"), "{}", screen.text());
+    screen.act(&[Action::PreviousView]);
+    assert!(line(&screen.text(), 2).contains("ROLE"), "{}", screen.text());
+}
+
+#[test]
+fn a_file_with_findings_and_no_link_opens_at_the_findings() {
+    let mut screen = Screen::of_file("ros2/e4_domain_mismatch.pcap", 80, 24);
+    let text = screen.text();
+    assert!(text.contains("domain-mismatch") && text.contains("Fix "), "{text}");
+    screen.act(&[Action::Show(ViewKind::Links)]);
+    assert!(screen.text().contains("5 shows the one finding."));
+}
+
+#[test]
+fn rows_follow_a_flood_a_few_times_a_second_and_keys_at_once() {
+    let mut screen = Screen::of(script::many(1000, 5000), 120, 40);
+    let before = screen.text();
+    let mut more = script::many(1000, 5000);
+    let begin = more.now;
+    let late = more.node(9999, "late", "/late", "http://192.168.50.2:50001/", &[]);
+    more.subscribe(&late, "/a_new_topic", &["http://10.9.9.9:41000/"]);
+    more.refused(&late, "10.9.9.9:41000", rosprobe::errno::Errno::ECONNREFUSED);
+    let new: Vec<_> = more.observations.into_iter().filter(|seen| seen.monotonic.0 > begin).collect();
+    let last = new.last().unwrap().monotonic;
+    screen.app.update(Message::Observations(new));
+    screen.act(&[Action::Down]);
+    assert_ne!(screen.text(), before, "the key is answered");
+    assert!(!screen.text().contains("/a_new_topic"));
+    screen.app.update(Message::Advance(Monotonic(last.0 + 2_000_000_000)));
+    screen.act(&[Action::Top]);
+    assert!(screen.text().contains("/a_new_topic"), "{}", screen.text());
+}
+
+#[test]
+fn a_sorted_conversation_takes_in_what_comes() {
+    let all = script::mixed();
+    let mut screen = Screen::live(120, 60);
+    screen.act(&[Action::Show(ViewKind::Conversation), Action::SortNext]);
+    for part in all.observations.chunks(5) {
+        screen.app.update(Message::Observations(part.to_vec()));
+        screen.text();
+    }
+    let text = screen.text();
+    let pids: Vec<u32> = text
+        .lines()
+        .filter_map(|line| line.split_once(" [")?.1.split_once(']')?.0.parse().ok())
+        .take_while(|pid| *pid != 0)
+        .collect();
+    assert!(pids.len() > 10 && pids.is_sorted(), "{pids:?}\n{text}");
+}
+
+#[test]
+fn help_scrolls_and_comes_back() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    screen.act(&[Action::Help]);
+    let first = screen.text();
+    assert!(first.contains("On the screen"));
+    screen.press(Scope::Help, Action::Down);
+    assert_ne!(screen.text(), first);
+    screen.press(Scope::Help, Action::Up);
+    assert_eq!(screen.text(), first);
+    screen.press(Scope::Help, Action::Back);
+    assert!(screen.text().contains("OUTCOME"));
+}
+
+#[test]
+fn the_detail_is_opened_scrolled_and_closed() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    screen.act(&[Action::Open]);
+    let whole = screen.text();
+    assert!(!whole.contains("OUTCOME") && whole.contains("Ladder"), "{whole}");
+    screen.act(&[Action::PageDown]);
+    assert_ne!(screen.text(), whole);
+    screen.act(&[Action::Top]);
+    assert_eq!(screen.text(), whole);
+    screen.act(&[Action::Bottom]);
+    assert!(!screen.text().contains("Ladder"));
+    screen.act(&[Action::Back]);
+    assert!(screen.text().contains("OUTCOME"));
+    screen.app.update(mouse(MouseEventKind::ScrollDown, 10, 20));
+    assert!(screen.text().contains("OUTCOME"), "the wheel over the detail scrolls it where it is");
+    assert!(!screen.text().contains("✗ connect() to"), "{}", screen.text());
+}
+
+#[test]
+fn suspend_and_redraw_are_left_to_the_runner() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    assert_eq!(screen.press(Scope::Screen, Action::Suspend), [Effect::Suspend]);
+    assert_eq!(screen.press(Scope::Screen, Action::Redraw), [Effect::Redraw]);
+}

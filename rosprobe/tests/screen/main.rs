@@ -6,6 +6,8 @@ mod behaviour;
 mod script;
 mod views;
 
+use std::path::Path;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -39,6 +41,17 @@ impl Screen {
     fn of(script: Script, width: u16, height: u16) -> Self {
         let mut screen = Self::live(width, height);
         screen.tell(script);
+        screen
+    }
+
+    /// The screen of a file among the fixtures.
+    fn of_file(name: &str, width: u16, height: u16) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let shown = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut screen = Self::new(width, height, Source::File(shown), Theme::Dark);
+        let opened = rosprobe::trace::open(&path, &mut |_| ()).unwrap();
+        screen.app.update(Message::Opened(Box::new(opened)));
+        screen.prepare();
         screen
     }
 
@@ -94,6 +107,8 @@ impl Screen {
     fn buffer(&mut self) -> ratatui::buffer::Buffer {
         self.prepare();
         let app = &self.app;
+        // The test backend keeps what stood behind the second half of a wide character; a terminal does not.
+        self.terminal.clear().unwrap();
         self.terminal.draw(|frame| draw(app, frame)).unwrap();
         self.terminal.backend().buffer().clone()
     }

@@ -39,6 +39,74 @@ view!(hosts, "hosts");
 view!(conversation, "conversation");
 view!(findings, "findings");
 
+/// Every view of a file that has something to show, one below the other.
+fn all_views(name: &str, file: &str) {
+    for (width, height) in SIZES {
+        let mut screen = Screen::of_file(file, width, height);
+        let first = screen.text();
+        let mut pages = vec![format!("=== at first\n{first}")];
+        for (kind, title) in ViewKind::ALL {
+            screen.act(&[Action::Show(kind)]);
+            let text = screen.text();
+            let empty = text.contains("Packets do not tell") || text.contains("There is nothing of");
+            if !empty && (text != first || kind == ViewKind::Links) {
+                pages.push(format!("=== {title}\n{text}"));
+            }
+        }
+        insta::assert_snapshot!(format!("real_{name}_{width}x{height}"), pages.join("\n"));
+    }
+}
+
+#[test]
+fn a_recorded_fault() {
+    all_views("no_route", "trace/no-route.json.gz");
+}
+
+#[test]
+fn a_recorded_system_that_works() {
+    all_views("healthy", "trace/healthy.json.gz");
+}
+
+#[test]
+fn recorded_names_with_odd_characters() {
+    all_views("odd_names", "trace/odd-names.json.gz");
+}
+
+#[test]
+fn ros2_quality_of_service() {
+    all_views("ros2_qos", "ros2/e7_qos.pcap");
+}
+
+#[test]
+fn ros2_two_domains() {
+    all_views("ros2_domains", "ros2/e4_domain_mismatch.pcap");
+}
+
+#[test]
+fn ros2_an_address_that_nobody_reaches() {
+    all_views("ros2_no_route", "ros2/e6_noroute_cyc.pcap");
+}
+
+#[test]
+fn ros2_nodes_of_a_working_system() {
+    all_views("ros2_nodes", "ros2/e14_ros_discovery_info.pcap");
+}
+
+#[test]
+fn ros2_details() {
+    for (view, name, file) in [
+        (ViewKind::Links, "link", "ros2/e7_qos.pcap"),
+        (ViewKind::Links, "working_link", "ros2/cyc_cyc_d0.pcap"),
+        (ViewKind::Domains, "domain", "ros2/e4_domain_mismatch.pcap"),
+        (ViewKind::Participants, "participant", "ros2/e6_noroute_cyc.pcap"),
+        (ViewKind::Endpoints, "endpoint", "ros2/e7_qos.pcap"),
+    ] {
+        let mut screen = Screen::of_file(file, 120, 60);
+        screen.act(&[Action::Show(view), Action::Open]);
+        insta::assert_snapshot!(format!("ros2_detail_{name}"), screen.text());
+    }
+}
+
 #[test]
 fn a_detail_on_the_whole_screen() {
     snapshots("detail_whole", &[Action::Open], script::one_failing);
@@ -51,6 +119,8 @@ fn a_detail_on_the_whole_screen() {
 fn a_wide_screen() {
     let mut screen = Screen::of(script::mixed(), 300, 80);
     insta::assert_snapshot!(screen.text());
+    let mut screen = Screen::of_file("ros2/e7_qos.pcap", 300, 80);
+    insta::assert_snapshot!("a_wide_screen_of_ros2", screen.text());
 }
 
 #[test]
@@ -102,7 +172,7 @@ fn style_of(screen: &mut Screen, word: &str) -> (Color, Modifier) {
 #[test]
 fn failing_is_red_and_bold_and_said_in_words() {
     let mut screen = Screen::of(script::mixed(), 120, 40);
-    assert!(screen.text().contains("✗ /some/topic"));
+    assert!(screen.text().contains("✗  /some/topic"));
     let (colour, modifier) = style_of(&mut screen, "ECONNREFUSED");
     assert_eq!(colour, Color::LightRed);
     assert!(modifier.contains(Modifier::BOLD));
@@ -122,6 +192,51 @@ fn without_colour_the_screen_says_the_same() {
         assert_eq!(coloured, theme != Theme::Plain);
     }
     assert!(texts.iter().all(|text| *text == texts[0]));
+}
+
+/// Each line as runs of one style: `«text»` and what is special about it.
+fn styled(screen: &mut Screen) -> String {
+    let buffer = screen.buffer();
+    let mut lines = Vec::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let style = (cell.fg, cell.bg, cell.modifier);
+            let mut run = String::new();
+            while x < buffer.area.width {
+                let cell = &buffer[(x, y)];
+                if (cell.fg, cell.bg, cell.modifier) != style {
+                    break;
+                }
+                run.push_str(cell.symbol());
+                x += 1;
+            }
+            let mut words = Vec::new();
+            words.extend((style.0 != Color::Reset).then(|| style.0.to_string()));
+            words.extend((style.1 != Color::Reset).then(|| format!("on {}", style.1)));
+            words.extend((!style.2.is_empty()).then(|| format!("{:?}", style.2)));
+            match words.join(" ") {
+                none if none.is_empty() => line.push_str(&run),
+                words => line.extend(["«", &run, "»(", &words, ")"]),
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn colours_on_dark_and_light_backgrounds_and_none() {
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light"), (Theme::Plain, "no_color")] {
+        let source = Source::Live { what: "this machine".to_owned(), mode: "sock mode".to_owned() };
+        let mut screen = Screen::new(80, 24, source, theme);
+        screen.tell(script::mixed());
+        screen.act(&[Action::Filter]).types("s");
+        screen.press(Scope::Line, Action::Accept);
+        insta::assert_snapshot!(format!("theme_{name}"), styled(&mut screen));
+    }
 }
 
 #[test]

@@ -79,11 +79,12 @@ impl Dds {
         }
         self.samples.remove(&guid);
         self.acknowledged.retain(|(reader, writer)| *reader != guid && *writer != guid);
-        let Self { links, link_ids, .. } = self;
+        let Self { links, link_ids, ends, .. } = self;
         link_ids.retain(|(writer, reader), id| {
             let keep = *writer != guid && *reader != guid;
             if !keep {
                 links.remove(id);
+                ends.remove(id);
             }
             keep
         });

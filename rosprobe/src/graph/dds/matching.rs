@@ -88,6 +88,7 @@ impl Dds {
         if known.is_none() {
             self.next_link = self.next_link.wrapping_add(1) % FIRST_LINK;
             self.link_ids.insert((writer, reader), id);
+            self.ends.insert(id, (writer, reader));
         }
         self.links.insert(id, link);
     }

@@ -41,6 +41,8 @@ pub struct Dds {
     acknowledged: BTreeSet<(Guid, Guid)>,
     links: BTreeMap<LinkId, Link>,
     link_ids: BTreeMap<(Guid, Guid), LinkId>,
+    /// Writer and reader of each link.
+    ends: BTreeMap<LinkId, (Guid, Guid)>,
     next_link: u32,
     nodes: BTreeMap<String, Node>,
     sockets: UdpSockets,
@@ -227,6 +229,12 @@ impl Dds {
     /// One link.
     pub fn link(&self, id: LinkId) -> Option<&Link> {
         self.links.get(&id)
+    }
+
+    /// Writer and reader of a link.
+    pub fn ends(&self, id: LinkId) -> Option<(&Endpoint, &Endpoint)> {
+        let (writer, reader) = self.ends.get(&id)?;
+        Some((self.endpoints.get(writer)?, self.endpoints.get(reader)?))
     }
 
     /// Nodes named by `ros_discovery_info`.

@@ -18,7 +18,7 @@ pub use self::guid::{EntityId, Guid, GuidPrefix, VendorId};
 pub use self::names::{RosName, RosPart, ros_type};
 pub use self::qos::{
     AccessScope, DestinationOrder, Durability, Duration, Incompatibility, Liveliness, LivelinessKind, Ownership,
-    Policy, Presentation, Qos, Reliability, incompatibilities,
+    Policy, Presentation, Qos, Reliability, incompatibilities, representation_name,
 };
 use crate::event::Direction;
 
@@ -301,4 +301,22 @@ pub enum Dds {
         /// Which, in words with the number.
         limit: String,
     },
+}
+
+impl Dds {
+    /// Whether it was said by a participant or about one, or about one of its endpoints.
+    pub fn names(&self, prefix: GuidPrefix) -> bool {
+        match self {
+            Self::ParticipantAnnounced { participant, .. } => participant.guid_prefix == prefix,
+            Self::ParticipantRenewed { guid_prefix, .. }
+            | Self::ParticipantDisposed { guid_prefix, .. }
+            | Self::RosDiscoveryInfo { guid_prefix, .. } => *guid_prefix == prefix,
+            Self::ParticipantAddressed { from, to, .. } => [from, to].contains(&&prefix),
+            Self::EndpointAnnounced { endpoint, .. } => endpoint.guid.prefix == prefix,
+            Self::EndpointDisposed { guid, .. } => guid.prefix == prefix,
+            Self::UserData { writer, .. } => writer.prefix == prefix,
+            Self::Acknowledged { reader, writer, .. } => [reader.prefix, writer.prefix].contains(&prefix),
+            Self::Bound { .. } | Self::MulticastJoined { .. } | Self::LimitReached { .. } => false,
+        }
+    }
 }

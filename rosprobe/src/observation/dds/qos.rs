@@ -36,6 +36,11 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant,)* }
 
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self { $(Self::$variant => $word,)* })
@@ -307,13 +312,17 @@ fn representations_meet(offered: &[i16], requested: &[i16]) -> bool {
 }
 
 fn shown_representations(representations: &[i16]) -> String {
-    let names = representations.iter().map(|representation| match representation {
+    representations.iter().map(|representation| representation_name(*representation)).collect::<Vec<_>>().join(", ")
+}
+
+/// Name of a serialised form (DDS-XTypes 1.3, 7.6.3.1.1); its number where it has none.
+pub fn representation_name(representation: i16) -> Cow<'static, str> {
+    match representation {
         0 => Cow::Borrowed("XCDR1"),
         1 => Cow::Borrowed("XML"),
         2 => Cow::Borrowed("XCDR2"),
         other => Cow::Owned(other.to_string()),
-    });
-    names.collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[cfg(test)]

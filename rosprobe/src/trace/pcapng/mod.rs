@@ -31,7 +31,7 @@ const COMMENT_LIMIT: usize = 4000;
 
 /// Writes the packets into a file; compressed when the name ends in `.gz`. Never over an existing file.
 pub fn write_pcapng(path: &Path, opened: &Opened) -> Result<(), WriteError> {
-    files::write_whole(path, |out| out.write_all(&pcapng_bytes(opened)?))
+    files::write_whole(path, files::Existing::Keep, |out| out.write_all(&pcapng_bytes(opened)?))
 }
 
 /// The packets as a pcapng.
