@@ -52,7 +52,11 @@ enum Task {
     /// Feed the decoders and the readers of files with made-up input (libFuzzer); fails when that finds a bug.
     Fuzz(fuzz::Arguments),
     /// Pictures of the screen for the README, from the real program and the trace that it carries.
-    Pictures,
+    Pictures {
+        /// Only compare: fail unless the committed pictures show what the program draws now.
+        #[arg(long)]
+        check: bool,
+    },
     /// The eBPF object: build it from source, or check that the committed one is what its sources give.
     #[command(subcommand)]
     Ebpf(ebpf::Task),
@@ -68,7 +72,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::Check => check::check(),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
-        Task::Pictures => pictures::pictures(),
+        Task::Pictures { check } => pictures::pictures(check),
         Task::Ebpf(task) => ebpf::run(&task),
     }
 }

@@ -28,8 +28,8 @@ const PICTURES: &[Picture] = &[
     Picture { name: "hosts", keys: &["3"], shows: "NOT REACHED BY" },
 ];
 
-/// Takes all pictures and writes them beside the documentation.
-pub fn pictures() -> Result<()> {
+/// Takes all pictures and writes them beside the documentation; or, to check, fails where one of them differs from the one there.
+pub fn pictures(check: bool) -> Result<()> {
     ensure!(find("tmux").is_some(), "tmux takes the pictures, and it is not here: apt-get install tmux");
     run(cargo().args(["build", "--locked", "--package", "rosprobe"]))?;
     let terminal = Terminal::open()?;
@@ -40,9 +40,16 @@ pub fn pictures() -> Result<()> {
         terminal.wait_for(picture.shows)?;
         let screen = output(terminal.tmux().args(["capture-pane", "-e", "-p", "-N"]))?;
         let path = workspace().join("rosprobe/docs/pictures").join(picture.name).with_extension("svg");
-        std::fs::write(&path, svg::draw(&screen, COLUMNS, ROWS))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("{}", path.display());
+        let drawn = svg::draw(&screen, COLUMNS, ROWS);
+        if check {
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            let name = path.display();
+            ensure!(committed == drawn, "{name} is not what the program draws now: cargo xtask pictures takes it anew");
+            eprintln!("{name} is what the program draws");
+        } else {
+            std::fs::write(&path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("{}", path.display());
+        }
     }
     Ok(())
 }
