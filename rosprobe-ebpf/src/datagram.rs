@@ -30,7 +30,11 @@ pub struct Datagram {
     pub address: u64,
     /// Length of the buffer.
     pub room: u64,
-    /// The peer; no family where it is not known.
+    /// Address of the peer's socket address, given by a send; 0 when none.
+    name: u64,
+    /// Its length.
+    name_length: u64,
+    /// The peer, once somebody asked for it; no family where it is not known.
     pub remote: SocketAddress,
     /// Bytes of the datagram.
     pub length: u32,
@@ -69,6 +73,8 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
         cookie,
         address: 0,
         room: 0,
+        name: 0,
+        name_length: 0,
         remote: SocketAddress::NONE,
         length,
         segments: 0,
@@ -84,6 +90,9 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
         state.pid = pid;
         process::remember(pid);
     }
+    if state.protocol != Protocol::Rtps as u8 || result < 0 {
+        find_peer(&mut datagram);
+    }
     if state.protocol == Protocol::Undecided as u8 && datagram.remote.port == DNS_PORT {
         state.protocol = Protocol::Dns as u8;
     }
@@ -96,14 +105,15 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
         if state.protocol == Protocol::Dns as u8 {
             copy(&datagram);
         } else {
-            let is_rtps = rtps::taken(&datagram, state);
+            let is_rtps = rtps::taken(&mut datagram, state);
             settle(state, &datagram, is_rtps);
         }
     }
     0
 }
 
-/// Where the bytes are, and whom they go to; 0 when that is not known. Where a datagram came from, the kernel tells only afterwards.
+/// Where the bytes are, and who says whom they go to; 0 when that is not known. Where a datagram came from, the kernel tells only
+/// afterwards.
 #[inline(never)]
 fn locate<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, result: i32) -> u64 {
     let Some(call) = Call::current() else { return 0 };
@@ -119,10 +129,18 @@ fn locate<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, r
     datagram.address = location.address;
     datagram.room = location.length;
     datagram.segments = location.segments;
-    if location.name == 0 || !user_address(location.name, location.name_length, &mut datagram.remote) {
+    datagram.name = location.name;
+    datagram.name_length = location.name_length;
+    1
+}
+
+/// Whom it goes to. Of user data nobody asks.
+#[inline(never)]
+pub fn find_peer(datagram: &mut Datagram) -> u64 {
+    if datagram.name == 0 || !user_address(datagram.name, datagram.name_length, &mut datagram.remote) {
         kernel::remote(datagram.sk, &mut datagram.remote);
     }
-    1
+    0
 }
 
 /// A UDP socket is RTPS's when one datagram is, and nobody's when many were not.

@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use rosprobe::diagnosis::Finding;
+use rosprobe::observation::What;
+use rosprobe::observation::dds::Dds;
 use rosprobe::trace::{self, Opened};
+use serde_json::Value;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -70,6 +73,72 @@ fn no_address_of_a_real_capture_is_left_and_the_findings_are_the_same() {
         assert_eq!(opened.session.history().len(), redacted.session.history().len());
         assert_eq!(gists(&opened), gists(&redacted), "{}", path.display());
     }
+}
+
+/// Every string in a document.
+fn strings<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(list) => list.iter().for_each(|value| strings(value, found)),
+        Value::Object(object) => object.values().for_each(|value| strings(value, found)),
+        _ => {}
+    }
+}
+
+/// The addresses that say something about somebody, from an address or an address with a port.
+fn telling_addresses(texts: &[&str]) -> BTreeSet<IpAddr> {
+    let address = |text: &&str| text.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    let telling = |ip: &IpAddr| !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast();
+    texts.iter().filter_map(address).filter(telling).collect()
+}
+
+/// What Fast DDS and Cyclone DDS tell about the machine of a participant, with its parts.
+fn host_properties(opened: &Opened) -> BTreeSet<String> {
+    let mut hosts = BTreeSet::new();
+    for observation in opened.session.history() {
+        if let What::Dds(Dds::ParticipantAnnounced { participant, .. }) = &observation.what
+            && let Some(host) = &participant.host
+        {
+            hosts.extend(host.split(':').map(str::to_owned));
+            hosts.insert(host.clone());
+        }
+    }
+    hosts
+}
+
+#[test]
+fn no_host_and_no_address_of_a_ros_2_capture_is_left_and_the_findings_are_the_same() {
+    let mut hosts = 0;
+    for entry in std::fs::read_dir(fixtures().join("ros2")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "pcap") {
+            continue;
+        }
+        let opened = open(&path);
+        let redacted = trace::redact(&opened);
+        let (before, after) = (text(&opened), text(&redacted));
+        let (before_json, after_json): (Value, Value) =
+            (serde_json::from_str(&before).unwrap(), serde_json::from_str(&after).unwrap());
+        let (mut texts_before, mut texts_after) = (Vec::new(), Vec::new());
+        strings(&before_json, &mut texts_before);
+        strings(&after_json, &mut texts_after);
+        let (own, placeholders) = (telling_addresses(&texts_before), telling_addresses(&texts_after));
+        assert!(!own.is_empty() && own.is_disjoint(&placeholders), "{}: {own:?}", path.display());
+        assert_eq!(own.len(), placeholders.len(), "as many hosts as before in {}", path.display());
+        for address in own {
+            let left = texts_after.iter().find(|text| text.contains(&address.to_string()));
+            assert_eq!(left, None, "{address} is left of {}", path.display());
+        }
+        for host in host_properties(&opened) {
+            hosts += 1;
+            let is_word = |character: char| character.is_alphanumeric() || character == '_';
+            let left = texts_after.iter().find(|text| text.split(|at| !is_word(at)).any(|word| word == host));
+            assert_eq!(left, None, "{host} is left of {}", path.display());
+        }
+        assert_eq!(opened.session.history().len(), redacted.session.history().len());
+        assert_eq!(gists(&opened), gists(&redacted), "{}", path.display());
+    }
+    assert!(hosts > 0, "some participants name their machine");
 }
 
 #[test]

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use jsonschema::Validator;
 use rosprobe::event::{Clock, Monotonic};
-use rosprobe::trace::{self, Meta, Recorder, Source, VERSION};
+use rosprobe::trace::{self, Meta, Opened, Recorder, Source, VERSION};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -62,8 +64,7 @@ fn every_committed_schema_is_the_one_that_was_released() {
     }
 }
 
-fn assert_valid(schema: &Value, instance: &Value, what: &str) {
-    let validator = jsonschema::validator_for(schema).unwrap();
+fn assert_valid(validator: &Validator, instance: &Value, what: &str) {
     let errors: Vec<String> = validator
         .iter_errors(instance)
         .take(5)
@@ -74,15 +75,59 @@ fn assert_valid(schema: &Value, instance: &Value, what: &str) {
     assert!(errors.is_empty(), "{what}: {errors:#?}");
 }
 
-#[test]
-fn every_trace_obeys_the_schema() {
-    let schema = committed();
+/// All packet captures, and the trace of the oldest version.
+fn files() -> Vec<PathBuf> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let captures = fs::read_dir(fixtures.join("ros1/pcap")).unwrap().map(|entry| entry.unwrap().path());
-    for path in captures.chain([fixtures.join("trace/version-1.json")]) {
-        let opened = trace::open(&path, &mut |_| {}).unwrap();
-        let text = trace::document_to_string(&opened.meta, &opened.session).unwrap();
-        assert_valid(&schema, &serde_json::from_str(&text).unwrap(), &path.display().to_string());
+    let mut files = vec![fixtures.join("trace/version-1.json")];
+    for folder in ["ros1/pcap", "ros2"] {
+        files.extend(fs::read_dir(fixtures.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "pcap" || extension == "json"));
+    files.sort();
+    files
+}
+
+fn open(path: &Path) -> Opened {
+    trace::open(path, &mut |_| {}).unwrap()
+}
+
+fn text(opened: &Opened) -> String {
+    trace::document_to_string(&opened.meta, &opened.session).unwrap()
+}
+
+fn is_valid(validator: &Validator, text: &str, what: &str, path: &Path) {
+    assert_valid(validator, &serde_json::from_str(text).unwrap(), &format!("{what} {}", path.display()));
+}
+
+#[test]
+fn every_trace_obeys_the_schema_also_redacted_compressed_and_of_a_damaged_file() {
+    let validator = jsonschema::validator_for(&committed()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for path in files() {
+        let opened = open(&path);
+        let whole = text(&opened);
+        is_valid(&validator, &whole, "whole", &path);
+        is_valid(&validator, &text(&trace::redact(&opened)), "redacted", &path);
+        let compressed = folder.path().join(path.with_extension("json.gz").file_name().unwrap());
+        trace::write_document(&compressed, &opened.meta, &opened.session).unwrap();
+        let mut unpacked = String::new();
+        let file = fs::File::open(&compressed).unwrap();
+        flate2::read::GzDecoder::new(file).read_to_string(&mut unpacked).unwrap();
+        assert!(unpacked == whole, "{}", compressed.display());
+        let salvaged = trace::open_bytes(&whole.as_bytes()[..whole.len() * 2 / 3]).unwrap();
+        assert!(!salvaged.missing.is_empty());
+        is_valid(&validator, &text(&salvaged), "salvaged", &path);
+    }
+}
+
+#[test]
+fn joined_traces_obey_the_schema() {
+    let validator = jsonschema::validator_for(&committed()).unwrap();
+    let files = files();
+    for outer in files.iter().filter(|path| path.to_string_lossy().ends_with("-outer.pcap")) {
+        let router = PathBuf::from(outer.to_string_lossy().replace("-outer", "-router"));
+        let joined = trace::join([outer.clone(), router].map(|path| (path.clone(), open(&path))).into()).unwrap();
+        is_valid(&validator, &text(&joined), "joined", outer);
     }
 }
 
@@ -106,7 +151,7 @@ fn every_line_of_a_recording_obeys_the_schema() {
         object.insert("$ref".to_owned(), format!("#/$defs/{name}").into());
         schema
     };
-    let (head, line) = (part("RecordingHead"), jsonschema::validator_for(&part("Line")).unwrap());
+    let [head, line] = ["RecordingHead", "Line"].map(|name| jsonschema::validator_for(&part(name)).unwrap());
     let text = fs::read_to_string(&path).unwrap();
     let (first, rest) = text.split_once('\n').unwrap();
     assert_valid(&head, &serde_json::from_str(first).unwrap(), first);

@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../benches/pcap/traffic.rs"]
+mod traffic;
+
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -340,6 +344,28 @@ async fn the_screen_panics() {
     };
     let _ = rosprobe::tui::show(Path::new("nothing"), options, |_| panic!("on purpose")).await;
     panic!("on purpose, after the screen");
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_long_file_shows_how_far_it_is_read() {
+    let terminal = Terminal::new("progress");
+    let path = terminal.folder.path().join("traffic.pcap");
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+    traffic::write(&mut out, 200_000_000).unwrap();
+    out.flush().unwrap();
+    // Everything that is written to the terminal: the bar may be gone before anybody looks.
+    let said = terminal.folder.path().join("said");
+    terminal.tmux(&["pipe-pane", "-o", &format!("cat > {}", said.display())]);
+    terminal.run(&format!("{PROGRAM} report traffic.pcap; echo status $?"));
+    terminal.wait_for("status 0");
+    let said = String::from_utf8_lossy(&std::fs::read(&said).unwrap()).into_owned();
+    let bar = said.find("traffic.pcap █").unwrap_or_else(|| panic!("no progress bar: {said}"));
+    assert!(said[bar..].contains(" %  ") && said[bar..].contains(" MB/s"), "{said}");
+    let last = said.rfind(" MB/s").unwrap();
+    assert!(said[last..].starts_with(" MB/s\r\u{1b}[K"), "it is cleared before the report: {said}");
+    assert!(!terminal.screen().contains("MB/s"));
+    terminal.is_sane();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use rosprobe_common::SocketState;
 
 pub use self::submessages::HEADER as OPENING;
 use self::submessages::Message;
-use crate::datagram::{Datagram, copy};
+use crate::datagram::{Datagram, copy, find_peer};
 
 /// Steps over one message: at most five for each submessage and one for each segment. The rest of a message with more is not looked at.
 const STEPS: u32 = 8192;
@@ -24,9 +24,10 @@ const WANTED: u64 = 2;
 
 /// Takes one datagram of a socket; true when it is RTPS.
 #[inline(always)]
-pub fn taken(datagram: &Datagram, state: &mut SocketState) -> bool {
+pub fn taken(datagram: &mut Datagram, state: &mut SocketState) -> bool {
     let found = rtps_datagram(&raw const *datagram, &raw mut *state);
     if found == WANTED {
+        find_peer(datagram);
         copy(datagram);
     }
     found != OTHER

@@ -278,7 +278,9 @@ pub extern "C" fn rtps_step(message: *mut Message, state: *mut SocketState) -> u
         let count = if message.skip < message.left { message.skip } else { message.left };
         message.skip -= count;
         message.advance(count);
-        return 0;
+        if message.left == 0 {
+            return 0;
+        }
     }
     if message.gather() {
         gathered(message, state);

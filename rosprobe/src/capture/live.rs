@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::btf::{self, Btf};
 use super::capture_error::CaptureError;
 use super::datagram::Datagrams;
+use super::existing;
 use super::kernel::{self, ConnectFields};
 use super::kernel_log::{self, KernelLog};
 use super::process::ProcessTable;
@@ -134,6 +135,8 @@ pub struct LiveCapture {
     datagrams: Datagrams,
     processes: ProcessTable,
     unacknowledged_known: bool,
+    /// Whether sockets that had been open before were looked for.
+    looked_around: bool,
     /// Records that were not understood; they are as good as lost.
     malformed: u64,
     description: Description,
@@ -198,6 +201,7 @@ impl LiveCapture {
             datagrams: Datagrams::default(),
             processes: ProcessTable::new(),
             unacknowledged_known,
+            looked_around: false,
             malformed: 0,
             description,
             statistics: Statistics::default(),
@@ -310,6 +314,9 @@ impl LiveCapture {
             _ => fact,
         };
         self.note(time, &parsed, socket.as_ref(), process.as_ref(), out);
+        if parsed.kind == Kind::ProcessExited {
+            self.writers.exited(time, parsed.record.pid, &self.sockets, &mut self.writer_map, out);
+        }
         if let Some(fact) = fact {
             if is_failure(&fact) {
                 self.processes.refresh_namespace(time, parsed.record.pid, out);
@@ -318,7 +325,6 @@ impl LiveCapture {
         }
         if parsed.kind == Kind::ProcessExited {
             self.processes.exited(parsed.record.pid);
-            self.writers.exited(parsed.record.pid, &mut self.writer_map);
         }
     }
 
@@ -359,6 +365,10 @@ impl LiveCapture {
     pub fn sample(&mut self, out: &mut Vec<Event>) {
         self.say_log();
         let time = self.now();
+        if !self.looked_around {
+            self.looked_around = true;
+            self.look_around(time, out);
+        }
         let ids: Vec<u64> = self.counted.keys().copied().collect();
         for id in ids {
             self.read_counter(time, id, out);
@@ -371,6 +381,22 @@ impl LiveCapture {
             let events = lost - self.statistics.lost;
             self.statistics.lost = lost;
             out.push(Event { time, process: None, socket: None, fact: Fact::Lost { events } });
+        }
+    }
+
+    /// Appends the ports and groups that UDP sockets of DDS have already.
+    fn look_around(&mut self, time: Monotonic, out: &mut Vec<Event>) {
+        for socket in existing::existing(Path::new("/proc")) {
+            let Some(process) = self.processes.resolve_silent(time, socket.pid, out) else { continue };
+            let mut say = |fact| {
+                let socket = socket.reference();
+                out.push(Event { time, process: Some(process.clone()), socket: Some(socket), fact });
+            };
+            say(Fact::Bound { errno: None });
+            if socket.in_group {
+                let group = existing::DISCOVERY_GROUP.into();
+                say(Fact::MulticastJoined { group, interface: None, errno: None });
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod bounded;
 mod btf;
 mod capture_error;
 mod datagram;
+mod existing;
 mod kernel;
 mod kernel_log;
 pub mod live;

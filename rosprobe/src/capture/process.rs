@@ -108,6 +108,12 @@ impl ProcessTable {
         self.look(time, pid, comm, out)
     }
 
+    /// The reference of a process of which nothing was heard; see [`resolve`](Self::resolve). `None` when it is gone.
+    pub fn resolve_silent(&mut self, time: Monotonic, pid: u32, out: &mut Vec<Event>) -> Option<ProcessRef> {
+        let comm = stat(&self.proc.join(pid.to_string()))?.comm;
+        Some(self.resolve(time, pid, &comm, out))
+    }
+
     /// The process ended. It stays known under its reference, because its sockets are closed after it.
     pub fn exited(&mut self, pid: u32) {
         if let Some(known) = self.known.get_mut(&pid) {

@@ -78,14 +78,21 @@ impl Writers {
         self.sockets.insert(socket.id, (socket, process.cloned()));
     }
 
-    /// The process ended, and its sockets with it.
-    pub fn exited(&mut self, pid: u32, map: &mut WriterMap) {
+    /// The process ended, and its sockets with it: appends the last totals, and forgets them.
+    pub fn exited(
+        &mut self,
+        now: Monotonic,
+        pid: u32,
+        sockets: &BpfHashMap<MapData, u64, SocketStatePod>,
+        map: &mut WriterMap,
+        out: &mut Vec<Event>,
+    ) {
         let of_process = |process: &Option<ProcessRef>| process.as_ref().is_some_and(|process| process.pid == pid);
-        let before = self.sockets.len();
-        self.sockets.retain(|_, (_, process)| !of_process(process));
-        if self.sockets.len() == before {
+        if !self.sockets.values().any(|(_, process)| of_process(process)) {
             return;
         }
+        self.sample(now, sockets, map, out);
+        self.sockets.retain(|_, (_, process)| !of_process(process));
         let gone: Vec<_> =
             self.totals.keys().filter(|writer| !self.sockets.contains_key(&writer.socket)).copied().collect();
         for writer in gone {

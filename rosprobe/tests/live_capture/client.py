@@ -334,6 +334,18 @@ def binds(asked):
     return {"results": [outcome(sock.bind, tuple(to)) for sock, to in zip(sockets, asked)]}
 
 
+def waits(ports):
+    """Has sockets with these ports, the first in the group of discovery, until it is killed."""
+    sockets = [udp() for _ in ports]
+    for sock, port in zip(sockets, ports):
+        sock.bind(("0.0.0.0", port))
+    sockets[0].setsockopt(
+        socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.255.0.1") + socket.inet_aton("127.0.0.1")
+    )
+    print(flush=True)
+    threading.Event().wait()
+
+
 def joins(port):
     """Groups joined in every way, and one that cannot be."""
     four, six, elsewhere = udp(), udp(socket.AF_INET6), udp()
@@ -371,6 +383,30 @@ def unsent(message, targets, count):
     connected.send(message)
     results.append(outcome(connected.send, message))
     return {"results": results}
+
+
+def flood(message, count):
+    """A message `count` times, each time of another participant: the prefix in its header is replaced wherever it is."""
+    message = bytes.fromhex(message)
+    prefix = message[8:20]
+    sock, pieces = udp(), message.split(prefix)
+    for number in range(count):
+        sent = struct.pack(">I", number).join([b"", prefix[4:]]).join(pieces)
+        assert len(sent) == len(message)
+        sock.sendto(sent, ("127.0.0.1", 7411))
+    return {}
+
+
+def talk(message, count):
+    """A message once, and then over and over; after each it waits for a line."""
+    message = bytes.fromhex(message)
+    sock = udp()
+    for turn in (1, count):
+        for _ in range(turn):
+            sock.sendto(message, ("127.0.0.1", 7411))
+        print("{}", flush=True)
+        sys.stdin.readline()
+    os._exit(0)
 
 
 def other():

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod bounds;
 mod conversations;
 mod failures;
 mod kernel_log;

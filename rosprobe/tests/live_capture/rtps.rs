@@ -1,6 +1,7 @@
 //! RTPS: what comes through the kernel is what a packet capture of the same datagrams shows, whatever system calls carried them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -28,18 +29,32 @@ const FORMS: [(&str, &str, &str); 7] = [
     ("e3_frag_cyc", "3", "recvmsg"),
 ];
 
-/// The RTPS datagrams of a capture, as events and in a file with a line for each.
-fn datagrams(name: &str) -> (Vec<Event>, PathBuf) {
+/// The RTPS datagrams of a capture.
+pub fn packets(name: &str) -> Vec<Event> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ros2").join(name).with_extension("pcap");
     let mut capture = PacketCapture::open(&path).unwrap();
     let mut events = Vec::new();
     while capture.read(&mut events) {}
     events.retain(|event| matches!(&event.fact, Fact::Datagram { bytes, .. } if bytes.starts_with(b"RTPS")));
+    events
+}
+
+/// The bytes as hexadecimal digits.
+pub fn digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The same in a file with a line for each as well.
+fn datagrams(name: &str) -> (Vec<Event>, PathBuf) {
+    let events = packets(name);
     let file = std::env::temp_dir().join(format!("rosprobe-{name}-{}.hex", std::process::id()));
     let mut lines = String::new();
     for event in &events {
         let Fact::Datagram { bytes, .. } = &event.fact else { continue };
-        lines.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
+        lines.push_str(&digits(bytes));
         lines.push('\n');
     }
     std::fs::write(&file, lines).unwrap();
@@ -90,7 +105,7 @@ fn known(mut decoder: Decoder, events: &[Event], wanted: Direction) -> Known {
     (said, totals)
 }
 
-fn clock() -> Clock {
+pub fn clock() -> Clock {
     Clock { zero: jiff::Timestamp::UNIX_EPOCH }
 }
 

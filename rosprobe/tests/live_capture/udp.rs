@@ -1,10 +1,13 @@
 //! What processes ask of UDP sockets: ports, groups and sends, with what the kernel answered.
 
+use std::io::{BufRead as _, BufReader};
+
 use rosprobe::capture::Options;
 use rosprobe::errno::Errno;
 use rosprobe::event::{Direction, Event, Fact};
 use serde_json::json;
 
+use crate::network::Network;
 use crate::run;
 use crate::watched::Watched;
 
@@ -116,5 +119,31 @@ fn failing_sends_are_told_with_their_destination() {
             // 1, 2, 4, ... 512, and one for each second.
             assert!(counts.is_sorted() && counts.len() < 70 && counts.last() >= Some(&512), "{remote}: {counts:?}");
         }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn ports_and_groups_of_before_are_told() {
+    run(async {
+        let network = Network::new("before");
+        let mut child = network.start("waits", &json!([[7400, 7411, 40000, 5353]]));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut watched = Watched::over(network, &Options::default());
+        watched.sample();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let told: Vec<_> = watched
+            .events
+            .iter()
+            .filter(|event| event.process.as_ref().is_some_and(|process| process.pid == child.id()))
+            .filter_map(|event| match &event.fact {
+                Fact::Bound { errno: None } => Some(event.socket.as_ref()?.local?.to_string()),
+                Fact::MulticastJoined { group, interface: None, errno: None } => Some(group.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, ["0.0.0.0:7400", "239.255.0.1", "0.0.0.0:7411", "0.0.0.0:40000"]);
     });
 }

@@ -23,7 +23,11 @@ pub struct Watched {
 impl Watched {
     /// Starts a capture. Inside a tokio runtime.
     pub fn start(case: &str, options: &Options) -> Self {
-        let network = Network::new(case);
+        Self::over(Network::new(case), options)
+    }
+
+    /// Starts a capture over a network in which something may run already.
+    pub fn over(network: Network, options: &Options) -> Self {
         let capture = LiveCapture::start(options).unwrap();
         Self { capture, network, events: Vec::new() }
     }

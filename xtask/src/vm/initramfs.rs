@@ -143,12 +143,13 @@ pub fn project(architecture: Architecture, binaries: &[Binary], files: &[PathBuf
             symlink(&binary.executable, root.join("usr/bin").join(&binary.name)).context("cannot link a program")?;
         }
     }
-    for folder in files {
-        let inside = inside(&root, folder)?;
-        output(Command::new("cp").args(["--recursive", "--no-target-directory"]).arg(folder).arg(inside))?;
+    for path in files {
+        let inside = inside(&root, path)?;
+        output(Command::new("cp").args(["--recursive", "--no-target-directory"]).arg(path).arg(inside))?;
     }
     let archive = folder(architecture).join("project.cpio");
     pack(&root, &archive)?;
+    fs::remove_dir_all(&root).context("cannot remove what was packed")?;
     Ok(archive)
 }
 

@@ -29,11 +29,25 @@ struct Suite {
     arguments: &'static str,
     /// On every rung, or once.
     every_mode: bool,
+    /// What they read, below the package's folder.
+    files: &'static [&'static str],
 }
 
 const SUITES: [Suite; 2] = [
-    Suite { name: "rosprobe", selection: &["--lib"], arguments: "--ignored running_kernel", every_mode: false },
-    Suite { name: "live_capture", selection: &["--test", "live_capture"], arguments: "--ignored", every_mode: true },
+    Suite {
+        name: "rosprobe",
+        selection: &["--lib"],
+        arguments: "--ignored running_kernel",
+        every_mode: false,
+        files: &[],
+    },
+    Suite {
+        name: "live_capture",
+        selection: &["--test", "live_capture"],
+        arguments: "--ignored",
+        every_mode: true,
+        files: &["tests/live_capture/client.py", "tests/fixtures/ros2", "bpf/verifier.toml"],
+    },
 ];
 /// A capture of everything that the machine's processes do, their memory, and the unpacked initramfs.
 const MEMORY: &str = "1G";
@@ -69,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut failed = Vec::new();
     for kernel in kernels {
         let job = if arguments.command.is_empty() { tests(kernel, &binaries)? } else { arguments.command.join(" ") };
-        let project = initramfs::project(architecture, &binaries, &files(&binaries), &job)?;
+        let project = initramfs::project(architecture, &binaries, &files(), &job)?;
         let begin = Instant::now();
         let outcome = initramfs::kernel(kernel).and_then(|boot| start(kernel, &boot, &userland, &project));
         let seconds = begin.elapsed().as_secs();
@@ -100,10 +114,9 @@ fn binaries(architecture: Architecture) -> Result<Vec<Binary>> {
     Ok(binaries)
 }
 
-/// What the tests read: the folders of their sources.
-fn files(binaries: &[Binary]) -> Vec<PathBuf> {
-    let tests = binaries.iter().filter(|binary| binary.test);
-    tests.map(|binary| binary.package.join("tests").join(&binary.name)).filter(|folder| folder.is_dir()).collect()
+/// What the tests read.
+fn files() -> Vec<PathBuf> {
+    SUITES.iter().flat_map(|suite| suite.files).map(|file| workspace().join("rosprobe").join(file)).collect()
 }
 
 /// A script that runs every suite, on every rung that the kernel has. A suite in which no test ran has failed.

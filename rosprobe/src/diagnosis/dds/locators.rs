@@ -120,7 +120,7 @@ fn local(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Op
         "What is sent to {address} from there succeeds and never leaves the host: {interface} has that address.{}",
         if all {
             " It is the only address that is advertised, so that nothing arrives. Bridges of container tools have the same address on \
-             every host (docker0: 172.17.0.1)."
+             every host (docker0)."
         } else {
             " Other advertised addresses remain, so that this one does no harm."
         }
@@ -242,7 +242,7 @@ fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant])
         format!("{who} advertises {}, but its packets come from {source}, and it answers nobody", listed(&usable));
     let explanation = format!(
         "Announcements reach this host by multicast from {source}. What is meant for {who} alone goes to {}, and nothing shows that it \
-         arrives: either no route leads there, or the host that sends has that address itself (docker0 has 172.17.0.1 on every host), \
+         arrives: either no route leads there, or the host that sends has that address itself (docker0 has the same address on every host), \
          or a gateway on the way drops it. {} of its domain {} affected.",
         listed(&usable),
         counted(peers.len(), "participant"),

@@ -138,7 +138,8 @@ impl Found {
 
     fn string(&mut self, key: &str, value: &str) {
         match key {
-            "host" | "hostname" | "host-line" | "ROS_HOSTNAME" | "HOSTNAME" => self.names.host(value),
+            "host" => self.names.host_with_id(value),
+            "hostname" | "host-line" | "ROS_HOSTNAME" | "HOSTNAME" => self.names.host(value),
             "user" | "USER" | "LOGNAME" => self.names.user(value),
             _ => {}
         }

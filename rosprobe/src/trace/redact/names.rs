@@ -34,6 +34,7 @@ pub(super) struct Names {
     hosts: usize,
     domains: usize,
     users: usize,
+    host_ids: usize,
 }
 
 impl Names {
@@ -58,6 +59,18 @@ impl Names {
         if !matches!(domain, "local" | "localdomain") && !self.replacements.contains_key(domain) {
             self.domains += 1;
             self.add(domain, &format!("domain-{}", self.domains));
+        }
+    }
+
+    /// A host as Fast DDS names it: its name, a colon, and a number made of its addresses.
+    pub fn host_with_id(&mut self, host: &str) {
+        // Behind a port there is nothing to hide.
+        let is_id = |id: &str| id.len() > 5 && id.bytes().all(|byte| byte.is_ascii_digit());
+        let Some((name, id)) = host.rsplit_once(':').filter(|(_, id)| is_id(id)) else { return self.host(host) };
+        self.host(name);
+        if !self.is_known(id) {
+            self.host_ids += 1;
+            self.add(id, &format!("host-id-{}", self.host_ids));
         }
     }
 
@@ -144,6 +157,8 @@ mod tests {
         {
             names.host(host);
         }
+        names.host_with_id("vm:3650240482762293248");
+        names.host_with_id("10.0.0.1:11311");
         names.user("mia");
         names.user("root");
         names.secret("hunter2");
@@ -156,6 +171,8 @@ mod tests {
             ("pi.local spins a pin", "host-3.local spins host-4 pin"),
             ("/home/mia/ws amiable", "/home/user-1/ws amiable"),
             ("_password:=hunter2", "_password:=<redacted>"),
+            ("vm:3650240482762293248", "host-5:host-id-1"),
+            ("10.0.0.1:11311", "10.0.0.1:11311"),
         ] {
             assert_eq!(replacer.replace(text), expected);
         }
