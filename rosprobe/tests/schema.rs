@@ -109,7 +109,7 @@ fn every_trace_obeys_the_schema_also_redacted_compressed_and_of_a_damaged_file()
         is_valid(&validator, &whole, "whole", &path);
         is_valid(&validator, &text(&trace::redact(&opened)), "redacted", &path);
         let compressed = folder.path().join(path.with_extension("json.gz").file_name().unwrap());
-        trace::write_document(&compressed, &opened.meta, &opened.session).unwrap();
+        trace::write_document(&compressed, trace::Existing::Keep, &opened.meta, &opened.session).unwrap();
         let mut unpacked = String::new();
         let file = fs::File::open(&compressed).unwrap();
         flate2::read::GzDecoder::new(file).read_to_string(&mut unpacked).unwrap();

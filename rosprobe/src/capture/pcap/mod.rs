@@ -2,9 +2,11 @@
 
 mod classify;
 mod file;
+mod flow;
 mod icmp;
 mod ip;
 mod link;
+mod segment;
 mod stream;
 mod tcp;
 
@@ -16,7 +18,8 @@ use std::path::Path;
 use self::file::PacketFile;
 pub use self::file::{Damage, OpenError, Progress};
 use self::ip::{Fragments, IpPacket};
-use self::tcp::{Flows, Segment};
+use self::segment::Segment;
+use self::tcp::Flows;
 use crate::event::{Clock, Direction, Event, Fact, Monotonic, SocketRef, Transport};
 
 /// Port of the domain name system.
