@@ -114,7 +114,13 @@ fn waits(trouble: &Trouble<'_>, topic: &str) -> Option<String> {
 /// The topic that it is about, when that is only one.
 fn topic(graph: &Graph, entry: &Entry) -> Option<String> {
     let due = &entry.track.topics;
-    let node = entry.link.publisher.node.as_ref().and_then(|name| graph.node_named(name));
+    let node = entry
+        .link
+        .publisher
+        .node
+        .as_ref()
+        .zip(graph.client(entry.track.client))
+        .and_then(|(name, client)| graph.node_named(name, client));
     let own = node.map(|node| &node.subscribes);
     match (due.len(), own) {
         (1, _) => due.first().cloned(),

@@ -22,7 +22,7 @@ fn is_running(graph: &Graph, client: &Client) -> bool {
     if let Some(process) = &client.process {
         return graph.process(process).is_some_and(|state| state.exited.is_none());
     }
-    let node = client.name.as_ref().and_then(|name| graph.node_named(name));
+    let node = client.name.as_ref().and_then(|name| graph.node_named(name, client));
     node.is_some_and(|node| !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty())
 }
 
@@ -33,7 +33,7 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
     if blamed.contains(&uri) || master_is_elsewhere(graph, client) != Some(true) {
         return None;
     }
-    let node = graph.node_named(&name)?;
+    let node = graph.node_named(&name, client)?;
     let used = !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty();
     let (code, what) = complaint(graph, client, &api.host).filter(|_| used)?;
     let summary = format!("{name} tells the master on {} to call it at {api}: {what}", master.ip());
@@ -98,9 +98,10 @@ fn is_boilerplate(ip: IpAddr) -> bool {
 
 /// A node was shut down because another one took its name.
 pub(super) fn replaced(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
-    let IncidentKind::Replaced { node, reason } = kind else { return None };
+    let IncidentKind::Replaced { client, node, reason } = kind else { return None };
     let summary = format!("two nodes are called {node}: the master shut the older one down");
-    let process = graph.node_named(node).and_then(|node| node.process.clone());
+    let client = graph.client(*client);
+    let process = client.and_then(|client| graph.node_named(node, client)?.process.clone());
     let explanation = vec![format!(
         "The master called shutdown on it: {reason}. A name belongs to one node; the newer registration wins."
     )];

@@ -92,7 +92,7 @@ impl Trouble<'_> {
     /// The master says that it is somewhere else than where it was reached: a port is forwarded, and who forwards it may be a mere
     /// jump host.
     fn jump(&self, reached: IpAddr, subnet: Subnet, no_route: bool) -> Option<String> {
-        let real: IpAddr = self.graph.master_uri()?.host.parse().ok()?;
+        let real: IpAddr = self.graph.master_uri(self.client)?.host.parse().ok()?;
         if real == reached || real.is_loopback() || !subnet.contains(real) {
             return None;
         }
@@ -154,6 +154,7 @@ impl Trouble<'_> {
         let owner = self.graph.processes().find(|state| {
             state.process.hostname.as_deref() == Some(self.host.as_str())
                 && state.process.net_namespace != self.graph.net_namespace_of(self.client)
+                && self.graph.shares_network(self.client, &state.process)
         })?;
         let namespace = self.graph.namespace(owner.process.net_namespace)?;
         let addresses = namespace.addresses.iter().map(|own| own.address).filter(|ip| is_advertisable(*ip));

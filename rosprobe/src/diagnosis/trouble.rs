@@ -61,7 +61,7 @@ impl<'a> Trouble<'a> {
     /// The node that advertises the address, as a client of the master.
     pub fn publisher_client(&self) -> Option<&'a Client> {
         let target = self.entry.track.target.as_ref()?;
-        self.graph.clients_at_port(target.port).find(|client| {
+        self.graph.clients_at_port(target.port, self.client).find(|client| {
             client.api.as_ref() == Some(target)
                 && client.name.is_some()
                 && (self.entry.link.publisher.node.is_none() || client.name == self.entry.link.publisher.node)
@@ -103,7 +103,9 @@ impl<'a> Trouble<'a> {
 
     /// Ports of the failing host that do answer.
     pub fn answering_ports(&self) -> Vec<u16> {
-        self.ip.map(|ip| self.graph.answering_ports(ip).filter(|port| *port != self.port).collect()).unwrap_or_default()
+        self.ip
+            .map(|ip| self.graph.answering_ports(ip, self.client).filter(|port| *port != self.port).collect())
+            .unwrap_or_default()
     }
 
     /// The network that the advertised address is in: as its owner sees it, or else what is usual.

@@ -40,7 +40,7 @@ impl Graph {
         let mut links: Vec<LinkId> = socket.claims.iter().map(|(link, _)| *link).chain(socket.link).collect();
         links.extend(self.calls.iter().filter(|(_, call)| call.socket == connecting).filter_map(|(_, call)| call.link));
         if let Some(asked) = socket.remote
-            && let Some(ports) = self.answering.get_mut(&asked.ip())
+            && let Some(ports) = self.answering.get_mut(&(self.network, asked.ip()))
         {
             // The carrier answered, not that host.
             ports.remove(&asked.port());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use super::networks::{Networks, Place};
 use crate::event::{Monotonic, ProcessRef};
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -47,6 +48,8 @@ pub(crate) struct Client {
     pub actor: Actor,
     pub process: Option<ProcessRef>,
     pub net_namespace: u64,
+    /// The network namespace from which it was seen first.
+    pub seen_in: u64,
     /// Caller id; `None` until it called somebody.
     pub name: Option<String>,
     /// Where it wants to be called back.
@@ -62,6 +65,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Where it is, as far as that is known.
+    pub fn place(&self) -> Place {
+        place(self.net_namespace, self.seen_in)
+    }
+
     /// Remembers what it was told of a topic; the list before, if there was one.
     pub fn told(&mut self, topic: &str, uris: BTreeSet<String>) -> Option<PublisherList> {
         if self.lists.len() >= TOPIC_LIMIT && !self.lists.contains_key(topic) {
@@ -94,6 +102,8 @@ pub(crate) struct Clients {
     by_actor: BTreeMap<Actor, Vec<ClientId>>,
     by_name: BTreeMap<String, Vec<ClientId>>,
     by_api_port: BTreeMap<u16, BTreeSet<ClientId>>,
+    /// Which of their places are one network: names and addresses say who somebody is only within one.
+    pub networks: Networks,
     next: u32,
 }
 
@@ -104,6 +114,18 @@ pub(crate) struct Sight {
     pub process: Option<ProcessRef>,
     pub address: Option<IpAddr>,
     pub net_namespace: u64,
+    /// The network namespace in which this was observed.
+    pub seen_in: u64,
+}
+
+impl Sight {
+    pub fn place(&self) -> Place {
+        place(self.net_namespace, self.seen_in)
+    }
+}
+
+fn place(own: u64, seen_in: u64) -> Place {
+    Place::Namespace(if own == 0 { seen_in } else { own })
 }
 
 impl Clients {
@@ -145,7 +167,9 @@ impl Clients {
         if self.find(sight, Some(name)).is_some() || matches!(sight.actor, Actor::Process(_)) {
             return None;
         }
-        let registered = self.named(name).filter(|client| client.registered.is_some() && client.process.is_none());
+        let here = |client: &&Client| self.networks.same(client.place(), sight.place());
+        let registered = self.named(name).filter(here);
+        let registered = registered.filter(|client| client.registered.is_some() && client.process.is_none());
         let registered: Vec<ClientId> = registered.map(|client| client.id).collect();
         let [only] = registered[..] else { return None };
         self.meet(only, sight);
@@ -155,7 +179,11 @@ impl Clients {
     fn find(&self, sight: &Sight, name: Option<&str>) -> Option<ClientId> {
         let of_actor = self.of(sight.actor);
         let Some(name) = name else { return of_actor.first().copied() };
-        let known = self.named(name).find(|client| client.can_be(sight.actor, sight.address)).map(|client| client.id);
+        let here = |client: &&Client| self.networks.same(client.place(), sight.place());
+        let named = || self.named(name).filter(here);
+        let itself = named().find(|client| client.actor == sight.actor);
+        let known = itself.or_else(|| named().find(|client| client.can_be(sight.actor, sight.address)));
+        let known = known.map(|client| client.id);
         // Behind one address there are many clients, but a process that has no name yet is the one that now gives it.
         let nameless = || {
             let process = matches!(sight.actor, Actor::Process(_));
@@ -177,6 +205,7 @@ impl Clients {
             actor: sight.actor,
             process: sight.process.clone(),
             net_namespace: sight.net_namespace,
+            seen_in: sight.seen_in,
             name: None,
             api: None,
             registered: None,
@@ -242,8 +271,10 @@ impl Clients {
         }
     }
 
-    pub fn with_api_port(&self, port: u16) -> impl Iterator<Item = ClientId> {
-        self.by_api_port.get(&port).into_iter().flatten().copied()
+    /// Those of the network of a place that want to be called back at a port.
+    pub fn with_api_port(&self, port: u16, place: Place) -> impl Iterator<Item = ClientId> {
+        let here = move |id: &ClientId| self.all.get(id).is_some_and(|known| self.networks.same(known.place(), place));
+        self.by_api_port.get(&port).into_iter().flatten().copied().filter(here)
     }
 
     pub fn remove(&mut self, id: ClientId) {
@@ -275,13 +306,13 @@ mod tests {
 
     fn host(address: &str) -> Sight {
         let ip: IpAddr = address.parse().unwrap();
-        Sight { actor: Actor::Host(ip), process: None, address: Some(ip), net_namespace: 0 }
+        Sight { actor: Actor::Host(ip), process: None, address: Some(ip), net_namespace: 0, seen_in: 7 }
     }
 
     fn process(pid: u32, address: &str) -> Sight {
         let reference = ProcessRef { pid, started: 1, comm: "python3".into() };
         let actor = Actor::Process((pid, 1));
-        Sight { actor, process: Some(reference), address: Some(address.parse().unwrap()), net_namespace: 7 }
+        Sight { actor, process: Some(reference), address: Some(address.parse().unwrap()), net_namespace: 7, seen_in: 7 }
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Graph {
             return self.master_link(client, address, at).map(|link| (link, Stage::Master)).into_iter().collect();
         }
         if self.is_master(ends.client.actor)
-            && let Some(callee) = self.client_at(address, ends.server.actor)
+            && let Some(callee) = self.client_at(address, &ends.server)
         {
             let link = self.callback_link(ends, callee, at);
             return link.map(|link| (link, Stage::Callback)).into_iter().collect();
@@ -147,10 +147,11 @@ impl Graph {
 
     /// A host answered at a port.
     pub(super) fn answers(&mut self, address: SocketAddr) {
-        if self.answering.len() >= ANSWERING_LIMIT && !self.answering.contains_key(&address.ip()) {
+        let host = (self.network, address.ip());
+        if self.answering.len() >= ANSWERING_LIMIT && !self.answering.contains_key(&host) {
             self.answering.pop_first();
         }
-        let ports = self.answering.entry(address.ip()).or_default();
+        let ports = self.answering.entry(host).or_default();
         if ports.len() < ANSWERING_LIMIT {
             ports.insert(address.port());
         }

@@ -26,9 +26,13 @@ impl Graph {
         let socket = self.sockets.get(observation.socket.as_ref()?.id)?;
         let owner = observation.process.as_ref().or(socket.owner.as_ref());
         let mirror = self.sockets.mirror(socket.id);
-        let here = sight(owner, socket.local, socket.net_namespace)?;
+        let seen_in = match socket.net_namespace {
+            0 => owner.and_then(|process| self.process(process)).map_or(0, |state| state.process.net_namespace),
+            known => known,
+        };
+        let here = sight(owner, socket.local, socket.net_namespace, seen_in)?;
         let far_owner = mirror.and_then(|mirror| mirror.owner.as_ref());
-        let far = sight(far_owner, socket.remote, mirror.map_or(0, |mirror| mirror.net_namespace))?;
+        let far = sight(far_owner, socket.remote, mirror.map_or(0, |mirror| mirror.net_namespace), seen_in)?;
         let (client, server) = if at_client { (here, far) } else { (far, here) };
         let server_address = if at_client { socket.remote } else { socket.local };
         Some(Ends { client, server, server_address, socket: socket.id, at_client })
@@ -57,7 +61,7 @@ impl Graph {
     /// The client that is called at an address: the one that registered it.
     pub(super) fn called(&mut self, ends: &Ends) -> ClientId {
         let Some(address) = ends.server_address else { return self.clients.find_or_add(&ends.server, None) };
-        if let Some(id) = self.client_at(address, ends.server.actor) {
+        if let Some(id) = self.client_at(address, &ends.server) {
             return id;
         }
         let id = match ends.server.actor {
@@ -71,14 +75,14 @@ impl Graph {
     }
 
     /// The client whose caller API is at an address.
-    pub(super) fn client_at(&self, address: SocketAddr, actor: Actor) -> Option<ClientId> {
-        let at_port: Vec<ClientId> = self.clients.with_api_port(address.port()).collect();
-        let of_actor = |id: &ClientId| self.clients.get(*id).is_some_and(|client| client.actor == actor);
+    pub(super) fn client_at(&self, address: SocketAddr, sight: &Sight) -> Option<ClientId> {
+        let at_port: Vec<ClientId> = self.clients.with_api_port(address.port(), sight.place()).collect();
+        let of_actor = |id: &ClientId| self.clients.get(*id).is_some_and(|client| client.actor == sight.actor);
         let of_address = |id: &ClientId| {
             let api = self.clients.get(*id).and_then(|client| client.api.as_ref());
             api.is_some_and(|uri| self.host_may_be(&uri.host, address.ip(), None))
         };
-        let process = matches!(actor, Actor::Process(_));
+        let process = matches!(sight.actor, Actor::Process(_));
         at_port.iter().find(|id| process && of_actor(id)).or_else(|| at_port.iter().find(|id| of_address(id))).copied()
     }
 
@@ -93,14 +97,14 @@ impl Graph {
     }
 }
 
-fn sight(owner: Option<&ProcessRef>, address: Option<SocketAddr>, net_namespace: u64) -> Option<Sight> {
+fn sight(owner: Option<&ProcessRef>, address: Option<SocketAddr>, net_namespace: u64, seen_in: u64) -> Option<Sight> {
     let ip = address.map(|address| address.ip());
     let actor = match (owner, ip) {
         (Some(process), _) => Actor::Process(key(process)),
         (None, Some(ip)) => Actor::Host(ip),
         (None, None) => return None,
     };
-    Some(Sight { actor, process: owner.cloned(), address: ip, net_namespace })
+    Some(Sight { actor, process: owner.cloned(), address: ip, net_namespace, seen_in })
 }
 
 pub(super) fn key(process: &ProcessRef) -> ProcessKey {

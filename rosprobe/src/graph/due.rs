@@ -96,7 +96,8 @@ impl Graph {
         let target = track.target.as_ref()?;
         let literal = target.address().map(|address| address.ip());
         literal.or_else(|| {
-            let registered = self.clients.with_api_port(target.port).filter_map(|id| self.clients.get(id));
+            let registered = self.clients.get(track.client).into_iter();
+            let registered = registered.flat_map(|client| self.clients_at_port(target.port, client));
             registered.filter(|client| client.api.as_ref() == Some(target)).find_map(|client| match client.actor {
                 Actor::Host(ip) => Some(ip),
                 Actor::Process(_) => None,
@@ -106,7 +107,9 @@ impl Graph {
 
     /// Whether the publisher runs on this machine, so that an incoming connection would have been seen.
     fn publisher_is_here(&self, track: &super::Track) -> bool {
-        let node = self.uri_nodes.get(&track.uri).and_then(|name| self.nodes.get(name));
+        let Some(client) = self.clients.get(track.client) else { return false };
+        let name = self.uri_nodes.get(&(self.clients.networks.of(client.place()), track.uri.clone()));
+        let node = name.and_then(|name| self.node_named(name, client));
         let Some(process) = node.and_then(|node| node.process.as_ref()) else { return false };
         self.process(process).is_some_and(|state| state.exited.is_none())
     }
@@ -145,7 +148,7 @@ impl Graph {
             Actor::Process(_) => None,
         };
         captured(master).filter(|captured| *captured)?;
-        self.links.of_uri(uri).into_iter().find(|id| {
+        self.links_of_uri(uri).into_iter().find(|id| {
             self.is_callback(*id) && self.links.get(*id).is_some_and(|entry| captured(entry.track.client) == Some(true))
         })
     }
@@ -186,7 +189,8 @@ impl Graph {
             return;
         }
         let subscribes = |client: &&Client| {
-            let node = client.name.as_ref().and_then(|name| self.nodes.get(name));
+            let here = self.clients.networks.of(client.place()) == self.network;
+            let node = client.name.as_ref().filter(|_| here).and_then(|name| self.node_named(name, client));
             client.id != publisher && node.is_some_and(|node| node.subscribes.contains(topic))
         };
         let subscribers: Vec<ClientId> = self.clients.iter().filter(subscribes).map(|client| client.id).collect();
@@ -210,12 +214,12 @@ impl Graph {
     /// A node unregistered: nobody needs to call it any more.
     pub(super) fn callee_left(&mut self, client: ClientId, at: Monotonic) {
         let Some(client) = self.clients.get(client) else { return };
-        let node = client.name.as_ref().and_then(|name| self.nodes.get(name));
+        let node = client.name.as_ref().and_then(|name| self.node_named(name, client));
         if node.is_some_and(|node| !node.subscribes.is_empty()) {
             return;
         }
         let Some(uri) = client.api.as_ref().map(super::exchange::uri_text) else { return };
-        let callbacks: Vec<LinkId> = self.links.of_uri(&uri).into_iter().filter(|id| self.is_callback(*id)).collect();
+        let callbacks: Vec<LinkId> = self.links_of_uri(&uri).into_iter().filter(|id| self.is_callback(*id)).collect();
         for callback in callbacks {
             // A failure just before is the node's leaving itself; an older one was real.
             let failing_since =
@@ -304,22 +308,33 @@ impl Graph {
         kind: LinkKind,
         client: ClientId,
     ) -> Option<(Option<String>, Option<ProcessRef>)> {
-        let known = self.uri_nodes.get(uri).cloned();
+        let network = self.clients.networks.of(self.clients.get(client)?.place());
+        let known = self.uri_nodes.get(&(network, uri.to_owned())).cloned();
         // A master that names one publisher of a topic means the one URI that the subscriber was told.
         let only = || {
-            let names =
-                self.masters.publishers.get(topic).filter(|names| kind == LinkKind::Topic && names.len() == 1)?;
+            let names = self
+                .masters
+                .publishers
+                .get(&(network, topic.to_owned()))
+                .filter(|names| kind == LinkKind::Topic && names.len() == 1)?;
             let told = self.clients.get(client)?.lists.get(topic).is_some_and(|list| list.uris.len() == 1);
             told.then(|| names.first().cloned()).flatten()
         };
         let name = known.or_else(only)?;
-        let process = self.nodes.get(&name).and_then(|node| node.process.clone());
+        let process = self.nodes.get(&(network, name.clone())).and_then(|node| node.process.clone());
         Some((Some(name), process))
+    }
+
+    /// Links to a URI in the network of the present observation.
+    pub(super) fn links_of_uri(&self, uri: &str) -> Vec<LinkId> {
+        let client = |id: &LinkId| self.links.get(*id).and_then(|entry| self.clients.get(entry.track.client));
+        let here = |id: &LinkId| client(id).is_none_or(|known| self.clients.networks.of(known.place()) == self.network);
+        self.links.of_uri(uri).into_iter().filter(here).collect()
     }
 
     /// The name of a URI's node became known.
     pub(super) fn name_publishers(&mut self, uri: &str) {
-        for link in self.links.of_uri(uri) {
+        for link in self.links_of_uri(uri) {
             self.name_parties(link);
         }
     }

@@ -89,6 +89,9 @@ impl Graph {
             known.master = Some(address);
             known.reaches_master_from = ends.client.address;
         }
+        if ends.at_client && ends.server.process.is_none() {
+            self.join_master(ends.client.place(), address);
+        }
         let link = self.master_link(client, address, at)?;
         self.mark(link, Stage::Master, at, id, |state| {
             state.address = Some(address);
@@ -107,7 +110,7 @@ impl Graph {
                 });
             }
             Call::RegisterPublisher { caller_id, topic, caller_api, .. } => {
-                self.unregistered.remove(&(bounded(caller_api), bounded(topic)));
+                self.unregistered.remove(&(self.network, bounded(caller_api), bounded(topic)));
                 self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| {
                     node.publishes.insert(bounded(topic))
                 });
@@ -131,13 +134,13 @@ impl Graph {
             Call::UnregisterPublisher { caller_id, topic, caller_api } => {
                 let (topic, api) = (bounded(topic), bounded(caller_api));
                 self.node(&bounded(caller_id)).publishes.remove(&topic);
-                let links = self.links.of_uri(&api).into_iter();
+                let links = self.links_of_uri(&api).into_iter();
                 let over: Vec<LinkId> = links.filter(|link| self.carries_topic(*link, &topic)).collect();
                 self.over(&over, GoneCause::Unlisted, at);
                 if self.unregistered.len() >= super::NODE_LIMIT {
                     self.unregistered.pop_first();
                 }
-                self.unregistered.insert((api, topic));
+                self.unregistered.insert((self.network, api, topic));
                 self.callee_left(client, at);
             }
             Call::UnregisterService { caller_id, service, .. } => {
@@ -295,7 +298,7 @@ impl Graph {
         at: Monotonic,
     ) -> Option<LinkId> {
         let address = ends.server_address?;
-        let publisher = self.client_at(address, ends.server.actor).and_then(|id| self.clients.get(id)?.api.clone());
+        let publisher = self.client_at(address, &ends.server).and_then(|id| self.clients.get(id)?.api.clone());
         let target = publisher.unwrap_or(AdvertisedUri {
             scheme: "http".into(),
             host: address.ip().to_string(),
@@ -304,7 +307,7 @@ impl Graph {
         let uri = uri_text(&target);
         let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, at)?;
-        if self.unregistered.contains(&(uri, topic.to_owned())) {
+        if self.unregistered.contains(&(self.network, uri, topic.to_owned())) {
             self.over(&[link], GoneCause::Unlisted, at);
         } else {
             self.links.set_back(link, at);
@@ -357,7 +360,9 @@ impl Graph {
                 self.service_found(client, &bounded(service), &bounded(uri), at, id);
             }
             (Call::GetUri { .. }, Answer::Uri { uri, .. }) => {
-                self.masters.uri = AdvertisedUri::parse(uri).ok().or(self.masters.uri.take());
+                if let Ok(uri) = AdvertisedUri::parse(uri) {
+                    self.masters.uris.insert(self.network, uri);
+                }
             }
             (Call::RequestTopic { .. }, Answer::Protocol { protocol, .. }) => {
                 if let Some(link) = waiting.link {
@@ -367,7 +372,7 @@ impl Graph {
             (Call::GetSystemState { .. }, Answer::SystemState { state, .. }) => {
                 for topic in state.publishers.iter().take(TOPIC_LIMIT) {
                     let nodes = topic.nodes.iter().take(PUBLISHER_LIMIT).map(|node| bounded(node)).collect();
-                    self.masters.publishers.insert(bounded(&topic.name), nodes);
+                    self.masters.publishers.insert((self.network, bounded(&topic.name)), nodes);
                 }
                 if self.masters.publishers.len() > TOPIC_LIMIT * 2 {
                     self.masters.publishers.clear();
@@ -480,7 +485,7 @@ impl Graph {
         let named = reason.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| bounded(name));
         let called = self.called(ends);
         let name = named.or_else(|| self.clients.get(called)?.name.clone()).unwrap_or_default();
-        let replaced = IncidentKind::Replaced { node: name, reason: bounded(reason) };
+        let replaced = IncidentKind::Replaced { client: called, node: name, reason: bounded(reason) };
         // Seen at both ends it would count twice.
         let caller = self.clients.find_or_add(&ends.client, None);
         if ends.at_client || !self.sees_client(caller) {

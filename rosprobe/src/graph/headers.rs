@@ -100,7 +100,7 @@ impl Graph {
     fn publisher_uris(&self, ends: &Ends) -> Vec<String> {
         let Some(process) = &ends.server.process else { return Vec::new() };
         let Some(state) = self.process(process) else { return Vec::new() };
-        let nodes = state.nodes.iter().filter_map(|name| self.nodes.get(name));
+        let nodes = state.nodes.iter().filter_map(|name| self.nodes.get(&(self.network, name.clone())));
         nodes.flat_map(|node| node.uris.iter().filter(|uri| uri.starts_with("http")).cloned()).collect()
     }
 

@@ -21,6 +21,7 @@ pub(crate) enum IncidentKind {
     },
     /// The master shut a node down because another one took its name.
     Replaced {
+        client: ClientId,
         node: String,
         reason: String,
     },

@@ -320,3 +320,25 @@ impl Track {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::LinkId;
+
+    #[test]
+    fn the_number_of_links_is_bounded_and_the_rest_is_counted() {
+        let mut links = Links::default();
+        let surplus = 3000;
+        for number in 0..LINK_LIMIT + surplus {
+            let uri = format!("http://10.9.9.9:{number}/");
+            let new = NewLink { kind: LinkKind::Topic, client: ClientId(0), name: "/t", uri: &uri, target: None };
+            links.find_or_add(&new, Monotonic(0));
+        }
+        assert_eq!((links.iter().count(), links.refused), (LINK_LIMIT, surplus as u64));
+        links.set_gone(LinkId(0), GoneCause::Unlisted, Monotonic(1));
+        let new = NewLink { kind: LinkKind::Topic, client: ClientId(1), name: "/u", uri: "x", target: None };
+        assert!(links.find_or_add(&new, Monotonic(2)).is_some(), "what is over makes room");
+        assert_eq!(links.iter().count(), LINK_LIMIT);
+    }
+}

@@ -16,6 +16,7 @@ mod incidents;
 mod link;
 mod links;
 mod names;
+mod networks;
 mod routes;
 mod sockets;
 mod traffic;
@@ -34,6 +35,7 @@ use self::links::Links;
 pub(crate) use self::links::{Entry, GoneCause, LINK_LIMIT, Track};
 use self::names::Names;
 pub(crate) use self::names::{Resolution, in_hosts};
+pub(crate) use self::networks::Place;
 pub(crate) use self::routes::{Subnet, Way};
 use self::sockets::Sockets;
 use crate::event::{Clock, Monotonic, Namespace, Process, ProcessRef};
@@ -59,11 +61,13 @@ pub struct Graph {
     links: Links,
     processes: BTreeMap<ProcessKey, ProcessState>,
     namespaces: BTreeMap<u64, Namespace>,
-    nodes: BTreeMap<String, Node>,
+    /// The network in which the present observation was made.
+    network: Place,
+    nodes: BTreeMap<(Place, String), Node>,
     /// Names of nodes by the URIs under which they advertise themselves.
-    uri_nodes: BTreeMap<String, String>,
+    uri_nodes: BTreeMap<(Place, String), String>,
     /// URIs and topics that were unregistered: whoever still asks for them comes too late.
-    unregistered: BTreeSet<(String, String)>,
+    unregistered: BTreeSet<(Place, String, String)>,
     clients: Clients,
     sockets: Sockets,
     names: Names,
@@ -71,7 +75,7 @@ pub struct Graph {
     incidents: Incidents,
     masters: Masters,
     /// Hosts and ports that answered a connect.
-    answering: BTreeMap<IpAddr, BTreeSet<u16>>,
+    answering: BTreeMap<(Place, IpAddr), BTreeSet<u16>>,
     due: BTreeSet<(Monotonic, LinkId)>,
     /// Addresses with connections to themselves: their host is where a packet capture was taken.
     to_themselves: BTreeSet<IpAddr>,
@@ -86,10 +90,10 @@ pub struct Graph {
 struct Masters {
     addresses: BTreeSet<SocketAddr>,
     processes: BTreeSet<ProcessKey>,
-    /// Where a master says it is.
-    uri: Option<crate::observation::AdvertisedUri>,
-    /// Publishers of topics as a master named them.
-    publishers: BTreeMap<String, Vec<String>>,
+    /// Where the master of a network says it is.
+    uris: BTreeMap<Place, crate::observation::AdvertisedUri>,
+    /// Publishers of topics as the master of a network named them.
+    publishers: BTreeMap<(Place, String), Vec<String>>,
 }
 
 /// A process and what is known of it.
@@ -122,6 +126,17 @@ pub struct Node {
     pub services: BTreeSet<String>,
 }
 
+impl Node {
+    /// Takes over what was known of it where it was not known yet that it is the same.
+    fn absorb(&mut self, other: &Self) {
+        self.process = self.process.take().or_else(|| other.process.clone());
+        self.uris.extend(other.uris.iter().cloned());
+        self.publishes.extend(other.publishes.iter().cloned());
+        self.subscribes.extend(other.subscribes.iter().cloned());
+        self.services.extend(other.services.iter().cloned());
+    }
+}
+
 impl Graph {
     /// Folds in one observation. Observations come in the order of their ids.
     pub fn observe(&mut self, observation: &Observation) {
@@ -147,6 +162,7 @@ impl Graph {
                 self.place_capture(local.ip(), remote.ip());
             }
         }
+        self.find_network(observation);
         self.dds.observe(observation);
         let refused = self.links.refused;
         self.fold(observation);
@@ -331,11 +347,13 @@ impl Graph {
         }
     }
 
+    /// The node of that name in the network of the present observation.
     fn node(&mut self, name: &str) -> &mut Node {
-        if self.nodes.len() >= NODE_LIMIT && !self.nodes.contains_key(name) {
+        let key = (self.network, name.to_owned());
+        if self.nodes.len() >= NODE_LIMIT && !self.nodes.contains_key(&key) {
             self.nodes.pop_first();
         }
-        self.nodes.entry(name.to_owned()).or_insert_with(|| Node { name: name.to_owned(), ..Node::default() })
+        self.nodes.entry(key).or_insert_with(|| Node { name: name.to_owned(), ..Node::default() })
     }
 
     /// A node advertises itself under a URI.
@@ -344,11 +362,12 @@ impl Graph {
         if uris.len() < NODE_LIST_LIMIT {
             uris.insert(uri.to_owned());
         }
-        if self.uri_nodes.get(uri).is_none_or(|known| known != name) {
+        let key = (self.network, uri.to_owned());
+        if self.uri_nodes.get(&key).is_none_or(|known| known != name) {
             if self.uri_nodes.len() >= NODE_LIMIT * 2 {
                 self.uri_nodes.pop_first();
             }
-            self.uri_nodes.insert(uri.to_owned(), name.to_owned());
+            self.uri_nodes.insert(key, name.to_owned());
             self.name_publishers(uri);
         }
     }
@@ -368,9 +387,9 @@ impl Graph {
         self.clients.iter()
     }
 
-    /// Clients that want to be called back at a port.
-    pub(crate) fn clients_at_port(&self, port: u16) -> impl Iterator<Item = &Client> {
-        self.clients.with_api_port(port).filter_map(|id| self.clients.get(id))
+    /// Clients in the network of another that want to be called back at a port.
+    pub(crate) fn clients_at_port(&self, port: u16, other: &Client) -> impl Iterator<Item = &Client> {
+        self.clients.with_api_port(port, other.place()).filter_map(|id| self.clients.get(id))
     }
 
     pub(crate) fn incidents(&self) -> impl Iterator<Item = (&IncidentKind, &Incident)> {
@@ -383,13 +402,19 @@ impl Graph {
         self.calls.iter()
     }
 
-    pub(crate) fn node_named(&self, name: &str) -> Option<&Node> {
-        self.nodes.get(name)
+    /// The node of that name in a client's network.
+    pub(crate) fn node_named(&self, name: &str, client: &Client) -> Option<&Node> {
+        self.nodes.get(&(self.clients.networks.of(client.place()), name.to_owned()))
     }
 
-    /// Ports of a host that answered a connect, from anywhere.
-    pub(crate) fn answering_ports(&self, host: IpAddr) -> impl Iterator<Item = u16> {
-        self.answering.get(&host).into_iter().flatten().copied()
+    /// Ports of a host that answered a connect, from anywhere in the client's network.
+    pub(crate) fn answering_ports(&self, host: IpAddr, client: &Client) -> impl Iterator<Item = u16> {
+        self.answering.get(&(self.clients.networks.of(client.place()), host)).into_iter().flatten().copied()
+    }
+
+    /// Whether a process is in the network of a client.
+    pub(crate) fn shares_network(&self, client: &Client, process: &Process) -> bool {
+        self.clients.networks.same(client.place(), Place::Namespace(process.net_namespace))
     }
 
     pub(crate) fn is_master(&self, actor: Actor) -> bool {
@@ -399,9 +424,9 @@ impl Graph {
         }
     }
 
-    /// Where a master says that it is, which behind a forwarded port is not where it was reached.
-    pub(crate) fn master_uri(&self) -> Option<&crate::observation::AdvertisedUri> {
-        self.masters.uri.as_ref()
+    /// Where a client's master says that it is, which behind a forwarded port is not where it was reached.
+    pub(crate) fn master_uri(&self, client: &Client) -> Option<&crate::observation::AdvertisedUri> {
+        self.masters.uris.get(&self.clients.networks.of(client.place()))
     }
 
     /// The network namespace in which a client runs.

@@ -118,10 +118,15 @@ impl Sockets {
         let socket = self.by_id.get(&id)?;
         let (local, remote) = (socket.local?, socket.remote?);
         let candidates = self.by_ends.get(&(remote, local))?;
-        candidates.iter().filter(|other| **other != id).filter_map(|other| self.by_id.get(other)).find(|other| {
+        let fits = |other: &&Socket| {
             other.transport == socket.transport
                 && (!local.ip().is_loopback() || other.net_namespace == socket.net_namespace)
-        })
+        };
+        let others = candidates.iter().filter(|other| **other != id).filter_map(|other| self.by_id.get(other));
+        let mut fitting = others.filter(fits);
+        let first = fitting.next()?;
+        // Of two groups of namespaces with the same addresses it is not known which one the far end is in.
+        fitting.all(|other| other.net_namespace == first.net_namespace).then_some(first)
     }
 
     /// The accepted end of a connection that went elsewhere than it asked to: a redirect on this host took it.

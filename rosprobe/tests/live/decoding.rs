@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+use rosprobe::diagnosis::Code;
 use rosprobe::event::Direction;
 use rosprobe::observation::{Answer, Call, Observation, Protocol, Value, What};
 
@@ -92,6 +94,41 @@ fn hostile_peers_are_malformed_and_stop_nobody_else() {
         is_of(observation, &listener)
             && matches!(&observation.what, What::TcprosHeader { direction: Direction::Received, .. })
     });
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_master_that_lies_takes_bounded_memory_and_hides_nothing() {
+    /// What its lies may cost: 10,000 URIs twice, and a name of 64 KB, are 3 MB on the wire.
+    const GROWTH_LIMIT: u64 = 128 << 20;
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let before = watch.resident_bytes();
+    let liar = lab.inner.start(&format!("python3 {} 10.0.1.2 11400", source("lying_master.py").display()));
+    liar.wait_for("lied", Duration::from_mins(1));
+    let reached = watch.finding("a limit", SOON, |finding| finding.code == Code::LimitReached);
+    assert!(!reached.finding.evidence.is_empty(), "{:#?}", reached.finding);
+    watch.observation("the topic of 64 KB", SOON, |observation| match &observation.what {
+        What::Call { call: Call::RegisterSubscriber { topic, .. }, .. } => topic.len() > 65_536,
+        _ => false,
+    });
+    let well = lab.inner.node(Library::Roscpp, "listener", "listener", TOPIC).start();
+    watch.until_data(&well, TOPIC, SOON);
+    let ill = lab.outer.node(Library::Roscpp, "listener", "stranded", TOPIC).start();
+    let found = watch.finding("no route, all the same", SOON, |finding| {
+        finding.code == Code::ConnectFailed && finding.process.as_ref().is_some_and(|process| process.pid == ill.pid())
+    });
+    assert_eq!(found.finding.peer.and_then(|peer| peer.node).as_deref(), Some("/talker"));
+    let growth = watch.resident_bytes().saturating_sub(before);
+    assert!(growth < GROWTH_LIMIT, "rosprobe grew by {growth} bytes");
+    for finding in watch.findings() {
+        let texts = [&finding.summary, &finding.explanation].into_iter().chain(&finding.remedies);
+        let unsafe_text = texts.flat_map(|text| text.chars()).any(|letter| letter.is_control() || letter == '\u{202e}');
+        assert!(!unsafe_text, "{finding:#?}");
+    }
+    watch.stop(Signal::SIGINT);
 }
 
 fn is_of(observation: &Observation, program: &Program) -> bool {

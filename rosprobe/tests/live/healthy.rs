@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use rosprobe::diagnosis::Code;
 use rosprobe::observation::What;
 
 use crate::lab::{Lab, Library, Program, Watch};
@@ -56,6 +57,26 @@ fn a_third_client_library_reaches_data_in_both_directions() {
     watch.until_data(&roscpp, "/other/topic", SOON);
     watch.stop(Signal::SIGTERM);
     assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn two_labs_with_the_same_addresses_and_names_are_two() {
+    let (well, ill) = (Lab::new(), Lab::new());
+    well.forward();
+    let mut watch = Watch::over(&[&well, &ill], &[]);
+    let _masters = [well.router.roscore(), ill.router.roscore()];
+    let talkers = [&ill, &well].map(|lab| lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start());
+    let listeners = [&ill, &well].map(|lab| lab.outer.node(Library::Roscpp, "listener", "listener", TOPIC).start());
+    watch.until_data(&listeners[1], TOPIC, SOON);
+    let found = watch.finding("no route in one of them", SOON, |finding| finding.code == Code::ConnectFailed);
+    let text = found.finding.remedies.join("\n");
+    assert!(text.contains(&format!("Restart /talker (pid {})", talkers[0].pid())), "{text}");
+    watch.stop(Signal::SIGTERM);
+    for alarm in watch.alarms() {
+        let pid = alarm.process.as_ref().map(|process| process.pid);
+        assert!(alarm.code == Code::ConnectFailed && pid == Some(listeners[0].pid()), "{alarm:#?}");
+    }
 }
 
 #[test]

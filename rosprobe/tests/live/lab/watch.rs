@@ -48,14 +48,21 @@ pub struct Watch {
     child: Child,
     lines: Arc<Record<Line>>,
     errors: Arc<Record<String>>,
-    net_namespaces: [u64; 3],
+    net_namespaces: Vec<u64>,
 }
 
 impl Watch {
     /// Starts it and waits until it watches.
     pub fn start(lab: &Lab, arguments: &[&str]) -> Self {
+        Self::over(&[lab], arguments)
+    }
+
+    /// The same over several labs, which have the same addresses.
+    pub fn over(labs: &[&Lab], arguments: &[&str]) -> Self {
         // Others on this machine may have a lab with the same addresses at the same moment.
-        let watch = Self::spawn(lab, Self::command(&lab.hosts(), arguments));
+        let hosts: Vec<&Host> = labs.iter().flat_map(|lab| lab.hosts()).collect();
+        let mut watch = Self::spawn(labs[0], Self::command(&hosts, arguments));
+        watch.net_namespaces = hosts.iter().map(|host| host.net_namespace()).collect();
         watch.until_begun();
         watch
     }
@@ -99,7 +106,7 @@ impl Watch {
                 errors.close();
             });
         }
-        Self { child, lines, errors, net_namespaces: lab.hosts().map(Host::net_namespace) }
+        Self { child, lines, errors, net_namespaces: lab.hosts().map(Host::net_namespace).to_vec() }
     }
 
     /// Waits for a finding.
@@ -234,6 +241,15 @@ impl Watch {
     /// Looks at the lines so far.
     pub fn with_lines<T>(&self, look: impl FnOnce(&[Line]) -> T) -> T {
         self.lines.with(look)
+    }
+
+    /// Memory that it has in use.
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kilobytes.unwrap_or_else(|| panic!("no VmRSS in {path}: {status}")) * 1024
     }
 
     /// What it printed besides observations and findings, for instance statistics.
