@@ -6,6 +6,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::BufRead as _;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -121,6 +122,7 @@ enum Token<'a> {
 }
 
 struct Parser<'a> {
+    text: &'a str,
     reader: Reader<&'a [u8]>,
     not_xml: bool,
     depth: usize,
@@ -135,7 +137,7 @@ impl<'a> Parser<'a> {
         config.expand_empty_elements = true;
         // roscpp passes over a bare `&`, so it gets as far as that.
         config.allow_dangling_amp = true;
-        Self { reader, not_xml: false, depth: 0, values: 0, limits }
+        Self { text, reader, not_xml: false, depth: 0, values: 0, limits }
     }
 
     fn position(&self) -> usize {
@@ -159,6 +161,20 @@ impl<'a> Parser<'a> {
                 }
             });
         }
+    }
+
+    /// The text right behind a start tag, up to the next tag. The parser makes an event of each reference, and a robot description is
+    /// full of them. `None` where there is more to it than the references of XML itself: nothing is consumed then.
+    fn simple_text(&mut self) -> Option<Cow<'a, str>> {
+        let at = self.text.len().checked_sub(self.reader.get_ref().len())?;
+        let (before, rest) = self.text.split_at_checked(at)?;
+        if before.ends_with("/>") {
+            return None; // the element has ended
+        }
+        let length = rest.find('<')?;
+        let text = text::resolved(rest.get(..length)?)?;
+        self.reader.stream().consume(length);
+        Some(line_ends(text))
     }
 
     /// The next element, or `None` at the end of the one around it.
@@ -275,7 +291,7 @@ impl<'a> Parser<'a> {
         if self.values > self.limits.values {
             return Err(Problem::Values(self.limits.values));
         }
-        let mut text = Cow::Borrowed("");
+        let mut text = self.simple_text().unwrap_or_default();
         loop {
             match self.next()? {
                 Token::Text(more) => append(&mut text, more),
@@ -361,7 +377,7 @@ impl<'a> Parser<'a> {
 
     /// The text of an element that has no elements in it.
     fn content(&mut self, expected: &'static str) -> Result<Cow<'a, str>, Problem> {
-        let mut text = Cow::Borrowed("");
+        let mut text = self.simple_text().unwrap_or_default();
         loop {
             match self.next()? {
                 Token::Text(more) => append(&mut text, more),

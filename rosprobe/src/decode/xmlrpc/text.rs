@@ -1,4 +1,4 @@
-//! The text of a document: byte order marks and declared encodings.
+//! The text of a document: byte order marks, declared encodings, and references.
 
 use std::borrow::Cow;
 
@@ -42,4 +42,27 @@ fn declared(bytes: &[u8]) -> Option<&str> {
     let value = value.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     value[1..].split(quote).next()
+}
+
+/// Text with the references of XML itself resolved; `None` where something else stands behind a `&`.
+pub fn resolved(text: &str) -> Option<Cow<'_, str>> {
+    const REFERENCES: [(&str, char); 5] = [("lt;", '<'), ("gt;", '>'), ("amp;", '&'), ("quot;", '"'), ("apos;", '\'')];
+    let Some((plain, mut rest)) = text.split_once('&') else { return Some(Cow::Borrowed(text)) };
+    let mut resolved = String::with_capacity(text.len());
+    resolved.push_str(plain);
+    loop {
+        let (name, character) = REFERENCES.iter().find(|(name, _)| rest.starts_with(name))?;
+        resolved.push(*character);
+        rest = &rest[name.len()..];
+        match rest.split_once('&') {
+            Some((plain, more)) => {
+                resolved.push_str(plain);
+                rest = more;
+            }
+            None => {
+                resolved.push_str(rest);
+                return Some(Cow::Owned(resolved));
+            }
+        }
+    }
 }
