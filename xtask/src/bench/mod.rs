@@ -36,6 +36,9 @@ pub struct Arguments {
     /// Say what changed since the run of this JSON file
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Measure this executable instead of building one
+    #[arg(long, value_name = "FILE")]
+    rosprobe: Option<PathBuf>,
     /// Where the page goes, and the JSON beside it [default: rosprobe/docs/benchmarks.md for a whole run]
     #[arg(long, value_name = "FILE.md")]
     output: Option<PathBuf>,
@@ -170,9 +173,14 @@ fn prepare(arguments: &Arguments) -> Result<Bench> {
             );
         }
     }
-    run(cargo().args(["build", "--release", "--package", "rosprobe", "--package", "xtask", "--bins"]))?;
+    run(cargo().args(["build", "--release", "--package", "xtask", "--bin", "load"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    let rosprobe = target.join("release/rosprobe");
+    let rosprobe = if let Some(given) = &arguments.rosprobe {
+        given.clone()
+    } else {
+        run(cargo().args(["build", "--release", "--package", "rosprobe"]))?;
+        target.join("release/rosprobe")
+    };
     let modes = watcher::modes(&rosprobe);
     let processors = std::thread::available_parallelism()?.get();
     Ok(Bench {

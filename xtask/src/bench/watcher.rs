@@ -8,23 +8,13 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::host::{Host, Line, Running};
+use crate::process::workspace;
 
 /// How long a watcher may take to get going on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
 /// sysdig's job: every payload of every process, looked at for a word of ROS.
-const BPFTRACE: &str = r#"
-tracepoint:syscalls:sys_enter_read, tracepoint:syscalls:sys_enter_write, tracepoint:syscalls:sys_enter_sendto,
-tracepoint:syscalls:sys_enter_recvfrom { @buffer[tid] = args->buf; }
-tracepoint:syscalls:sys_exit_read, tracepoint:syscalls:sys_exit_write, tracepoint:syscalls:sys_exit_sendto,
-tracepoint:syscalls:sys_exit_recvfrom
-/@buffer[tid]/
-{
-    if (args->ret > 0 && strncmp(str(@buffer[tid], 64), "POST", 4) == 0) { @calls = count(); }
-    delete(@buffer[tid]);
-}
-BEGIN { printf("ready\n"); }
-"#;
+const BPFTRACE: &str = include_str!("payload.bt");
 
 /// Who watches.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,7 +85,10 @@ impl Watcher {
             }
             Self::Bpftrace => {
                 let mut command = host.command(on, "bpftrace");
-                command.args(["-e", BPFTRACE]);
+                let script = workspace().join("target/bench/payload.bt");
+                std::fs::create_dir_all(workspace().join("target/bench"))?;
+                std::fs::write(&script, BPFTRACE).with_context(|| format!("cannot write {}", script.display()))?;
+                command.arg(script);
                 (command, |line| line == "ready")
             }
         };

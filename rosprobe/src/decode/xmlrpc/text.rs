@@ -54,15 +54,11 @@ pub fn resolved(text: &str) -> Option<Cow<'_, str>> {
         let (name, character) = REFERENCES.iter().find(|(name, _)| rest.starts_with(name))?;
         resolved.push(*character);
         rest = &rest[name.len()..];
-        match rest.split_once('&') {
-            Some((plain, more)) => {
-                resolved.push_str(plain);
-                rest = more;
-            }
-            None => {
-                resolved.push_str(rest);
-                return Some(Cow::Owned(resolved));
-            }
-        }
+        let Some((plain, more)) = rest.split_once('&') else {
+            resolved.push_str(rest);
+            return Some(Cow::Owned(resolved));
+        };
+        resolved.push_str(plain);
+        rest = more;
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use super::measure::repeat;
+use super::measure::{repeat, repeat_long};
 
 /// Bytes of a ping and of a pong.
 const PING: usize = 32;
@@ -59,7 +59,7 @@ pub fn tcp_bulk(time: Duration) -> io::Result<f64> {
         while far.read(&mut bytes).is_ok_and(|count| count > 0) {}
     });
     let bytes = vec![0; BULK];
-    let result = repeat(time, || near.write_all(&bytes));
+    let result = repeat_long(time, || near.write_all(&bytes));
     drop(near);
     drop(sink.join());
     result
