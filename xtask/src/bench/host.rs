@@ -31,8 +31,9 @@ impl Host {
 
     /// A program to be run here on the processors `on` (a list as taskset takes it). Its pid is that of the program itself.
     pub fn command(&self, on: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, "taskset", "-c", on]).arg(program);
+        // Not `ip netns exec`, which gives it another /sys, without tracefs.
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name)).args(["taskset", "-c", on]).arg(program);
         command
     }
 }
@@ -68,7 +69,17 @@ impl Running {
     /// Starts it and reads what it prints on both of its outputs.
     pub fn start(command: &mut Command) -> Result<Self> {
         let words = crate::process::words(command);
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Self::spawn(command.stdout(Stdio::piped()), words)
+    }
+
+    /// Starts it with a file for what it prints.
+    pub fn start_into(command: &mut Command, file: std::fs::File) -> Result<Self> {
+        let words = crate::process::words(command);
+        Self::spawn(command.stdout(file), words)
+    }
+
+    fn spawn(command: &mut Command, words: String) -> Result<Self> {
+        let spawned = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.with_context(|| format!("cannot run `{words}`"))?;
         let (sender, lines) = channel();
         let streams: [Option<Box<dyn Read + Send>>; 2] = [

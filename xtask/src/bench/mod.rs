@@ -166,7 +166,7 @@ fn demand_root() -> Result<()> {
 }
 
 fn prepare(arguments: &Arguments) -> Result<Bench> {
-    for program in ["ip", "taskset", "strace", "tcpdump", "bpftrace"] {
+    for program in ["ip", "nsenter", "taskset", "strace", "tcpdump", "bpftrace"] {
         if crate::process::find(program).is_none() {
             bail!(
                 "{program} is missing: apt-get install --no-install-recommends iproute2 util-linux strace tcpdump bpftrace"

@@ -110,7 +110,8 @@ fn ros(bench: &Bench, program: &Path) -> Command {
     let mut command = bench.host.command(&format!("{},{}", bench.load_on, bench.watchers_on), program);
     let home = workspace().join("target/bench/ros");
     command.env("ROS_MASTER_URI", "http://localhost:11311").env("ROS_IP", "127.0.0.1").env("ROS_HOME", home);
-    command.env("PYTHONUNBUFFERED", "1").env("LC_ALL", "C.UTF-8");
+    // The ROS of Debian's packages, with the Python that it is made for.
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("PYTHONUNBUFFERED", "1").env("LC_ALL", "C.UTF-8");
     command
 }
 

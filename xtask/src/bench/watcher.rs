@@ -1,8 +1,9 @@
 //! Who watches while something is measured.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -86,8 +87,8 @@ impl Watcher {
             Self::Bpftrace => {
                 let mut command = host.command(on, "bpftrace");
                 let script = workspace().join("target/bench/payload.bt");
-                std::fs::create_dir_all(workspace().join("target/bench"))?;
-                std::fs::write(&script, BPFTRACE).with_context(|| format!("cannot write {}", script.display()))?;
+                fs::create_dir_all(workspace().join("target/bench"))?;
+                fs::write(&script, BPFTRACE).with_context(|| format!("cannot write {}", script.display()))?;
                 command.arg(script);
                 (command, |line| line == "ready")
             }
@@ -132,6 +133,39 @@ pub fn start_rosprobe(rosprobe: &Path, arguments: &[&str]) -> Result<(Running, L
     let first = running.wait_for(START, |_| true)?;
     anyhow::ensure!(is_start(&first.text), "rosprobe cannot watch: {}", first.text);
     Ok((running, first))
+}
+
+/// What rosprobe prints into a file, which goes with this.
+pub struct Printed(PathBuf);
+
+impl Printed {
+    /// The last line of statistics.
+    pub fn last_statistics(&self) -> Result<String> {
+        let text = fs::read_to_string(&self.0).with_context(|| format!("cannot read {}", self.0.display()))?;
+        let last = text.lines().rev().find(|line| line.contains("\"type\":\"statistics\""));
+        last.map(str::to_owned).context("rosprobe said no statistics at its end")
+    }
+}
+
+impl Drop for Printed {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// `rosprobe watch` that prints into a file.
+pub fn start_rosprobe_into_file(rosprobe: &Path, arguments: &[&str]) -> Result<(Running, Printed)> {
+    let folder = workspace().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let printed = Printed(folder.join(format!("rosprobe-{}.jsonl", std::process::id())));
+    let file = fs::File::create(&printed.0).with_context(|| format!("cannot write {}", printed.0.display()))?;
+    let running = Running::start_into(&mut rosprobe_command(rosprobe, None, arguments), file)?;
+    let deadline = Instant::now() + START;
+    while fs::metadata(&printed.0)?.len() == 0 {
+        anyhow::ensure!(Instant::now() < deadline, "rosprobe does not get going within {START:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok((running, printed))
 }
 
 /// The capture modes that work here: each is tried.
