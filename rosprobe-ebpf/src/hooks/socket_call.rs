@@ -10,7 +10,7 @@ use crate::bind;
 use crate::connect::user_address;
 use crate::kernel::{self, AF_INET, AF_INET6};
 use crate::locate::Call;
-use crate::maps::config;
+use crate::maps::{config, empty};
 
 /// Levels of setsockopt().
 const IPPROTO_IP: u32 = 0;
@@ -25,6 +25,9 @@ const MCAST_JOIN_SOURCE_GROUP: u32 = 46;
 
 #[tracepoint]
 fn sys_exit_bind(ctx: TracePointContext) -> u32 {
+    if empty() {
+        return 0;
+    }
     let Some(call) = Call::current() else { return 0 };
     let mut asked = SocketAddress::NONE;
     if user_address(call.argument::<1>(), call.argument::<2>(), &mut asked) {
@@ -39,6 +42,9 @@ fn sys_exit_bind(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 fn sys_exit_setsockopt(ctx: TracePointContext) -> u32 {
+    if empty() {
+        return 0;
+    }
     let Some(call) = Call::current() else { return 0 };
     let (level, option) = (call.argument::<1>() as u32, call.argument::<2>() as u32);
     if level != IPPROTO_IP && level != IPPROTO_IPV6 {

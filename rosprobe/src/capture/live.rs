@@ -63,11 +63,18 @@ pub struct Options {
     pub kernel_log: bool,
     /// Size of the ring buffer in bytes; made a power of two of at least one page.
     pub ring_buffer_bytes: u32,
+    /// Whether the programs return at once and see nothing: what their hooks alone cost.
+    pub empty_programs: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { payload_limit: PAYLOAD_LIMIT, kernel_log: false, ring_buffer_bytes: RING_BUFFER_BYTES }
+        Self {
+            payload_limit: PAYLOAD_LIMIT,
+            kernel_log: false,
+            ring_buffer_bytes: RING_BUFFER_BYTES,
+            empty_programs: false,
+        }
     }
 }
 
@@ -163,7 +170,7 @@ impl LiveCapture {
         let fields = ConnectFields::read(&tracefs).map_err(CaptureError::Tracepoint)?;
         let config = kernel::config(&description, &architecture, fields, options.payload_limit, options.kernel_log);
         let config = ConfigPod(config.map_err(CaptureError::Btf)?);
-        let mut ebpf = load(&config, options.ring_buffer_bytes)?;
+        let mut ebpf = load(&config, options)?;
         check_layout(&ebpf)?;
         let programs = attach(&mut ebpf, &release)?;
         let description = Description { mode: "sock", programs, kernel: release, notes };
@@ -462,11 +469,12 @@ fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
     if folder.join("events/syscalls").exists() { Ok(folder.into()) } else { Err(CaptureError::NoSyscallTracepoints) }
 }
 
-fn load(config: &ConfigPod, ring_buffer_bytes: u32) -> Result<Ebpf, CaptureError> {
-    let bytes = ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
+fn load(config: &ConfigPod, options: &Options) -> Result<Ebpf, CaptureError> {
+    let bytes = options.ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
     let level = if config.0.log == 0 { &kernel_log::NOTHING } else { &kernel_log::EVERYTHING };
     EbpfLoader::new()
         .override_global("CONFIG", config, true)
+        .override_global("EMPTY", &u32::from(options.empty_programs), true)
         .override_global(kernel_log::LEVEL, level, true)
         .map_max_entries("EVENTS", bytes)
         .load(OBJECT)

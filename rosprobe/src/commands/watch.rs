@@ -88,6 +88,10 @@ pub struct Arguments {
     #[arg(long)]
     kernel_log: bool,
 
+    /// Attach programs that do nothing: for `cargo xtask bench`, which measures what the hooks alone cost
+    #[arg(long, hide = true)]
+    empty_programs: bool,
+
     /// Run this command, watch it and its descendants alone, and end with it
     ///
     /// It runs as the user who called sudo, with the environment that sudo was called with. Its output goes where rosprobe's goes; with
@@ -194,6 +198,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     let options = capture::Options {
         payload_limit: arguments.payload_limit.bytes(),
         kernel_log: arguments.kernel_log,
+        empty_programs: arguments.empty_programs,
         ..capture::Options::default()
     };
     let signals = Signals::new().context("signals cannot be caught")?;
