@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::figure::{Report, Target};
 use super::host::Running;
-use super::watcher::{Place, Watcher};
+use super::watcher::{DEFAULT, Place, Watcher};
 use super::{Bench, Pace};
 
 /// The loads, as `load measure` knows them, and what they are.
@@ -82,7 +82,7 @@ fn turn(bench: &Bench, watcher: &Watcher) -> Result<Turn> {
 }
 
 fn add(report: &mut Report, watcher: &Watcher, load: &str, title: &str, pairs: &[(f64, f64)]) {
-    let own = matches!(watcher, Watcher::Rosprobe(mode) if mode == "sock");
+    let own = matches!(watcher, Watcher::Rosprobe(mode) if mode == "sock" || mode == DEFAULT);
     let syscall = matches!(watcher, Watcher::Rosprobe(mode) if mode == "syscall");
     let added = pairs.iter().map(|(nothing, with)| with - nothing);
     let name = format!("{title}, {}", watcher.title());
@@ -121,7 +121,7 @@ fn against_floor(bench: &Bench, report: &mut Report, turns: &BTreeMap<Watcher, B
         for (load, title, calls) in [("getpid", LOADS[0].1, 1.0), ("read-write", LOADS[1].1, 2.0)] {
             let above =
                 own.iter().filter_map(|(round, turn)| Some((turn.get(load)? - floor.get(round)?.get(load)?) / calls));
-            let target = (mode == "sock").then_some(Target::AtMost(10.0));
+            let target = (mode == "sock" || mode == DEFAULT).then_some(Target::AtMost(10.0));
             report.add(format!("{title}, {mode} above its floor, a system call"), "ns", above, target);
         }
     }

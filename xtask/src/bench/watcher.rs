@@ -76,9 +76,11 @@ impl Watcher {
         let (mut command, ready): (Command, fn(&str) -> bool) = match self {
             Self::Nothing | Self::Strace | Self::StraceSeccomp => return Ok(None),
             Self::Floor(mode) => {
-                (rosprobe_command(rosprobe, Some(on), &["--capture-mode", mode, "--empty-programs"]), is_start)
+                let mut command = rosprobe_command(rosprobe, Some(on), &chosen(mode));
+                command.arg("--empty-programs");
+                (command, is_start)
             }
-            Self::Rosprobe(mode) => (rosprobe_command(rosprobe, Some(on), &["--capture-mode", mode]), is_start),
+            Self::Rosprobe(mode) => (rosprobe_command(rosprobe, Some(on), &chosen(mode)), is_start),
             Self::Tcpdump => {
                 let mut command = host.command(on, "tcpdump");
                 command.args(["--immediate-mode", "-i", "lo", "-w", "/dev/null"]);
@@ -168,8 +170,18 @@ pub fn start_rosprobe_into_file(rosprobe: &Path, arguments: &[&str]) -> Result<(
     Ok((running, printed))
 }
 
-/// The capture modes that work here: each is tried.
+/// The mode that rosprobe takes when it is not told one.
+pub const DEFAULT: &str = "default";
+
+/// Arguments that choose a mode.
+fn chosen(mode: &str) -> Vec<&str> {
+    if mode == DEFAULT { Vec::new() } else { vec!["--capture-mode", mode] }
+}
+
+/// The capture modes that work here: each is tried. An executable that cannot be told one has its default.
 pub fn modes(rosprobe: &Path) -> Vec<String> {
-    let works = |mode: &&str| start_rosprobe(rosprobe, &["--capture-mode", mode]).is_ok();
-    ["fexit", "sock", "syscall"].iter().filter(|mode| works(mode)).map(|mode| (*mode).to_owned()).collect()
+    let works = |mode: &&str| start_rosprobe(rosprobe, &chosen(mode)).is_ok();
+    let modes: Vec<&str> = ["fexit", "sock", "syscall"].into_iter().filter(works).collect();
+    let modes = if modes.is_empty() { vec![DEFAULT] } else { modes };
+    modes.into_iter().map(str::to_owned).collect()
 }
