@@ -29,7 +29,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         cargo.arg("--release");
     }
     for binary in build(&mut cargo)?.iter().filter(|binary| binary.name == "rosprobe") {
-        println!("{}", output(Command::new("file").arg("--brief").arg(&binary.executable))?);
         println!("{}", binary.executable.display());
     }
     Ok(())

@@ -170,4 +170,17 @@ Somebody|main|http://other.example|nodistro";
         ];
         assert!(sorted.is_sorted_by_key(|name| numbers(name)));
     }
+
+    #[test]
+    fn the_version_of_a_downloaded_package_is_in_its_file_s_name() {
+        let folder = std::env::temp_dir().join(format!("rosprobe-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for file in ["libstd-1.96_1.96.0_amd64.deb", "libstd_1%3a1.96.0+dfsg1-1~deb12u2_amd64.deb"] {
+            fs::write(folder.join(file), "").unwrap();
+        }
+        let found = (version_of("libstd", &folder), version_of("libc", &folder));
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found.0.unwrap(), "1:1.96.0+dfsg1-1~deb12u2");
+        assert!(found.1.unwrap_err().to_string().ends_with("has no package libc"));
+    }
 }
