@@ -11,13 +11,14 @@ use super::watcher::{DEFAULT, Place, Watcher};
 use super::{Bench, Pace};
 
 /// The loads, as `load measure` knows them, and what they are.
-const LOADS: [(&str, &str); 8] = [
+const LOADS: [(&str, &str); 9] = [
     ("getpid", "getpid()"),
     ("read-write", "1-byte read of /dev/zero + write of /dev/null"),
     ("tcp-pair", "TCP send + recv of 32 bytes"),
     ("tcp-ping-pong", "TCP ping-pong of 32 bytes"),
     ("tcp-bulk", "TCP bulk, 64 KiB"),
     ("udp-ping-pong", "UDP ping-pong of 32 bytes"),
+    ("rtps-sample", "RTPS sample of 100 bytes, sent + received"),
     ("connect-refused", "connect + close, refused"),
     ("xml-rpc", "XML-RPC call"),
 ];

@@ -46,6 +46,7 @@ fn one(name: &str, time: Duration) -> anyhow::Result<f64> {
         "tcp-ping-pong" => transfer::tcp_ping_pong(time)?,
         "tcp-bulk" => transfer::tcp_bulk(time)?,
         "udp-ping-pong" => transfer::udp_ping_pong(time)?,
+        "rtps-sample" => transfer::rtps_sample(time)?,
         "connect-refused" => transfer::connect_refused(time)?,
         "xml-rpc" => xmlrpc::calls(time)?,
         unknown => bail!("nothing is called {unknown}"),

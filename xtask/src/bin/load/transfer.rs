@@ -85,6 +85,22 @@ pub fn udp_ping_pong(time: Duration) -> io::Result<f64> {
     result
 }
 
+/// A sample of RTPS user data, sent and received: a header, `INFO_TS`, and DATA with 100 bytes.
+pub fn rtps_sample(time: Duration) -> io::Result<f64> {
+    let (near, far) = (UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?, UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?);
+    let mut sample = b"RTPS\x02\x03\x01\x10rosprobe-a-b".to_vec();
+    sample.extend(b"\x09\x01\x08\0\x01\0\0\0\0\0\0\0");
+    // Flags, length, offset of what follows the head, reader, writer, sequence number.
+    sample.extend(b"\x15\x05\x7c\0\0\0\x10\0\0\0\0\0\0\0\x01\x03\0\0\0\0\x01\0\0\0");
+    sample.extend([0, 1, 0, 0]);
+    sample.extend([0; 100]);
+    let (target, mut room) = (far.local_addr()?, [0; 256]);
+    repeat(time, || {
+        near.send_to(&sample, target)?;
+        far.recv(&mut room).map(drop)
+    })
+}
+
 /// A connect that is refused, and the close of its socket.
 pub fn connect_refused(time: Duration) -> io::Result<f64> {
     let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, CLOSED_PORT));
