@@ -157,14 +157,14 @@ impl Draft {
     /// The finding, its text made safe to show.
     pub fn finish(mut self, words: &Words) -> Finding {
         let finding = &mut self.finding;
-        let address = finding.address.clone().unwrap_or_default();
         let key = if let Some(key) = &self.key {
             let subject = (&finding.topic, &finding.service, finding.domain);
-            format!("{:?} {subject:?} {:?} {address} {} {key}", finding.code, finding.errno, self.who)
+            // Of several addresses another one may be the last that failed.
+            format!("{:?} {subject:?} {:?} {} {key}", finding.code, finding.errno, self.who)
         } else {
             let subject =
                 [&finding.topic, &finding.service, &finding.node].map(|part| part.clone().unwrap_or_default());
-            let place = (finding.stage, finding.errno, address);
+            let place = (finding.stage, finding.errno, finding.address.clone().unwrap_or_default());
             // The peer's name may become known later; that makes no other trouble of it.
             let peer = finding.peer.as_ref().and_then(|peer| peer.uri.as_ref().or(peer.node.as_ref()));
             format!("{:?} {subject:?} {place:?} {peer:?} {}", finding.code, self.who)

@@ -229,6 +229,21 @@ fn outgoing_multicast_that_is_filtered_or_has_no_route() {
 }
 
 #[test]
+fn whose_link_is_down_has_one_trouble() {
+    let (here, there) = pair();
+    let mut scene = Scene::default();
+    scene.healthy_pair(0, &here, &there);
+    scene.send_fails(101, SocketAddr::new(ip("10.0.0.2"), 7411), Errno::ENETUNREACH, 1);
+    let id = scene.finding().id;
+    scene.send_fails(101, SocketAddr::new(ip("10.0.0.2"), 7410), Errno::ENETUNREACH, 1);
+    assert_eq!(scene.finding().id, id, "another port of the same address");
+    scene.send_fails(101, multicast(0), Errno::ENETUNREACH, 1);
+    let finding = scene.finding();
+    assert_eq!(finding.code, Code::MulticastBlocked);
+    assert!(finding.remedies[0].contains("ip link set dev eth0 up"), "{:?}", finding.remedies);
+}
+
+#[test]
 fn one_interface_of_several_that_refuses_is_no_fault() {
     let (here, there) = pair();
     let mut scene = Scene::default();
@@ -323,6 +338,7 @@ fn the_peer_of_a_finding_is_not_at_the_loopback_address_that_it_names_first() {
     scene.healthy_pair(0, &here, &there);
     scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
     scene.endpoint(&there, Role::Reader, "rt/chatter", "std_msgs::msg::dds_::Int32_");
+    scene.wait(2);
     let peer = scene.finding().peer.and_then(|peer| peer.uri);
     assert_eq!(peer.as_deref(), Some("10.0.0.1:7410"));
 }
@@ -357,6 +373,34 @@ fn a_discovery_port_that_another_process_has() {
          hears no announcement"
     );
     assert!(finding.explanation.contains("participant 120 of domain 1"), "{}", finding.explanation);
+}
+
+#[test]
+fn a_process_that_ended_because_it_got_no_port_until_it_is_started_again() {
+    let mut scene = Scene::default();
+    scene.process(102, 1, 1, &[("ROS_DOMAIN_ID", "2")]);
+    scene.bind(102, 7900, Some(Errno::EADDRINUSE));
+    scene.push(Some(reference(102)), None, What::ProcessExited);
+    scene.wait(30);
+    let summary = scene.finding().summary;
+    assert!(summary.starts_with("node102[102], which has ended, could not bind port 7900"), "{summary}");
+    let again = ProcessRef { pid: 103, started: 9, comm: "node102".to_owned() };
+    let address = SocketAddr::new(ip("0.0.0.0"), 7900);
+    let socket = SocketRef { id: 9, transport: Transport::Udp, local: Some(address), remote: None, net_namespace: 1 };
+    scene.push(Some(again), Some(socket), What::Dds(Dds::Bound { address, errno: None }));
+    assert_eq!(shown(&scene.findings()), "");
+}
+
+#[test]
+fn a_participant_that_goes_on_without_its_discovery_port() {
+    let mut scene = Scene::default();
+    scene.process(102, 1, 1, &[("ROS_DOMAIN_ID", "2")]);
+    scene.bind(102, 7900, Some(Errno::EADDRINUSE));
+    scene.bind(102, 7901, None);
+    scene.bind(102, 7910, None);
+    scene.announce(102, 1, "10.0.0.1", 2, &fast(2, &["10.0.0.1"]));
+    let summary = scene.finding().summary;
+    assert!(summary.ends_with("another program has it, goes on without and hears no announcement"), "{summary}");
 }
 
 #[test]
@@ -448,11 +492,29 @@ fn multicast_that_is_lost_between_two_hosts() {
     scene.wait(1);
     assert_eq!(shown(&scene.findings()), "");
     scene.wait(3);
-    assert_eq!(shown(&scene.findings()), "", "the first may have been killed before the second came");
-    scene.announce(101, 1, "10.0.0.1", 0, &here);
     let finding = scene.finding();
     assert_eq!((finding.code, finding.severity, finding.domain), (Code::NoRemoteDiscovery, Severity::Error, Some(0)));
     assert!(finding.explanation.contains("239.255.0.1, port 7400"), "{}", finding.explanation);
+}
+
+#[test]
+fn one_that_was_not_heard_of_since_the_other_came_may_have_been_killed() {
+    let (here, there) = pair();
+    let mut scene = Scene::default();
+    let packet = |scene: &mut Scene, from: &str, data: &ParticipantData| {
+        let socket = Scene::socket(SocketAddr::new(ip(from), 40000), multicast(0), 0);
+        let participant = Box::new(data.clone());
+        let dds = Dds::ParticipantAnnounced { direction: Direction::Sent, participant, relayed_by: None };
+        scene.push(None, Some(socket), What::Dds(dds));
+    };
+    packet(&mut scene, "10.0.0.1", &here);
+    packet(&mut scene, "10.0.0.2", &there);
+    scene.wait(4);
+    assert_eq!(shown(&scene.findings()), "");
+    packet(&mut scene, "10.0.0.1", &here);
+    let finding = scene.finding();
+    assert_eq!((finding.code, finding.severity), (Code::NoRemoteDiscovery, Severity::Error));
+    assert!(finding.explanation.contains("ip route get 10.0.0.1"), "{}", finding.explanation);
 }
 
 #[test]
@@ -506,9 +568,66 @@ fn a_type_that_differs() {
     scene.healthy_pair(0, &here, &there);
     scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
     scene.endpoint(&there, Role::Reader, "rt/chatter", "std_msgs::msg::dds_::Int32_");
+    scene.wait(2);
     let finding = scene.finding();
     assert_eq!((finding.code, finding.topic.as_deref()), (Code::TypeMismatch, Some("/chatter")));
     assert!(finding.summary.contains("std_msgs/msg/String") && finding.summary.contains("std_msgs/msg/Int32"));
+}
+
+#[test]
+fn types_of_other_names_that_match_for_their_structure() {
+    let cyclone = |number, address| participant(number, VendorId::CYCLONE_DDS, &[address], 7410);
+    let (here, there) = (cyclone(1, "10.0.0.1"), cyclone(2, "10.0.0.2"));
+    let mut scene = Scene::default();
+    scene.healthy_pair(0, &here, &there);
+    let writer = scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
+    let reader = scene.endpoint(&there, Role::Reader, "rt/chatter", "mine::msg::dds_::Text_");
+    assert_eq!(shown(&scene.findings()), "", "the reader may still acknowledge");
+    scene.wait(2);
+    assert_eq!(scene.finding().code, Code::TypeMismatch);
+    scene.push(None, None, What::Dds(Dds::Acknowledged { direction: Direction::Sent, reader, writer }));
+    assert_eq!(shown(&scene.findings()), "");
+    assert!(scene.graph().links().all(|link| link.health() == Health::Ok));
+}
+
+#[test]
+fn types_that_nobody_compares() {
+    let rust = |number, address| participant(number, VendorId::RUST_DDS, &[address], 7410);
+    let (here, there) = (rust(1, "10.0.0.1"), rust(2, "10.0.0.2"));
+    let mut scene = Scene::default();
+    scene.healthy_pair(0, &here, &there);
+    scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
+    scene.endpoint(&there, Role::Reader, "rt/chatter", "std_msgs::msg::dds_::Int32_");
+    let finding = scene.finding();
+    assert_eq!((finding.code, finding.severity), (Code::TypeMismatch, Severity::Warning));
+    assert!(finding.explanation.contains("does not compare types"), "{}", finding.explanation);
+}
+
+#[test]
+fn a_client_whose_discovery_server_does_not_answer() {
+    let (mut here, _) = pair();
+    here.discovery = Discovery::Client;
+    let mut server = participant(9, VendorId::FAST_DDS, &["10.0.0.9"], 11811);
+    server.discovery = Discovery::Server;
+    let mut scene = Scene::default();
+    scene.process(101, 1, 1, &[]);
+    let target = SocketAddr::new(ip("10.0.0.9"), 11812);
+    let socket = Scene::socket(SocketAddr::new(ip("0.0.0.0"), 40000), target, 1);
+    let announced = |participant: &ParticipantData| {
+        let participant = Box::new(participant.clone());
+        What::Dds(Dds::ParticipantAnnounced { direction: Direction::Sent, participant, relayed_by: None })
+    };
+    scene.push(Some(reference(101)), Some(socket), announced(&here));
+    let elsewhere = Scene::socket(SocketAddr::new(ip("10.0.0.9"), 11811), SocketAddr::new(ip("10.0.0.3"), 7410), 2);
+    scene.push(Some(reference(109)), Some(elsewhere), announced(&server));
+    assert_eq!(shown(&scene.findings()), "");
+    scene.wait(4);
+    let finding = scene.finding();
+    assert_eq!((finding.code, finding.severity), (Code::LocatorUnreachable, Severity::Error));
+    assert_eq!(finding.address.as_deref(), Some("10.0.0.9:11812"));
+    assert!(finding.remedies[0].contains("ROS_DISCOVERY_SERVER=10.0.0.9:11811"), "{:?}", finding.remedies);
+    scene.hear(101, 1, "10.0.0.9", 0, &server);
+    assert_eq!(shown(&scene.findings()), "");
 }
 
 #[test]

@@ -31,8 +31,7 @@ pub(super) fn findings(graph: &Graph, compared: &[&Participant], explained: &BTr
         let heard = remote.iter().any(|other| have_heard(participant, other));
         let waited = |other: &&&Participant| {
             let both = participant.first.at.max(other.first.at);
-            // One that was not heard of since may have been killed, and nobody knows before its lease is over.
-            let there = participant.last.at >= other.first.at && other.last.at >= participant.first.at;
+            let there = participant.is_there_since(other.first.at) && other.is_there_since(participant.first.at);
             there && graph.now().since(both).as_nanos() >= SILENT_NS
         };
         // A server says best why its clients are not heard.
@@ -61,8 +60,11 @@ fn others_in_reach<'a>(
 
 fn have_heard(one: &Participant, other: &Participant) -> bool {
     let heard = |by: &Participant, of: &Participant| {
+        // A discovery server and its clients do not listen to announcements that their sockets receive.
+        let listens = by.data.discovery == Discovery::Simple;
         by.knows.contains_key(&of.data.guid_prefix)
-            || by.process.as_ref().is_some_and(|process| of.heard_by.contains(&(process.pid, process.started)))
+            || listens
+                && by.process.as_ref().is_some_and(|process| of.heard_by.contains(&(process.pid, process.started)))
     };
     heard(one, other) || heard(other, one)
 }

@@ -199,7 +199,7 @@ fn ephemeral(graph: &Graph) -> Vec<Finding> {
         let (range, known) = ephemeral_ports(graph, participant.net_namespace);
         if seen.insert((number, participant.net_namespace))
             && range.contains(domain.discovery_multicast())
-            && taken(graph, number).is_none()
+            && taken(graph, number, participant.net_namespace).is_none()
         {
             findings.push(ephemeral_finding(participant, domain, &range, known));
         }
@@ -215,11 +215,15 @@ pub(super) fn ephemeral_ports(graph: &Graph, net_namespace: u64) -> (Ephemeral, 
     }
 }
 
-/// A bind to the domain's discovery port that failed because somebody else has it; it has a finding of its own.
-fn taken(graph: &Graph, domain: u32) -> Option<&Attempt> {
+/// A bind in the namespace to the domain's discovery port that failed because somebody else has it; it has a finding of its own.
+fn taken(graph: &Graph, domain: u32, net_namespace: u64) -> Option<&Attempt> {
     let port = Domain::new(domain).ok()?.discovery_multicast();
     let mut attempts = graph.dds().sockets().binds().flat_map(|(_, attempts)| attempts);
-    attempts.find(|attempt| attempt.errno == Some(Errno::EADDRINUSE) && u32::from(attempt.address.port()) == port)
+    attempts.find(|attempt| {
+        attempt.errno == Some(Errno::EADDRINUSE)
+            && u32::from(attempt.address.port()) == port
+            && attempt.net_namespace == net_namespace
+    })
 }
 
 fn ephemeral_finding(participant: &Participant, domain: Domain, range: &Ephemeral, known: bool) -> Finding {

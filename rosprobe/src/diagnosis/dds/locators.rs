@@ -9,7 +9,7 @@ use super::words::{counted, failed, sender};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::graph::dds::{Participant, SendFailure};
-use crate::graph::{Graph, Stage};
+use crate::graph::{Graph, Stage, Subnet};
 use crate::observation::dds::{GuidPrefix, Locator};
 
 /// How long a participant may announce an address that nobody uses, in nanoseconds. Peers answer within milliseconds.
@@ -17,13 +17,23 @@ const UNANSWERED_NS: u128 = 150_000_000;
 /// The same for one that has heard of its peers, in nanoseconds: then only what should come back to it is missing.
 const UNREACHED_NS: u128 = 3_000_000_000;
 
-/// What is wrong with the addresses that a participant advertises, worst first and one finding only.
-pub(super) fn advertised(graph: &Graph, participant: &Participant, compared: &[&Participant]) -> Vec<Finding> {
+/// What is wrong with the addresses that a participant advertises, worst first and one finding only. `cut_off` are pids of processes that reach
+/// nobody at all.
+pub(super) fn advertised(
+    graph: &Graph,
+    participant: &Participant,
+    compared: &[&Participant],
+    cut_off: &BTreeSet<u32>,
+) -> Vec<Finding> {
     let peers: Vec<_> = remote_peers(graph, participant, compared).collect();
     if peers.is_empty() {
         return Vec::new();
     }
-    let certain = [loopback(participant, &peers), local(graph, participant, &peers), sends_fail(graph, participant)];
+    let certain = [
+        loopback(graph, participant, &peers),
+        local(graph, participant, &peers),
+        sends_fail(graph, participant, &peers, cut_off),
+    ];
     // Errors come first among severities, and of equals the first is taken.
     let worst = certain.into_iter().flatten().min_by_key(|finding| finding.severity);
     worst.or_else(|| nobody_uses(graph, participant, &peers)).into_iter().collect()
@@ -54,9 +64,25 @@ fn listed(addresses: &BTreeSet<IpAddr>) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Where its packets really come from, of the addresses that others could use.
-fn source(participant: &Participant) -> Option<IpAddr> {
-    participant.addresses.iter().find(|address| !address.is_loopback()).copied()
+/// Addresses from which its packets come: those that were seen, or all of its host's when its socket is bound to none.
+fn sources(graph: &Graph, participant: &Participant) -> BTreeSet<IpAddr> {
+    let seen: BTreeSet<_> = participant.addresses.iter().filter(|address| !address.is_loopback()).copied().collect();
+    if !seen.is_empty() || participant.net_namespace == 0 {
+        return seen;
+    }
+    let namespace = graph.namespace(participant.net_namespace).into_iter();
+    let own = namespace.flat_map(|namespace| &namespace.addresses).map(|own| own.address);
+    own.filter(|address| address.is_ipv4() && !address.is_loopback()).collect()
+}
+
+/// The one of them that its peers reach most likely: on a network that one of their hosts is on, and not an address that it has itself.
+fn source(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<IpAddr> {
+    let sources = sources(graph, participant);
+    let namespaces = || peers.iter().filter_map(|peer| graph.namespace(peer.net_namespace));
+    let neighbours = || namespaces().flat_map(|namespace| &namespace.addresses);
+    let foreign = |address: &&IpAddr| neighbours().all(|own| own.address != **address);
+    let near = |address: &&IpAddr| neighbours().any(|own| Subnet::of(own.address, own.prefix).contains(**address));
+    sources.iter().filter(foreign).find(near).or_else(|| sources.iter().find(foreign)).copied()
 }
 
 fn locator_draft(code: Code, severity: Severity, participant: &Participant, address: Option<IpAddr>) -> Draft {
@@ -71,9 +97,9 @@ fn locator_draft(code: Code, severity: Severity, participant: &Participant, addr
     draft
 }
 
-fn loopback(participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
+fn loopback(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
     let first = participant.unicast().next()?.address?;
-    let source = source(participant)?;
+    let source = source(graph, participant, peers)?;
     if !participant.unicast().all(|locator| locator.address.is_some_and(|address| address.is_loopback())) {
         return None;
     }
@@ -125,13 +151,18 @@ fn local(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Op
             " Other advertised addresses remain, so that this one does no harm."
         }
     );
-    let remedies = source(participant).map(|source| use_interface(participant, source)).into_iter();
+    let remedies = source(graph, participant, peers).map(|source| use_interface(participant, source)).into_iter();
     let remedies: Vec<_> = if all { remedies.collect() } else { Vec::new() };
     Some(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies))
 }
 
 /// Sends to the participant failed, to all of its addresses or to some.
-fn sends_fail(graph: &Graph, participant: &Participant) -> Option<Finding> {
+fn sends_fail(
+    graph: &Graph,
+    participant: &Participant,
+    peers: &[&Participant],
+    cut_off: &BTreeSet<u32>,
+) -> Option<Finding> {
     let usable = usable(participant);
     let locators: BTreeSet<_> = participant.unicast().filter_map(Locator::socket_address).collect();
     let mut senders: BTreeMap<_, Vec<&SendFailure>> = BTreeMap::new();
@@ -141,7 +172,8 @@ fn sends_fail(graph: &Graph, participant: &Participant) -> Option<Finding> {
         let stale =
             failure.last.at < participant.first.at || (failure.by_icmp && participant.last.at <= failure.first.at);
         let hits = usable.contains(&failure.target.ip()) && locators.contains(&failure.target);
-        if hits && !own && !stale {
+        let cut_off = failure.process.as_ref().is_some_and(|process| cut_off.contains(&process.pid));
+        if hits && !own && !stale && !cut_off {
             senders.entry((failure.process.clone(), failure.source)).or_default().push(failure);
         }
     }
@@ -180,13 +212,17 @@ fn sends_fail(graph: &Graph, participant: &Participant) -> Option<Finding> {
             format!("; {} still works, so that this does no harm.", listed(&left))
         }
     );
-    let remedies = if all { unreachable_remedies(participant, worst.target.ip()) } else { Vec::new() };
+    let remedies = if all {
+        unreachable_remedies(participant, source(graph, participant, peers), worst.target.ip())
+    } else {
+        Vec::new()
+    };
     Some(draft.told(&format!("{} {who_sends}", participant.data.guid_prefix), summary, explanation, remedies))
 }
 
-fn unreachable_remedies(participant: &Participant, target: IpAddr) -> Vec<String> {
+fn unreachable_remedies(participant: &Participant, source: Option<IpAddr>, target: IpAddr) -> Vec<String> {
     let mut remedies = Vec::new();
-    if let Some(source) = source(participant).filter(|source| *source != target) {
+    if let Some(source) = source.filter(|source| *source != target) {
         remedies.push(use_interface(participant, source));
         remedies
             .push(format!("unless this host has {target} itself, give it a route: ip route add {target} via {source}"));
@@ -219,9 +255,9 @@ fn is_reached(graph: &Graph, participant: &Participant, peers: &[&Participant]) 
 /// Its packets come from an address that it does not advertise, and nobody reaches it at those that it does.
 fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
     let usable = usable(participant);
-    let source = source(participant)?;
+    let source = source(graph, participant, peers)?;
     let address = *usable.first()?;
-    if usable.iter().any(|address| participant.addresses.contains(address)) || is_reached(graph, participant, peers) {
+    if !sources(graph, participant).is_disjoint(&usable) || is_reached(graph, participant, peers) {
         return None;
     }
     let limit = if knows_one_of(participant, peers) { UNREACHED_NS } else { UNANSWERED_NS };
@@ -252,6 +288,6 @@ fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant])
         &participant.data.guid_prefix.to_string(),
         summary,
         explanation,
-        unreachable_remedies(participant, address),
+        unreachable_remedies(participant, Some(source), address),
     ))
 }

@@ -1,5 +1,6 @@
 //! Announcements that cannot leave, or cannot be listened for.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::words::{sender, times};
@@ -34,7 +35,7 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
             "Participants hear of each other in group {group}; without it this process hears of nobody ({}).",
             errno.meaning()
         );
-        Some(draft.told("join", summary, explanation, blocked_remedies(errno, group)))
+        Some(draft.told("join", summary, explanation, blocked_remedies(graph, failed.net_namespace, errno, group)))
     });
     sends.chain(joins).collect()
 }
@@ -80,10 +81,15 @@ fn blocked_send(graph: &Graph, failure: &SendFailure) -> Finding {
             _ => "",
         }
     );
-    draft.told("send", summary, explanation, blocked_remedies(errno, failure.target.ip()))
+    draft.told("send", summary, explanation, blocked_remedies(graph, failure.net_namespace, errno, failure.target.ip()))
 }
 
-fn blocked_remedies(errno: Errno, group: IpAddr) -> Vec<String> {
+fn blocked_remedies(graph: &Graph, net_namespace: u64, errno: Errno, group: IpAddr) -> Vec<String> {
+    let namespace = graph.namespace(net_namespace).filter(|_| net_namespace != 0);
+    let addresses = namespace.into_iter().flat_map(|namespace| &namespace.addresses);
+    let interfaces: BTreeSet<_> =
+        addresses.filter(|own| !own.address.is_loopback()).map(|own| own.interface.as_str()).collect();
+    let interface = interfaces.first().copied().unwrap_or("IFACE");
     match errno {
         Errno::EPERM | Errno::EACCES => vec![
             format!(
@@ -93,8 +99,9 @@ fn blocked_remedies(errno: Errno, group: IpAddr) -> Vec<String> {
         ],
         _ => vec![
             format!(
-                "see which interface is meant: ip route get {group}; then bring it up, or add a route: ip route add 224.0.0.0/4 dev IFACE"
+                "bring the interface up, or give it its address again: ip link set dev {interface} up; ip address show dev {interface}"
             ),
+            format!("if it is up, add a route for the group: ip route add {group}/32 dev {interface}"),
             "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
         ],
     }

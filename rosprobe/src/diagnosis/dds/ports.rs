@@ -61,22 +61,27 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
     draft.finding.address = Some(first.address.to_string());
     draft = draft.in_process(process);
     draft = draft.moments(failed.iter().map(|attempt| &attempt.moment));
-    // Fast DDS takes the next port of its own accord, where nobody sends announcements.
+    // Fast DDS takes the port after next of its own accord, where nobody sends announcements; the next one is for data.
     let instead = attempts.iter().find(|attempt| {
         let port_instead = u32::from(attempt.address.port());
-        attempt.errno.is_none() && attempt.moment.at >= first.moment.at && (port + 1..port + 10).contains(&port_instead)
+        attempt.errno.is_none() && attempt.moment.at >= first.moment.at && (port + 2..port + 10).contains(&port_instead)
     });
     if let Some(instead) = instead {
         draft = draft.moments([&instead.moment]);
     }
     let who = format!("{}[{}]", process.comm, process.pid);
-    let consequence = instead.map_or_else(String::new, |instead| {
-        format!(", bound {} instead and hears no announcement", instead.address.port())
-    });
+    let goes_on = || graph.dds().participants().any(|own| own.is_alive() && own.process.as_ref() == Some(process));
+    let consequence = match instead {
+        Some(instead) => format!(", bound {} instead and hears no announcement", instead.address.port()),
+        None if goes_on() => ", goes on without and hears no announcement".to_owned(),
+        None => String::new(),
+    };
+    let ended = ended_words(graph, process);
     let holder = holder(graph, process, first);
     let held = holder.as_ref().map_or_else(|| "another program".to_owned(), |(words, _)| words.clone());
-    let summary =
-        format!("{who} could not bind port {port}, the discovery port of domain {domain}: {held} has it{consequence}");
+    let summary = format!(
+        "{who}{ended} could not bind port {port}, the discovery port of domain {domain}: {held} has it{consequence}"
+    );
     let explanation = format!(
         "Participants hear of each other at port {port} in domain {domain}; several may share it, but not with a program that \
          bound it alone. {}",
@@ -88,11 +93,16 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
     );
     let remedies = vec![
         format!(
-            "use another domain on every host: rosprobe domain lists those that are free here; domain {domain} is not"
+            "use another domain, the same on every host: ROS_DOMAIN_ID in the shell or service file of every node (rosprobe domain lists \
+             those that are free here; domain {domain} is not)"
         ),
         format!("end the program that has port {port} (ss -ulpn 'sport = :{port}'), then start {who} again"),
     ];
     Some(draft.told("", summary, explanation, remedies))
+}
+
+fn ended_words(graph: &Graph, process: &ProcessRef) -> &'static str {
+    if graph.dds().sockets().has_ended(process) { ", which has ended," } else { "" }
 }
 
 /// Who else bound the port in the same network namespace, and which participant of the domain before that makes it.
@@ -100,6 +110,7 @@ fn holder(graph: &Graph, process: &ProcessRef, failed: &Attempt) -> Option<(Stri
     let port = failed.address.port();
     let (holder, attempts) = graph.dds().sockets().binds().find(|(other, attempts)| {
         *other != process
+            && !graph.dds().sockets().has_ended(other)
             && attempts.iter().any(|attempt| {
                 attempt.errno.is_none()
                     && attempt.address.port() == port
@@ -141,9 +152,10 @@ fn no_unicast_port(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], do
     let (lowest, highest) =
         (first.address.port().min(last.address.port()), first.address.port().max(last.address.port()));
     let summary = format!(
-        "{}[{}] found no free port in domain {domain}: {} ports from {lowest} to {highest} are taken",
+        "{}[{}]{} found no free port in domain {domain}: {} ports from {lowest} to {highest} are taken",
         process.comm,
         process.pid,
+        ended_words(graph, process),
         failed.len()
     );
     let (range, _) = ephemeral_ports(graph, first.net_namespace);

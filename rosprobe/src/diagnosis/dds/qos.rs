@@ -4,22 +4,30 @@ use std::collections::BTreeMap;
 
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
-use crate::graph::dds::{Endpoint, Mismatch, mismatch};
+use crate::graph::dds::{Endpoint, Mismatch};
 use crate::graph::{Graph, Stage};
 use crate::observation::dds::{Guid, Incompatibility, Policy, RosName};
 
 /// Pairs that fail for one reason are one trouble.
 struct Group<'a> {
     mismatch: Mismatch,
+    /// False for types that neither end compares.
+    refused: bool,
     pairs: Vec<(&'a Endpoint, &'a Endpoint)>,
 }
 
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
     for (writer, reader) in graph.dds().pairs() {
-        if let Some(mismatch) = mismatch(writer, reader) {
+        let refusal = graph.dds().mismatch(writer, reader).map(|mismatch| (mismatch, true));
+        let found = refusal.or_else(|| Some((graph.dds().uncompared_types(writer, reader)?, false)));
+        if let Some((mismatch, refused)) = found {
             let key = format!("{:?} {} {mismatch:?}", graph.dds().domain(writer.data.guid.prefix), writer.data.topic);
-            groups.entry(key).or_insert_with(|| Group { mismatch, pairs: Vec::new() }).pairs.push((writer, reader));
+            groups
+                .entry(key)
+                .or_insert_with(|| Group { mismatch, refused, pairs: Vec::new() })
+                .pairs
+                .push((writer, reader));
         }
     }
     groups.iter().filter_map(|(key, group)| group_finding(graph, key, group)).collect()
@@ -28,7 +36,8 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
 fn group_finding(graph: &Graph, key: &str, group: &Group<'_>) -> Option<Finding> {
     let (writer, reader) = group.pairs.first()?;
     let (code, severity) = match &group.mismatch {
-        Mismatch::Type { .. } => (Code::TypeMismatch, Severity::Error),
+        Mismatch::Type { .. } if group.refused => (Code::TypeMismatch, Severity::Error),
+        Mismatch::Type { .. } => (Code::TypeMismatch, Severity::Warning),
         // Partitions keep apart what is meant to be kept apart.
         Mismatch::Qos(found) if found.iter().all(|found| found.policy == Policy::Partition) => {
             (Code::QosIncompatible, Severity::Warning)
@@ -57,7 +66,7 @@ fn group_finding(graph: &Graph, key: &str, group: &Group<'_>) -> Option<Finding>
         more: group.pairs.len() - 1,
     };
     Some(match &group.mismatch {
-        Mismatch::Type { written, read } => type_mismatch(draft, key, &ends, written, read),
+        Mismatch::Type { written, read } => type_mismatch(draft, key, &ends, (written, read), group.refused),
         Mismatch::Qos(found) => incompatible(draft, key, &ends, found),
     })
 }
@@ -89,12 +98,18 @@ fn end(graph: &Graph, guid: Guid) -> String {
     }
 }
 
-fn type_mismatch(draft: Draft, key: &str, ends: &Ends, written: &str, read: &str) -> Finding {
+fn type_mismatch(draft: Draft, key: &str, ends: &Ends, (written, read): (&str, &str), refused: bool) -> Finding {
     let Ends { topic, writer, reader, .. } = ends;
     let summary = format!("{topic}: {writer} writes {written}, {reader} reads {read}{}", ends.others());
     let explanation = format!(
-        "A writer and a reader match only when their types are the same. Both ends are discovered and alive, and no sample will \
-         ever pass between them. The types differ in {}.",
+        "{} The types differ in {}.",
+        if refused {
+            "A writer and a reader match only when their types are the same. Both ends are discovered and alive, and no sample will \
+             ever pass between them."
+        } else {
+            "RustDDS, which both ends use, does not compare types: samples pass, and are read as what they are not. With any other \
+             implementation at one end nothing would pass."
+        },
         if same_name(written, read) {
             "their definition, not in their name: the two sides were built from different versions"
         } else {

@@ -1,6 +1,7 @@
 //! Discovery servers and static peers that are not where somebody looks for them.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 use super::domains::domain_of;
 use super::words::{failed, sender, times};
@@ -13,6 +14,8 @@ use crate::observation::dds::{Discovery, Locator};
 
 /// Refused datagrams after which nobody listens there.
 const REFUSED: u64 = 3;
+/// How long a client may wait for its discovery server, in nanoseconds. Servers answer within milliseconds.
+const UNANSWERED_NS: u128 = 3_000_000_000;
 
 /// Datagrams that were refused where no participant is known: a discovery server or a static peer that is not there.
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
@@ -25,7 +28,66 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
             && !is_probe(graph, failure)
             && speaks_dds(graph, failure)
     });
-    failures.map(|failure| unknown_target(graph, failure)).collect()
+    let mut findings: Vec<_> = failures.map(|failure| unknown_target(graph, failure)).collect();
+    for client in graph.dds().participants().filter(|participant| is_unanswered(graph, participant)) {
+        let told = |target: &SocketAddr| findings.iter().any(|known| known.address == Some(target.to_string()));
+        let silent = client.announced_to.iter().filter(|(target, _)| !target.ip().is_multicast() && !told(target));
+        let silent: Vec<_> = silent.map(|(target, count)| unanswered(graph, client, *target, *count)).collect();
+        findings.extend(silent);
+    }
+    findings
+}
+
+/// A client of a discovery server that has announced itself for long and been sent nothing. The kernel tells its socket nothing of ICMP.
+fn is_unanswered(graph: &Graph, client: &Participant) -> bool {
+    let Some(process) = &client.process else { return false };
+    let dds = graph.dds();
+    let id = (process.pid, process.started);
+    let mut others = dds.participants().filter(|other| other.data.guid_prefix != client.data.guid_prefix);
+    client.is_alive()
+        && client.data.discovery == Discovery::Client
+        && client.knows.is_empty()
+        && dds.now().since(client.first.at).as_nanos() >= UNANSWERED_NS
+        && !others.any(|other| other.heard_by.contains(&id) || other.knows.contains_key(&client.data.guid_prefix))
+}
+
+fn unanswered(graph: &Graph, client: &Participant, target: SocketAddr, count: u64) -> Finding {
+    let mut draft = Draft::of_moments(Code::LocatorUnreachable, Severity::Error, client.first, client.last);
+    draft.finding.address = Some(target.to_string());
+    draft.finding.stage = Some(Stage::Announced);
+    draft.finding.count = count;
+    draft = draft.participant(client).moments(&client.evidence);
+    let who = client.words();
+    let servers = servers_at(graph, target.ip());
+    let summary = format!("{who} announces itself to {target} as to a discovery server, and nothing answers");
+    let explanation = format!(
+        "It is a client of a discovery server, and learns of others from the server alone. What it sends to {target} leaves without an \
+         error, {}, and nothing comes back: no server listens there, or it is out of reach.{}",
+        times(count),
+        servers_words(&servers)
+    );
+    draft.told(&format!("unanswered {target}"), summary, explanation, remedies(&servers, target))
+}
+
+/// Discovery servers known at an address.
+fn servers_at(graph: &Graph, address: IpAddr) -> BTreeSet<String> {
+    let servers = graph.dds().participants().filter(|participant| participant.data.discovery == Discovery::Server);
+    let locators = servers.flat_map(|server| &server.data.metatraffic_unicast);
+    locators.filter(|locator| locator.address == Some(address)).map(ToString::to_string).collect()
+}
+
+fn servers_words(servers: &BTreeSet<String>) -> String {
+    let listed = servers.iter().cloned().collect::<Vec<_>>().join(", ");
+    if servers.is_empty() { listed } else { format!(" On that host a discovery server listens at {listed}.") }
+}
+
+fn remedies(servers: &BTreeSet<String>, target: SocketAddr) -> Vec<String> {
+    let mut remedies = Vec::new();
+    if let Some(server) = servers.first() {
+        remedies.push(format!("start it with ROS_DISCOVERY_SERVER={server}, if that is the server that is meant"));
+    }
+    remedies.push(format!("start the server there: fastdds discovery -i 0 -l {} -p {}", target.ip(), target.port()));
+    remedies
 }
 
 /// Looking for participants at the ports where they would be is no fault: most of those ports are free.
@@ -65,33 +127,14 @@ fn unknown_target(graph: &Graph, failure: &SendFailure) -> Finding {
         draft = draft.in_process(process);
     }
     let who = announcer.map_or_else(|| sender(graph, failure), Participant::words);
-    let servers: BTreeSet<_> = graph
-        .dds()
-        .participants()
-        .filter(|participant| participant.data.discovery == Discovery::Server)
-        .flat_map(|participant| &participant.data.metatraffic_unicast)
-        .filter(|locator| locator.address == Some(target.ip()))
-        .map(ToString::to_string)
-        .collect();
+    let servers = servers_at(graph, target.ip());
     let summary = format!("{who} announces itself to {target}, where nobody listens: {errno}");
     let explanation = format!(
         "No participant is known at {target}; it must be the address of a discovery server or of a static peer in this process's \
          settings. {}, {}.{}",
         failed(failure),
         times(failure.count),
-        if servers.is_empty() {
-            String::new()
-        } else {
-            format!(
-                " On that host a discovery server listens at {}.",
-                servers.iter().cloned().collect::<Vec<_>>().join(", ")
-            )
-        }
+        servers_words(&servers)
     );
-    let mut remedies = Vec::new();
-    if let Some(server) = servers.first() {
-        remedies.push(format!("start it with ROS_DISCOVERY_SERVER={server}, if that is the server that is meant"));
-    }
-    remedies.push(format!("start the server there: fastdds discovery -i 0 -l {} -p {}", target.ip(), target.port()));
-    draft.told(&who, summary, explanation, remedies)
+    draft.told(&format!("{who} {target}"), summary, explanation, remedies(&servers, target))
 }

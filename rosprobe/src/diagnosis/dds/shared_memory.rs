@@ -8,11 +8,14 @@ use crate::diagnosis::{Code, Finding, Severity};
 use crate::event::Process;
 use crate::graph::dds::Participant;
 use crate::graph::{Graph, Stage};
-use crate::observation::dds::VendorId;
+use crate::observation::dds::{Discovery, VendorId};
 
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
     let mut participants = compared(graph);
-    participants.retain(|one| one.data.vendor == VendorId::FAST_DDS && one.offers_shared_memory());
+    // What a discovery server is told, and tells, goes over UDP.
+    participants.retain(|one| {
+        one.data.vendor == VendorId::FAST_DDS && one.offers_shared_memory() && one.data.discovery != Discovery::Server
+    });
     let mut told = BTreeSet::new();
     let mut findings = Vec::new();
     for (index, one) in participants.iter().enumerate() {

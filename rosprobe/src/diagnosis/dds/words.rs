@@ -11,7 +11,7 @@ pub(super) fn failed(failure: &SendFailure) -> String {
     if failure.by_icmp {
         format!("Datagrams to {} came back by ICMP", failure.target)
     } else {
-        format!("Sending to {} failed {} times with {}", failure.target, failure.count, failure.errno)
+        format!("Sending to {} failed {} with {}", failure.target, times(failure.count), failure.errno)
     }
 }
 

@@ -3,7 +3,12 @@
 use super::{Dds, Endpoint, FIRST_LINK, LINK_LIMIT, Moment, Participant};
 use crate::event::{Monotonic, Traffic};
 use crate::graph::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
-use crate::observation::dds::{Guid, GuidPrefix, Incompatibility, Role, RosName, incompatibilities, ros_type};
+use crate::observation::dds::{
+    Guid, GuidPrefix, Incompatibility, Role, RosName, VendorId, incompatibilities, ros_type,
+};
+
+/// How long a reader may take to acknowledge a writer that it matches, in nanoseconds. It takes milliseconds.
+const SETTLED_NS: u128 = 1_000_000_000;
 
 /// Why a writer and a reader of one topic do not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +39,7 @@ impl Mismatch {
 }
 
 /// Why two endpoints of one topic do not match; `None` when they do.
-pub(crate) fn mismatch(writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
+fn mismatch(writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
     let (written, read) = (&writer.data, &reader.data);
     if written.type_name != read.type_name {
         return Some(Mismatch::Type { written: ros_type(&written.type_name), read: ros_type(&read.type_name) });
@@ -50,6 +55,32 @@ pub(crate) fn mismatch(writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch>
 }
 
 impl Dds {
+    /// Why two endpoints of one topic do not match; `None` when they do, as far as known.
+    pub(crate) fn mismatch(&self, writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
+        let found = mismatch(writer, reader)?;
+        let vendor = self.vendor(writer.data.guid.prefix);
+        if matches!(found, Mismatch::Type { .. }) && vendor.is_some() && vendor == self.vendor(reader.data.guid.prefix)
+        {
+            // Of one implementation, they may compare what types are made of and not their names (DDS-XTypes 1.3, 7.6.3.4).
+            let both = later(writer.first, reader.first).at;
+            let settled = self.now.since(both).as_nanos() >= SETTLED_NS;
+            let matched = self.acknowledged.contains(&(reader.data.guid, writer.data.guid));
+            return (settled && !matched && vendor != Some(VendorId::RUST_DDS)).then_some(found);
+        }
+        Some(found)
+    }
+
+    /// Types that differ where neither end compares them: RustDDS delivers the samples nevertheless.
+    pub(crate) fn uncompared_types(&self, writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
+        let ends = [writer, reader].map(|endpoint| self.vendor(endpoint.data.guid.prefix));
+        let found = mismatch(writer, reader).filter(|_| ends == [Some(VendorId::RUST_DDS); 2])?;
+        matches!(found, Mismatch::Type { .. }).then_some(found)
+    }
+
+    fn vendor(&self, guid_prefix: GuidPrefix) -> Option<VendorId> {
+        self.participants.get(&guid_prefix).map(|participant| participant.data.vendor)
+    }
+
     /// Looks at all links of a participant's endpoints again.
     pub(super) fn judge_participant(&mut self, guid_prefix: GuidPrefix) {
         for guid in self.endpoints_of(guid_prefix) {
@@ -113,7 +144,7 @@ impl Dds {
             done(announced, later(one.first, other.first));
             judge_discovery(discovered, one, other, self.acknowledged.contains(&(reader, writer)), both_known);
         }
-        if let Some(mismatch) = mismatch(from, to) {
+        if let Some(mismatch) = self.mismatch(from, to) {
             matched.outcome = Outcome::Refused { reason: mismatch.words() };
             matched.at = both_known.at;
             matched.first_failure = Some(both_known.at);

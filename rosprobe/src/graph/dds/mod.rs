@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 pub use self::endpoint::{Endpoint, Samples};
-pub(crate) use self::matching::{Mismatch, mismatch};
+pub(crate) use self::matching::Mismatch;
 pub use self::participant::{Gone, Participant};
 pub use self::sockets::{Attempt, SendFailure, UdpSockets};
 use super::{Link, LinkId, Node};
@@ -142,6 +142,7 @@ impl Dds {
     fn forget(&mut self, now: Monotonic) {
         let stale =
             |gone: Option<Monotonic>| gone.is_some_and(|at| now.since(at).as_nanos() > u128::from(REMEMBER_GONE_NS));
+        self.sockets.forget(now);
         self.participants.retain(|_, participant| !stale(participant.gone.map(|(_, at)| at)));
         let endpoints: Vec<_> =
             self.endpoints.iter().filter(|(_, endpoint)| stale(endpoint.gone)).map(|(guid, _)| *guid).collect();
@@ -157,7 +158,7 @@ impl Dds {
         for guid_prefix in gone {
             self.participant_gone(guid_prefix, Gone::ProcessExited, self.now);
         }
-        self.sockets.process_exited(process);
+        self.sockets.process_exited(process, self.now);
     }
 
     fn limit(&mut self, limit: String, moment: Moment) {

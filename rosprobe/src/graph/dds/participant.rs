@@ -102,6 +102,12 @@ impl Participant {
         self.gone.is_none()
     }
 
+    /// True when it lived at that moment or later. Of one whose process is not seen that is certain only while it is heard of: it may have been
+    /// killed, and its lease runs on.
+    pub(crate) fn is_there_since(&self, moment: Monotonic) -> bool {
+        self.is_alive() && (self.process.is_some() || self.last.at >= moment)
+    }
+
     /// When its lease runs out; `None` for one without end.
     pub fn lease_ends(&self) -> Option<Monotonic> {
         match self.data.lease {

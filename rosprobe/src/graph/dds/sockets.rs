@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Moment, ProcessId, process_id};
+use super::{Moment, ProcessId, REMEMBER_GONE_NS, process_id};
 use crate::errno::Errno;
-use crate::event::{Direction, ProcessRef, Transport};
+use crate::event::{Direction, Monotonic, ProcessRef, Transport};
 use crate::observation::Observation;
 
 /// Processes whose sockets are remembered.
@@ -14,6 +14,9 @@ const PROCESS_LIMIT: usize = 4096;
 const ATTEMPT_LIMIT: usize = 512;
 /// Addresses to which sends failed that are remembered.
 const FAILURE_LIMIT: usize = 4096;
+
+/// A process that ends this soon after a bind that failed has ended because of it, in nanoseconds.
+const GIVES_UP_NS: u64 = 5_000_000_000;
 
 /// One bind or join.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct SendFailure {
 #[derive(Debug, Default)]
 pub struct UdpSockets {
     binds: BTreeMap<ProcessId, (ProcessRef, Vec<Attempt>)>,
+    /// Processes that ended soon after they got no port, and when.
+    ended: BTreeMap<ProcessId, Monotonic>,
     joins: BTreeMap<ProcessId, (ProcessRef, Vec<Attempt>)>,
     failures: BTreeMap<FailureKey, SendFailure>,
 }
@@ -77,7 +82,15 @@ impl UdpSockets {
         self.failures.values()
     }
 
+    /// True for a process that ended soon after it got no port: what it tried is remembered.
+    pub fn has_ended(&self, process: &ProcessRef) -> bool {
+        self.ended.contains_key(&process_id(process))
+    }
+
     pub(super) fn bound(&mut self, observation: &Observation, address: SocketAddr, errno: Option<Errno>) {
+        if errno.is_none() {
+            self.cured(observation, address);
+        }
         push(&mut self.binds, observation, address, errno);
     }
 
@@ -117,10 +130,44 @@ impl UdpSockets {
         failure.last = moment;
     }
 
-    /// Its troubles ended with it.
-    pub(super) fn process_exited(&mut self, process: &ProcessRef) {
+    /// A program that had ended for want of a port has been started again, and has it now.
+    fn cured(&mut self, observation: &Observation, address: SocketAddr) {
+        let (Some(process), Some(socket)) = (&observation.process, &observation.socket) else { return };
+        let binds = &self.binds;
+        let same = |id: &ProcessId| {
+            binds.get(id).is_some_and(|(ended, attempts)| {
+                ended.comm == process.comm
+                    && attempts.iter().any(|attempt| {
+                        attempt.errno.is_some()
+                            && attempt.address.port() == address.port()
+                            && attempt.net_namespace == socket.net_namespace
+                    })
+            })
+        };
+        let over: Vec<_> = self.ended.keys().filter(|id| same(id)).copied().collect();
+        for id in over {
+            self.ended.remove(&id);
+            self.binds.remove(&id);
+        }
+    }
+
+    /// What ended long ago is forgotten.
+    pub(super) fn forget(&mut self, now: Monotonic) {
+        let stale = |at: &Monotonic| now.since(*at).as_nanos() > u128::from(REMEMBER_GONE_NS);
+        self.binds.retain(|id, _| !self.ended.get(id).is_some_and(stale));
+        self.ended.retain(|_, at| !stale(at));
+    }
+
+    /// Its troubles ended with it, unless it ended because of them: it got no port.
+    pub(super) fn process_exited(&mut self, process: &ProcessRef, now: Monotonic) {
         let id = process_id(process);
-        self.binds.remove(&id);
+        let soon = |attempt: &Attempt| now.since(attempt.moment.at).as_nanos() < u128::from(GIVES_UP_NS);
+        let fatal = |attempt: &Attempt| attempt.errno == Some(Errno::EADDRINUSE) && soon(attempt);
+        if self.binds.get(&id).is_some_and(|(_, attempts)| attempts.iter().any(fatal)) {
+            self.ended.insert(id, now);
+        } else {
+            self.binds.remove(&id);
+        }
         self.joins.remove(&id);
         self.failures.retain(|(owner, ..), _| *owner != Some(id));
     }

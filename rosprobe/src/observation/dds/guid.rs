@@ -32,6 +32,8 @@ impl VendorId {
     pub const FAST_DDS: Self = Self([0x01, 0x0f]);
     /// Eclipse Cyclone DDS.
     pub const CYCLONE_DDS: Self = Self([0x01, 0x10]);
+    /// RustDDS, on which ros2-client is built.
+    pub const RUST_DDS: Self = Self([0x01, 0x12]);
 
     /// The product's name; `vendor 01.ff` where it is not known.
     pub fn name(self) -> Cow<'static, str> {
