@@ -2,6 +2,7 @@
 //!
 //! They need root, a kernel that loads eBPF, and Debian's ROS 1 packages; `cargo xtask test` sees to all of that.
 
+mod dds;
 mod decoding;
 mod failures;
 mod healthy;

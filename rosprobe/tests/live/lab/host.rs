@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::Site;
 use super::program::Program;
 
 /// One host of a lab. Dropping it ends whatever runs there and removes every trace of it.
@@ -22,19 +23,20 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(lab: &str, name: &'static str, directory: &Path, ros_ip: &str, master: &str) -> Self {
-        let namespace = format!("{lab}-{name}");
+    /// A host; its programs have `ros`, variables of ROS, in their environment.
+    pub fn new(site: &Site, name: &'static str, ros: &[(&str, &str)]) -> Self {
+        let namespace = format!("{}-{name}", site.name);
         let files = Path::new("/etc/netns").join(&namespace);
-        let home = directory.join(name);
-        let environment = [
-            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
-            ("HOME", home.display().to_string()),
-            ("LC_ALL", "C.UTF-8".to_owned()),
-            ("PYTHONUNBUFFERED", "1".to_owned()),
-            ("ROS_IP", ros_ip.to_owned()),
-            ("ROS_MASTER_URI", format!("http://{master}:11311")),
+        let home = site.directory().join(name);
+        let home_folder = home.display().to_string();
+        let common = [
+            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", &home_folder),
+            ("LC_ALL", "C.UTF-8"),
+            ("PYTHONUNBUFFERED", "1"),
         ];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let environment = common.iter().chain(ros).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment.collect();
         // From here on dropping it undoes whatever was done so far.
         let host = Self { name, namespace, files, home, environment };
         fs::create_dir_all(host.home()).unwrap_or_else(|error| panic!("cannot make {}: {error}", host.home.display()));

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 use self::permit::Permit;
 
-pub use self::host::Host;
+pub use self::host::{Host, run};
 pub use self::program::Program;
 pub use self::ros::{Library, Node, source};
 pub use self::screen::Screen;
@@ -36,12 +36,38 @@ const PREFIX: &str = "rp-lab";
 
 /// A lab, gone when dropped.
 pub struct Lab {
-    // Hosts go first: what runs there writes into the directory.
+    // Hosts go first: what runs there writes into the site's directory.
     pub router: Host,
     pub inner: Host,
     pub outer: Host,
-    _directory: TempDir,
+    _site: Site,
+}
+
+/// What a lab is built on: a name of its own, a directory, and the right to run.
+pub struct Site {
+    pub name: String,
+    directory: TempDir,
     _permit: Permit,
+}
+
+impl Site {
+    fn new(permit: fn() -> Permit) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let permit = permit();
+        remove_leftovers();
+        let name = format!("{PREFIX}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let directory = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory can be made");
+        Self { name, directory, _permit: permit }
+    }
+
+    /// One of several that run at the same moment.
+    pub fn shared() -> Self {
+        Self::new(Permit::one)
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
 }
 
 impl Lab {
@@ -55,18 +81,18 @@ impl Lab {
     }
 
     fn with(permit: fn() -> Permit) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         demand_prerequisites();
-        let permit = permit();
-        remove_leftovers();
-        let name = format!("{PREFIX}-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let directory = tempfile::Builder::new().prefix(&name).tempdir().expect("a temporary directory can be made");
-        let router = Host::new(&name, "router", directory.path(), "10.0.1.1", "10.0.1.1");
-        let inner = Host::new(&name, "inner", directory.path(), "10.0.1.2", "10.0.1.1");
-        let outer = Host::new(&name, "outer", directory.path(), "192.168.50.2", "192.168.50.1");
+        let site = Site::new(permit);
+        let host = |name, ros_ip, master: &str| {
+            let master = format!("http://{master}:11311");
+            Host::new(&site, name, &[("ROS_IP", ros_ip), ("ROS_MASTER_URI", &master)])
+        };
+        let router = host("router", "10.0.1.1", "10.0.1.1");
+        let inner = host("inner", "10.0.1.2", "10.0.1.1");
+        let outer = host("outer", "192.168.50.2", "192.168.50.1");
         link((&router, "lan0", "10.0.1.1"), (&inner, "eth0", "10.0.1.2"));
         link((&router, "wan0", "192.168.50.1"), (&outer, "eth0", "192.168.50.2"));
-        Self { router, inner, outer, _directory: directory, _permit: permit }
+        Self { router, inner, outer, _site: site }
     }
 
     pub fn hosts(&self) -> [&Host; 3] {
@@ -85,18 +111,15 @@ impl Lab {
 fn link(one: (&Host, &str, &str), other: (&Host, &str, &str)) {
     let mut add = Command::new("ip");
     add.args(["link", "add", one.1, "netns", one.0.namespace(), "type", "veth"]);
-    host::run(add.args(["peer", "name", other.1, "netns", other.0.namespace()]));
+    run(add.args(["peer", "name", other.1, "netns", other.0.namespace()]));
     for (host, interface, address) in [one, other] {
         host.run(&format!("ip address add {address}/24 dev {interface}"));
         host.run(&format!("ip link set {interface} up"));
     }
 }
 
-/// A test without what it needs fails: a skipped test looks like a passed one.
 fn demand_prerequisites() {
-    const ADVICE: &str = "cargo xtask test installs what is missing and runs this test as root";
-    assert!(nix::unistd::geteuid().is_root(), "live tests need root: {ADVICE}");
-    for (path, package) in [
+    demand(&[
         ("/usr/bin/roscore", "python3-roslaunch"),
         ("/usr/bin/rostopic", "python3-rostopic"),
         ("/usr/include/ros/ros.h", "libroscpp-dev"),
@@ -110,7 +133,14 @@ fn demand_prerequisites() {
         ("/usr/bin/tcpdump", "tcpdump"),
         ("/usr/sbin/dropbear", "dropbear-bin"),
         ("/usr/bin/sshuttle", "sshuttle"),
-    ] {
+    ]);
+}
+
+/// A test without what it needs fails: a skipped test looks like a passed one. Files, and Debian's packages that they come from.
+pub fn demand(files: &[(&str, &str)]) {
+    const ADVICE: &str = "cargo xtask test installs what is missing and runs this test as root";
+    assert!(nix::unistd::geteuid().is_root(), "live tests need root: {ADVICE}");
+    for (path, package) in files {
         assert!(Path::new(path).exists(), "{path} (Debian's package {package}) is missing: {ADVICE}");
     }
 }

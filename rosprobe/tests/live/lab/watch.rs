@@ -54,15 +54,19 @@ pub struct Watch {
 impl Watch {
     /// Starts it and waits until it watches.
     pub fn start(lab: &Lab, arguments: &[&str]) -> Self {
-        Self::over(&[lab], arguments)
+        Self::beside(&lab.hosts(), arguments)
     }
 
     /// The same over several labs, which have the same addresses.
     pub fn over(labs: &[&Lab], arguments: &[&str]) -> Self {
-        // Others on this machine may have a lab with the same addresses at the same moment.
         let hosts: Vec<&Host> = labs.iter().flat_map(|lab| lab.hosts()).collect();
-        let mut watch = Self::spawn(labs[0], Self::command(&hosts, arguments));
-        watch.net_namespaces = hosts.iter().map(|host| host.net_namespace()).collect();
+        Self::beside(&hosts, arguments)
+    }
+
+    /// Starts it for these hosts and waits until it watches.
+    pub fn beside(hosts: &[&Host], arguments: &[&str]) -> Self {
+        // Others on this machine may have a lab with the same addresses at the same moment.
+        let watch = Self::spawn_beside(hosts, Self::command(hosts, arguments));
         watch.until_begun();
         watch
     }
@@ -84,7 +88,11 @@ impl Watch {
     }
 
     /// Starts `command`, a `rosprobe watch --output jsonl` of the caller's own making.
-    pub fn spawn(lab: &Lab, mut command: Command) -> Self {
+    pub fn spawn(lab: &Lab, command: Command) -> Self {
+        Self::spawn_beside(&lab.hosts(), command)
+    }
+
+    fn spawn_beside(hosts: &[&Host], mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let (lines, errors) = (Arc::new(Record::default()), Arc::new(Record::default()));
@@ -106,7 +114,8 @@ impl Watch {
                 errors.close();
             });
         }
-        Self { child, lines, errors, net_namespaces: lab.hosts().map(Host::net_namespace).to_vec() }
+        let net_namespaces = hosts.iter().map(|host| host.net_namespace()).collect();
+        Self { child, lines, errors, net_namespaces }
     }
 
     /// Waits for a finding.
@@ -312,7 +321,8 @@ impl Drop for Watch {
 
 fn is_subscribed(link: &Link, subscriber: &Program, topic: &str) -> bool {
     let pid = link.subscriber.process.as_ref().map(|process| process.pid);
-    matches!(link.kind, LinkKind::Topic | LinkKind::Service) && link.name == topic && pid == Some(subscriber.pid())
+    let carries = matches!(link.kind, LinkKind::Topic | LinkKind::Service | LinkKind::Dds);
+    carries && link.name == topic && pid == Some(subscriber.pid())
 }
 
 fn carries_data(link: &Link) -> bool {

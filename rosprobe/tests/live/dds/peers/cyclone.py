@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cyclonedds.core import Policy, Qos
 from cyclonedds.domain import DomainParticipant
-from cyclonedds.idl import IdlStruct
+from cyclonedds.idl import IdlStruct, types
 from cyclonedds.pub import DataWriter
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
@@ -40,9 +40,10 @@ if general:
 package, _, name = options.type.split("/")
 
 
+# Cyclone DDS compares what types are made of, not what they are called.
 @dataclass
-class Text(IdlStruct, typename=f"{package}::msg::dds_::{name}_"):
-    data: str
+class Message(IdlStruct, typename=f"{package}::msg::dds_::{name}_"):
+    data: types.int32 if name == "Int32" else str
 
 
 reliable = options.reliability == "reliable"
@@ -59,14 +60,14 @@ for number in (signal.SIGINT, signal.SIGTERM):
 
 domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))
 participants = [DomainParticipant(domain) for _ in range(options.participants)]
-topic = Topic(participants[0], "rt" + options.topic, Text)
+topic = Topic(participants[0], "rt" + options.topic, Message)
 if options.role == "talker":
     writer = DataWriter(participants[0], topic, qos=qos)
     print("ready", flush=True)
     count = 0
     while not ended.wait(0.1):
         count += 1
-        writer.write(Text(f"{options.topic} {count}"))
+        writer.write(Message(count if name == "Int32" else f"{options.topic} {count}"))
         if count % 10 == 0:
             print("said", count, flush=True)
 else:
@@ -74,6 +75,6 @@ else:
     print("ready", flush=True)
     while not ended.wait(0.05):
         for sample in reader.take(10):
-            if isinstance(sample, Text):
+            if isinstance(sample, Message):
                 print("heard", sample.data, flush=True)
 sys.exit(0)

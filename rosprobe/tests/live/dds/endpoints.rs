@@ -1,0 +1,62 @@
+//! Both ends know of each other and do not match; or they count on memory that they do not share.
+
+use rosprobe::diagnosis::{Code, Severity};
+
+use super::case::{Case, Data, Expected, Who};
+use super::cure::Cure;
+use super::peer::Dds;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (from, to) in [
+        (Dds::Cyclone, Dds::Cyclone),
+        (Dds::Fast, Dds::Fast),
+        (Dds::Ros2Client, Dds::Ros2Client),
+        (Dds::Cyclone, Dds::Fast),
+        (Dds::Fast, Dds::Ros2Client),
+        (Dds::Ros2Client, Dds::Cyclone),
+    ] {
+        cases.push(
+            Case::new(
+                "a best-effort talker",
+                from,
+                to,
+                vec![qos("reliability: BEST_EFFORT offered, RELIABLE requested")],
+            )
+            .talker(|peer| peer.option("--reliability", "best_effort"))
+            .cure(Cure::Qos(Who::Listener)),
+        );
+        cases.push(
+            Case::new(
+                "a volatile talker",
+                from,
+                to,
+                vec![qos("durability: VOLATILE offered, TRANSIENT_LOCAL requested")],
+            )
+            .listener(|peer| peer.option("--durability", "transient_local"))
+            .cure(Cure::Qos(Who::Listener)),
+        );
+        let types = Expected::new(Code::TypeMismatch)
+            .about(Who::Listener)
+            .says(&["/chatter", "TALKER", "writes std_msgs/msg/String", "LISTENER", "reads std_msgs/msg/Int32"])
+            .remedy(&["use std_msgs/msg/String"]);
+        // RustDDS alone does not compare types.
+        let compared = (from, to) != (Dds::Ros2Client, Dds::Ros2Client);
+        let types = if compared { types } else { types.severity(Severity::Warning).says(&["RustDDS"]) };
+        cases.push(
+            Case::new("another type", from, to, vec![types])
+                .listener(|peer| peer.option("--type", "std_msgs/msg/Int32"))
+                .data(if compared { Data::Never } else { Data::Perhaps })
+                .cure(Cure::Type),
+        );
+    }
+    let split = Expected::new(Code::SharedMemorySplit)
+        .says(&["TALKER", "LISTENER", "/dev/shm"])
+        .remedy(&["--ipc=host", "useBuiltinTransports false"]);
+    cases.push(Case::new("two containers with one network", Dds::Fast, Dds::Fast, vec![split]).apart());
+    cases
+}
+
+fn qos(words: &'static str) -> Expected {
+    Expected::new(Code::QosIncompatible).about(Who::Listener).says(&["/chatter", "LISTENER", "TALKER", words])
+}
