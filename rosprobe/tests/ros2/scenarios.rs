@@ -237,9 +237,10 @@ fn whose_link_is_down_has_one_trouble() {
     let id = scene.finding().id;
     scene.send_fails(101, SocketAddr::new(ip("10.0.0.2"), 7410), Errno::ENETUNREACH, 1);
     assert_eq!(scene.finding().id, id, "another port of the same address");
+    scene.send_fails(101, SocketAddr::new(ip("239.255.0.1"), 7401), Errno::ENETUNREACH, 600);
     scene.send_fails(101, multicast(0), Errno::ENETUNREACH, 1);
     let finding = scene.finding();
-    assert_eq!(finding.code, Code::MulticastBlocked);
+    assert_eq!((finding.code, finding.address.as_deref()), (Code::MulticastBlocked, Some("239.255.0.1:7400")));
     assert!(finding.remedies[0].contains("ip link set dev eth0 up"), "{:?}", finding.remedies);
 }
 

@@ -1,6 +1,6 @@
 //! Announcements that cannot leave, or cannot be listened for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::words::{sender, times};
@@ -13,9 +13,17 @@ use crate::graph::{Graph, Stage};
 
 /// Announcements cannot leave, or cannot be listened for.
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
+    let mut first: BTreeMap<_, &SendFailure> = BTreeMap::new();
     let failures = graph.dds().sockets().failures().filter(|failure| failure.target.ip().is_multicast());
-    let sends =
-        failures.filter(|failure| !multicasts_since(graph, failure)).map(|failure| blocked_send(graph, failure));
+    for failure in failures.filter(|failure| !multicasts_since(graph, failure)) {
+        // The discovery port of a domain is the one before that for data, and says more.
+        let pid = failure.process.as_ref().map(|process| process.pid);
+        let known = first.entry((pid, failure.source, failure.target.ip(), failure.errno)).or_insert(failure);
+        if failure.target.port() < known.target.port() {
+            *known = failure;
+        }
+    }
+    let sends = first.into_values().map(|failure| blocked_send(graph, failure));
     let joins = graph.dds().sockets().joins().filter_map(|(process, attempts)| {
         // One interface of several may refuse.
         let failed = attempts.iter().find(|attempt| attempt.errno.is_some())?;
@@ -87,8 +95,11 @@ fn blocked_send(graph: &Graph, failure: &SendFailure) -> Finding {
 fn blocked_remedies(graph: &Graph, net_namespace: u64, errno: Errno, group: IpAddr) -> Vec<String> {
     let namespace = graph.namespace(net_namespace).filter(|_| net_namespace != 0);
     let addresses = namespace.into_iter().flat_map(|namespace| &namespace.addresses);
-    let interfaces: BTreeSet<_> =
-        addresses.filter(|own| !own.address.is_loopback()).map(|own| own.interface.as_str()).collect();
+    let interfaces: BTreeSet<_> = addresses
+        .filter(|own| !own.address.is_loopback())
+        .map(|own| own.interface.as_str())
+        .filter(|name| !name.is_empty())
+        .collect();
     let interface = interfaces.first().copied().unwrap_or("IFACE");
     match errno {
         Errno::EPERM | Errno::EACCES => vec![
