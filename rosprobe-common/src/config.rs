@@ -17,7 +17,7 @@ pub struct Config {
     pub log: u32,
     /// Offsets in the kernel's structures.
     pub offsets: KernelOffsets,
-    /// Numbers of the system calls that carry payload.
+    /// Numbers of system calls.
     pub syscalls: Syscalls,
 }
 
@@ -112,6 +112,7 @@ pub struct Syscalls {
     pub recvmsg: u32,
     pub sendmmsg: u32,
     pub recvmmsg: u32,
+    pub connect: u32,
 }
 
 impl Config {
@@ -169,6 +170,7 @@ impl Config {
             recvmsg: 0,
             sendmmsg: 0,
             recvmmsg: 0,
+            connect: 0,
         },
     };
 }
@@ -177,6 +179,6 @@ const _: () = {
     assert!(align_of::<Config>() == 4);
     assert!(offset_of!(Config, offsets) == 12);
     assert!(size_of::<KernelOffsets>() == 39 * 4);
-    assert!(size_of::<Syscalls>() == 12 * 4);
-    assert!(size_of::<Config>() == 12 + 39 * 4 + 12 * 4);
+    assert!(size_of::<Syscalls>() == 13 * 4);
+    assert!(size_of::<Config>() == 12 + 39 * 4 + 13 * 4);
 };

@@ -4,7 +4,9 @@
 //! EINPROGRESS.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user,
+};
 use rosprobe_common::{Kind, Protocol, SocketAddress};
 
 use crate::emit::{Fact, Socket, emit};
@@ -19,15 +21,27 @@ const ENOTSOCK: i32 = 88;
 /// A process called connect(), with an address in its memory.
 #[inline(always)]
 pub fn called(fd: i32, address: u64, length: u64) {
-    let mut connect = Connect { started: 0, sk: 0, cookie: 0, address: SocketAddress::NONE, fd, reserved: 0 };
-    if !user_address(address, length, &mut connect.address) {
-        return;
+    let mut remote = SocketAddress::NONE;
+    if user_address(address, length, &mut remote) {
+        begin(kernel::socket_of(fd), fd, &remote);
     }
-    connect.sk = kernel::socket_of(connect.fd);
+}
+
+/// connect() reached its socket, with the address in the kernel's memory. `fd` is negative when it is not known.
+#[inline(always)]
+pub fn reached(sk: u64, fd: i32, address: u64, length: u32) {
+    let mut remote = SocketAddress::NONE;
+    if address_from(Memory::Kernel, address, u64::from(length), &mut remote) {
+        begin(sk, fd, &remote);
+    }
+}
+
+#[inline(always)]
+fn begin(sk: u64, fd: i32, remote: &SocketAddress) {
     // SAFETY: a helper without arguments.
-    connect.started = unsafe { bpf_ktime_get_ns() };
-    let thread = bpf_get_current_pid_tgid();
-    let _ = CONNECTS.insert(&thread, &connect, 0);
+    let started = unsafe { bpf_ktime_get_ns() };
+    let connect = Connect { started, sk, cookie: 0, address: *remote, fd, reserved: 0 };
+    let _ = CONNECTS.insert(bpf_get_current_pid_tgid(), &connect, 0);
 }
 
 /// The current thread's call returned.
@@ -36,19 +50,16 @@ pub fn call_returned(result: i32) {
     let thread = bpf_get_current_pid_tgid();
     let Some(entry) = CONNECTS.get_ptr(&thread) else { return };
     // SAFETY: this thread's own entry.
-    let mut connect = unsafe { *entry };
+    let connect = unsafe { *entry };
     let _ = CONNECTS.remove(&thread);
-    // A descriptor that was closed or replaced meanwhile leads to another socket.
-    if kernel::socket_of(connect.fd) != connect.sk {
-        connect.sk = 0;
-    }
     returned(&connect, result);
 }
 
 /// The end of every way to learn a connect()'s result.
 #[inline(always)]
 pub fn returned(connect: &Connect, result: i32) {
-    let sk = connect.sk;
+    // A descriptor that was closed or replaced meanwhile leads to another socket.
+    let sk = if connect.fd < 0 || kernel::socket_of(connect.fd) == connect.sk { connect.sk } else { 0 };
     let errno = if result < 0 { -result } else { 0 };
     if sk == 0 && (errno == EBADF || errno == ENOTSOCK) {
         return;
@@ -108,9 +119,21 @@ pub fn own_number() -> u64 {
     1 << 63 | processor << 44 | number
 }
 
+/// Whose memory an address is in.
+#[derive(Clone, Copy)]
+enum Memory {
+    User,
+    Kernel,
+}
+
 /// A socket address in user memory; false when it is no internet address.
 #[inline(always)]
 pub fn user_address(address: u64, length: u64, into: &mut SocketAddress) -> bool {
+    address_from(Memory::User, address, length, into)
+}
+
+#[inline(always)]
+fn address_from(memory: Memory, address: u64, length: u64, into: &mut SocketAddress) -> bool {
     // sockaddr_in: family, port, address[4]. sockaddr_in6: family, port, flow information, address[16], scope.
     let mut words = [0u64; 4];
     let length = length as u32;
@@ -118,8 +141,15 @@ pub fn user_address(address: u64, length: u64, into: &mut SocketAddress) -> bool
         return false;
     }
     let size = if length < 28 { 16 } else { 28 };
-    // SAFETY: the helper checks the address; `size` is at most the array's.
-    if unsafe { bpf_probe_read_user(words.as_mut_ptr().cast(), size, address as *const _) } != 0 {
+    let (words_at, address) = (words.as_mut_ptr().cast(), address as *const _);
+    // SAFETY: the helpers check the address; `size` is at most the array's.
+    let read = unsafe {
+        match memory {
+            Memory::User => bpf_probe_read_user(words_at, size, address),
+            Memory::Kernel => bpf_probe_read_kernel(words_at, size, address),
+        }
+    };
+    if read != 0 {
         return false;
     }
     let [first, second, third, fourth] = words;

@@ -49,16 +49,16 @@ pub fn open(walk: &mut Walk, state: &mut SocketState) {
         OPENING_UNDECIDED => walk.advance(direction, count),
         OPENING_XMLRPC if state.protocol == Protocol::Undecided as u8 => {
             direction.copied = have;
-            state.protocol = Protocol::XmlRpc as u8;
+            walk.speaks(state, Protocol::XmlRpc);
         }
         OPENING_TCPROS => {
             begin_header(direction, have);
             if state.protocol == Protocol::Undecided as u8 {
-                state.protocol = Protocol::Topic as u8;
+                walk.speaks(state, Protocol::Topic);
                 announce(walk);
             }
         }
-        _ if state.protocol == Protocol::Undecided as u8 => state.protocol = Protocol::Other as u8,
+        _ if state.protocol == Protocol::Undecided as u8 => walk.speaks(state, Protocol::Other),
         _ => direction.framing = Framing::Lost as u8,
     }
 }
@@ -86,7 +86,7 @@ fn open_by(direction: &mut DirectionState) -> u64 {
 fn unreadable_opening(walk: &mut Walk, state: &mut SocketState) {
     direction!(state, walk).framing = Framing::Lost as u8;
     if state.protocol == Protocol::Undecided as u8 {
-        state.protocol = Protocol::MidStream as u8;
+        walk.speaks(state, Protocol::MidStream);
         announce(walk);
     }
 }
@@ -116,7 +116,7 @@ fn look(walk: &mut Walk, state: &mut SocketState) {
         walk.looked = 1;
         if read(walk.at, direction.head.as_mut_ptr(), 4) && opening(&direction.head, 4) == Opening::XmlRpc {
             direction.copied = 0;
-            state.protocol = Protocol::XmlRpc as u8;
+            walk.speaks(state, Protocol::XmlRpc);
             return;
         }
         if state.looked < MID_STREAM_LOOKS {

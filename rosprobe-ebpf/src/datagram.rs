@@ -9,11 +9,11 @@ use rosprobe_common::{Cut, DATAGRAM_LOOKS, Flow, Kind, Protocol, SocketAddress, 
 use crate::connect::user_address;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
 use crate::kernel::{self, UDP};
-use crate::locate::Call;
+use crate::locate::{Call, Location};
 use crate::maps::{FAILURES, FailureKey, Failures};
-use crate::process;
 use crate::rtps;
 use crate::transfer::{RECEIVED, SENT, flow, is_no_failure, is_no_receive};
+use crate::{log, process};
 
 const DNS_PORT: u16 = 53;
 /// Largest piece that one record carries.
@@ -95,6 +95,7 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
     }
     if state.protocol == Protocol::Undecided as u8 && datagram.remote.port == DNS_PORT {
         state.protocol = Protocol::Dns as u8;
+        log::classified(datagram.cookie, Protocol::Dns);
     }
     if result < 0 {
         if !is_no_failure(-result) {
@@ -125,7 +126,10 @@ fn locate<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, r
         }
         state.flags |= SocketFlags::USER;
     }
-    let Some(location) = call.location(flow::<FLOW>(), index) else { return 0 };
+    let mut location = Location::NOWHERE;
+    if !call.location(flow::<FLOW>(), index, &mut location) {
+        return 0;
+    }
     datagram.address = location.address;
     datagram.room = location.length;
     datagram.segments = location.segments;
@@ -151,12 +155,14 @@ fn settle(state: &mut SocketState, datagram: &Datagram, is_rtps: bool) {
     }
     if is_rtps {
         state.protocol = Protocol::Rtps as u8;
+        log::classified(datagram.cookie, Protocol::Rtps);
         tell(datagram, Kind::Counting, 0, 0);
         return;
     }
     state.looked += 1;
     if state.looked >= DATAGRAM_LOOKS {
         state.protocol = Protocol::Other as u8;
+        log::classified(datagram.cookie, Protocol::Other);
     }
 }
 

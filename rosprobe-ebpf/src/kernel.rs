@@ -21,7 +21,8 @@ pub mod tcp_state {
 }
 
 /// The bits of `task_struct.flags` of a kernel thread and of an io_uring worker: their registers are nobody's system call.
-const PF_KTHREAD_OR_IO_WORKER: u32 = 0x0020_0000 | 0x10;
+const PF_KTHREAD: u32 = 0x0020_0000;
+const PF_IO_WORKER: u32 = 0x10;
 
 /// A value at `base + offset` in kernel memory; `None` where the offset is unknown or the memory cannot be read.
 #[inline(always)]
@@ -72,12 +73,20 @@ pub fn cookie(sk: u64) -> u64 {
 /// Bytes that the peer has not acknowledged; 0 when unknown.
 #[inline(always)]
 pub fn unacknowledged(sk: u64) -> u32 {
-    let written: Option<u32> = read(sk, config!(offsets.write_seq));
-    let acknowledged: Option<u32> = read(sk, config!(offsets.snd_una));
-    match (written, acknowledged) {
-        (Some(written), Some(acknowledged)) => written.wrapping_sub(acknowledged),
-        _ => 0,
+    word(sk, config!(offsets.write_seq)).wrapping_sub(word(sk, config!(offsets.snd_una)))
+}
+
+/// A word at `base + offset`; 0 when it cannot be read. Without the branches of [`read`], of which the compiler calculates with what
+/// was never written on the one that it throws away; older verifiers refuse that.
+#[inline(always)]
+fn word(base: u64, offset: u32) -> u32 {
+    let mut value = 0u32;
+    if offset != UNKNOWN_OFFSET && base != 0 {
+        // SAFETY: the helper checks the address, and zeroes where it cannot read.
+        unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 4, (base + u64::from(offset)) as *const _) };
     }
+    // SAFETY: a local; volatile so that the compiler does not know it.
+    unsafe { core::ptr::read_volatile(&raw const value) }
 }
 
 /// How much of the beginning of `struct sock` is read at once: all that a record says of a socket, on every kernel so far.
@@ -179,6 +188,27 @@ pub fn clear<T>(value: &mut T) {
     }
 }
 
+/// A value of zeros, for the same reason.
+#[inline(always)]
+pub fn zeroed<T>() -> T {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    clear(&mut value);
+    // SAFETY: callers ask for integers only, so that zeros are a value.
+    unsafe { value.assume_init() }
+}
+
+/// Copies a GUID, for the same reason.
+#[inline(always)]
+pub fn copy_guid(from: &[u32; 4], to: &mut [u32; 4]) {
+    let (source, target) = (from.as_ptr(), to.as_mut_ptr());
+    let mut at = 0;
+    while at < 4 {
+        // SAFETY: inside both arrays.
+        unsafe { core::ptr::write_volatile(target.add(at), source.add(at).read_volatile()) };
+        at += 1;
+    }
+}
+
 /// Copies by words, for the same reason.
 #[inline(always)]
 pub fn copy<T>(from: &T, to: &mut T) {
@@ -217,5 +247,11 @@ pub fn in_native_syscall() -> bool {
     let task = current_task();
     let Some(flags) = read::<u32>(task, config!(offsets.task_flags)) else { return false };
     let Some(compat) = read::<u32>(task, config!(offsets.task_compat)) else { return false };
-    flags & PF_KTHREAD_OR_IO_WORKER == 0 && compat & config!(offsets.task_compat_mask) == 0
+    flags & (PF_KTHREAD | PF_IO_WORKER) == 0 && compat & config!(offsets.task_compat_mask) == 0
+}
+
+/// Whether the current task belongs to no process.
+#[inline(always)]
+pub fn is_kernel_thread() -> bool {
+    read::<u32>(current_task(), config!(offsets.task_flags)).is_none_or(|flags| flags & PF_KTHREAD != 0)
 }

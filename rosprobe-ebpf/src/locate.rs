@@ -9,6 +9,8 @@ use crate::maps::{BATCHES, Batch, config};
 
 /// Size of `struct msghdr` of user space.
 const MSGHDR: usize = 56;
+/// It is not known which message of a batch it is.
+const UNKNOWN_MESSAGE: u32 = u32::MAX;
 /// Size of `struct mmsghdr` of user space.
 const MMSGHDR: u64 = 64;
 
@@ -21,12 +23,17 @@ pub struct Location {
     pub length: u64,
     /// Segments of the vector; 0: a buffer.
     pub segments: u32,
-    /// Whether this is one message of several of a single call.
-    pub batch: bool,
+    /// 1: one message of several of a single call.
+    pub batch: u32,
     /// Address of the peer's socket address, given by a send; 0 when none.
     pub name: u64,
     /// Its length.
     pub name_length: u64,
+}
+
+impl Location {
+    /// Nowhere.
+    pub const NOWHERE: Self = Self { address: 0, length: 0, segments: 0, batch: 0, name: 0, name_length: 0 };
 }
 
 /// A system call, as its registers show it.
@@ -45,15 +52,21 @@ impl Call {
         }
         // SAFETY: helpers; the task is the current one.
         let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
-        let number = kernel::read::<u64>(registers, config!(offsets.regs_syscall))?;
         // The x32 ABI sets a bit above the number, so its calls are in no table.
-        (number <= u64::from(u32::MAX)).then_some(Self { registers, number: number as u32 })
+        let number = kernel::read::<u32>(registers, config!(offsets.regs_syscall))?;
+        Some(Self { registers, number })
     }
 
     /// Argument number `N`, from 0; 0 when it cannot be read.
     #[inline(always)]
     pub fn argument<const N: usize>(&self) -> u64 {
         kernel::read::<u64>(self.registers, config!(offsets.regs_argument[N])).unwrap_or(0)
+    }
+
+    /// The descriptor that it is about.
+    #[inline(always)]
+    pub fn descriptor(&self) -> i32 {
+        self.argument::<0>() as i32
     }
 
     /// Whether it is sendmmsg() or recvmmsg().
@@ -65,51 +78,20 @@ impl Call {
     /// Whether its descriptor leads to this socket. A file system's own socket is used inside other calls.
     #[inline(always)]
     pub fn is_on(&self, sk: u64) -> bool {
-        kernel::socket_of(self.argument::<0>() as i32) == sk
+        kernel::socket_of(self.descriptor()) == sk
     }
 
-    /// Where the bytes are; `None` for calls that are not known to have them in the process's memory.
-    /// For a batch, `index` says which message.
+    /// Where the bytes are; false for calls that are not known to have them in the process's memory. For a batch, `index` says which
+    /// message.
     #[inline(always)]
-    pub fn location(&self, flow: Flow, index: u32) -> Option<Location> {
-        let sent = matches!(flow, Flow::Sent);
-        let number = self.number;
-        if number == if sent { config!(syscalls.write) } else { config!(syscalls.read) } {
-            return Some(self.buffer());
-        }
-        if number == if sent { config!(syscalls.sendto) } else { config!(syscalls.recvfrom) } {
-            let mut location = self.buffer();
-            if sent {
-                location.name = self.argument::<4>();
-                location.name_length = self.argument::<5>();
-            }
-            return Some(location);
-        }
-        if number == if sent { config!(syscalls.writev) } else { config!(syscalls.readv) }
-            || number == if sent { config!(syscalls.pwritev2) } else { config!(syscalls.preadv2) }
-        {
-            let segments = segments(self.argument::<2>());
-            return Some(Location { segments, ..self.buffer() });
-        }
-        if number == if sent { config!(syscalls.sendmsg) } else { config!(syscalls.recvmsg) } {
-            return message(self.argument::<1>(), sent, false);
-        }
-        if number == if sent { config!(syscalls.sendmmsg) } else { config!(syscalls.recvmmsg) } {
-            return message(self.argument::<1>() + u64::from(index) * MMSGHDR, sent, true);
-        }
-        None
+    pub fn location(&self, flow: Flow, index: u32, into: &mut Location) -> bool {
+        locate(self, flow as u32, index, into) != 0
     }
 
     #[inline(always)]
-    fn buffer(&self) -> Location {
-        Location {
-            address: self.argument::<1>(),
-            length: self.argument::<2>(),
-            segments: 0,
-            batch: false,
-            name: 0,
-            name_length: 0,
-        }
+    fn buffer(&self, into: &mut Location) {
+        into.address = self.argument::<1>();
+        into.length = self.argument::<2>();
     }
 
     /// Which message of sendmmsg() or recvmmsg() this is; `None` when that cannot be known.
@@ -118,31 +100,71 @@ impl Call {
     /// ([`end_batch`]). A receive with a time-out can end unseen, so there is no telling.
     #[inline(always)]
     pub fn batch_index(&self, cookie: u64, failed: bool) -> Option<u32> {
-        let count = self.argument::<2>() as u32;
-        let count = if count > IOVEC_LIMIT { IOVEC_LIMIT } else { count };
-        if count > 1 && self.number == config!(syscalls.recvmmsg) && self.argument::<4>() != 0 {
-            return None;
-        }
-        let vector = self.argument::<1>();
-        let thread = bpf_get_current_pid_tgid();
-        let index = match BATCHES.get_ptr(&thread) {
-            // SAFETY: this thread's own entry.
-            Some(batch) => unsafe {
-                if (*batch).cookie == cookie && (*batch).vector == vector && (*batch).count == count {
-                    (*batch).next
-                } else {
-                    0
-                }
-            },
-            None => 0,
-        };
-        if failed || index + 1 >= count {
-            let _ = BATCHES.remove(&thread);
-        } else {
-            let _ = BATCHES.insert(&thread, &Batch { cookie, vector, count, next: index + 1 }, 0);
-        }
-        Some(index)
+        let index = message_of_batch(self, cookie, u32::from(failed));
+        (index != UNKNOWN_MESSAGE).then_some(index)
     }
+}
+
+/// See [`Call::batch_index`]. A function of its own for its stack.
+#[inline(never)]
+fn message_of_batch(call: &Call, cookie: u64, failed: u32) -> u32 {
+    let count = call.argument::<2>() as u32;
+    let count = if count > IOVEC_LIMIT { IOVEC_LIMIT } else { count };
+    if count > 1 && call.number == config!(syscalls.recvmmsg) && call.argument::<4>() != 0 {
+        return UNKNOWN_MESSAGE;
+    }
+    let vector = call.argument::<1>();
+    let thread = bpf_get_current_pid_tgid();
+    let index = match BATCHES.get_ptr(&thread) {
+        // SAFETY: this thread's own entry.
+        Some(batch) => unsafe {
+            if (*batch).cookie == cookie && (*batch).vector == vector && (*batch).count == count {
+                (*batch).next
+            } else {
+                0
+            }
+        },
+        None => 0,
+    };
+    if failed == 1 || index + 1 >= count {
+        let _ = BATCHES.remove(&thread);
+    } else {
+        let _ = BATCHES.insert(&thread, &Batch { cookie, vector, count, next: index + 1 }, 0);
+    }
+    index
+}
+
+/// See [`Call::location`]. A function of its own for its stack, and with a signature that the kernel's type format can say.
+#[inline(never)]
+fn locate(call: &Call, flow: u32, index: u32, into: &mut Location) -> u32 {
+    let sent = flow == Flow::Sent as u32;
+    let number = call.number;
+    if number == if sent { config!(syscalls.write) } else { config!(syscalls.read) } {
+        call.buffer(into);
+        return 1;
+    }
+    if number == if sent { config!(syscalls.sendto) } else { config!(syscalls.recvfrom) } {
+        call.buffer(into);
+        if sent {
+            into.name = call.argument::<4>();
+            into.name_length = call.argument::<5>();
+        }
+        return 1;
+    }
+    if number == if sent { config!(syscalls.writev) } else { config!(syscalls.readv) }
+        || number == if sent { config!(syscalls.pwritev2) } else { config!(syscalls.preadv2) }
+    {
+        call.buffer(into);
+        into.segments = segments(call.argument::<2>());
+        return 1;
+    }
+    let batch = number == if sent { config!(syscalls.sendmmsg) } else { config!(syscalls.recvmmsg) };
+    if batch || number == if sent { config!(syscalls.sendmsg) } else { config!(syscalls.recvmsg) } {
+        into.batch = u32::from(batch);
+        let skipped = if batch { u64::from(index) * MMSGHDR } else { 0 };
+        return u32::from(message(call.argument::<1>() + skipped, sent, into));
+    }
+    0
 }
 
 /// The current thread's sendmmsg() stops after this message.
@@ -157,17 +179,18 @@ fn segments(count: u64) -> u32 {
 }
 
 #[inline(always)]
-fn message(address: u64, sent: bool, batch: bool) -> Option<Location> {
+fn message(address: u64, sent: bool, into: &mut Location) -> bool {
     // name, name length, segments, their number, and what is of no interest.
     let mut header = [0u64; MSGHDR / 8];
     // SAFETY: the helper checks the address and writes at most the array.
     if unsafe { bpf_probe_read_user(header.as_mut_ptr().cast(), MSGHDR as u32, address as *const _) } != 0 {
-        return None;
+        return false;
     }
-    let segments = segments(header[3]);
-    if segments == 0 {
-        return None;
+    into.segments = segments(header[3]);
+    into.address = header[2];
+    if sent {
+        into.name = header[0];
+        into.name_length = header[1] & 0xffff_ffff;
     }
-    let (name, name_length) = if sent { (header[0], header[1] & 0xffff_ffff) } else { (0, 0) };
-    Some(Location { address: header[2], length: 0, segments, batch, name, name_length })
+    into.segments > 0
 }

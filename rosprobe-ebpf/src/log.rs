@@ -13,6 +13,14 @@ pub fn wanted() -> bool {
     config!(log) != 0
 }
 
+/// What a socket speaks was decided.
+#[inline(always)]
+pub fn classified(cookie: u64, protocol: Protocol) {
+    if wanted() {
+        log_classified(cookie, protocol as u32);
+    }
+}
+
 /// A socket was seen for the first time, while it was open.
 #[unsafe(no_mangle)]
 #[inline(never)]

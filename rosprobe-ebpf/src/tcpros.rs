@@ -84,7 +84,7 @@ fn header(walk: &mut Walk, state: &mut SocketState) {
             if state.protocol != Protocol::Service as u8 {
                 direction.asks = 1;
             }
-            state.protocol = Protocol::Service as u8;
+            walk.speaks(state, Protocol::Service);
         }
     } else {
         let count = least(direction.field, walk.left, HEADER_PIECE);
@@ -195,7 +195,7 @@ fn message_ends(walk: &mut Walk, state: &mut SocketState) {
 
 /// A request of a service, and a message of a topic, begin with their length; an answer begins with a status byte.
 #[inline(always)]
-pub fn next_message(state: &mut SocketState, flow: u32) {
+pub fn next_message(state: &mut SocketState, flow: u8) {
     let service = state.protocol == Protocol::Service as u8;
     // SAFETY: the index is 0 or 1.
     let direction = unsafe { state.direction.get_unchecked_mut((flow & 1) as usize) };
@@ -206,7 +206,7 @@ pub fn next_message(state: &mut SocketState, flow: u32) {
 
 /// Bytes to copy of each message.
 #[inline(always)]
-fn copy_limit(state: &SocketState, flow: u32) -> u32 {
+fn copy_limit(state: &SocketState, flow: u8) -> u32 {
     if state.protocol != Protocol::Service as u8 {
         0
     // SAFETY: the index is 0 or 1.

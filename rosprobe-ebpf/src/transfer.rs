@@ -12,7 +12,7 @@ use crate::maps::config;
 use crate::process;
 use crate::socket::{fresh, known};
 use crate::tcpros::next_message;
-use crate::walk::walk;
+use crate::walk::{Walk, socket};
 
 pub const SENT: usize = 0;
 pub const RECEIVED: usize = 1;
@@ -38,33 +38,48 @@ pub fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
     }
     // SAFETY: as above.
     let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
-    match known(cookie) {
-        Some(state) if state.protocol == Protocol::Other as u8 => {}
-        Some(state) => observed::<FLOW>(state, sk as u64, cookie, result, flags),
-        None => {
-            if let Some(state) = first_sight(sk as u64, cookie, result) {
-                if log::wanted() {
-                    log::log_first_sight(cookie, kernel::current_pid());
-                }
-                observed::<FLOW>(state, sk as u64, cookie, result, flags);
-            }
-        }
+    let mut state = known(cookie);
+    if state.is_none() {
+        // SAFETY: null, or memory of the map.
+        state = unsafe { first_sight(sk as u64, cookie, result).as_mut() };
+    }
+    let Some(state) = state.filter(|state| state.protocol != Protocol::Other as u8) else { return };
+    let of_udp = state.protocol == Protocol::Rtps as u8 || state.protocol == Protocol::Dns as u8;
+    if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk as u64) == UDP) {
+        datagram::transferred::<FLOW>(state, sk as u64, cookie, result, flags);
+    } else {
+        stream::<FLOW>(state, sk as u64, cookie, result, flags);
     }
 }
 
-/// A transfer, and what it says about the socket where somebody wants to know.
-#[inline(always)]
-fn observed<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) {
-    let before = if log::wanted() { state.protocol } else { 0 };
-    let of_udp = state.protocol == Protocol::Rtps as u8 || state.protocol == Protocol::Dns as u8;
-    if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk) == UDP) {
-        datagram::transferred::<FLOW>(state, sk, cookie, result, flags);
-    } else {
-        transferred::<FLOW>(state, sk, cookie, result, flags);
+/// What a transfer asks for. Numbers, because the kernel's type format has to say the type.
+const NOTHING: u32 = 0;
+const BYTES: u32 = 1;
+const FAILED: u32 = 2;
+const END: u32 = 3;
+const UNREADABLE: u32 = 4;
+
+/// Bytes of a TCP socket. Functions of their own here and below: they are in the object once for all hooks, and a stack that is not
+/// there during the walk does not count against the kernel's limit of 512 bytes.
+#[inline(never)]
+fn stream<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
+    let mut walk = Walk::NOWHERE;
+    walk.sk = sk;
+    walk.cookie = cookie;
+    let what = transferred::<FLOW>(state, &mut walk, result, flags);
+    if what == BYTES {
+        // A receive goes on with the next message, however little came for this one.
+        if walk.go(state) && FLOW == SENT {
+            end_batch();
+        }
+    } else if what != NOTHING {
+        match what {
+            FAILED => failed::<FLOW>(state, &walk, -result),
+            END => end_of_stream(state, &walk),
+            _ => unreadable::<FLOW>(state, &walk, result as u32),
+        }
     }
-    if log::wanted() && state.protocol != before {
-        log::log_classified(cookie, u32::from(state.protocol));
-    }
+    0
 }
 
 /// The direction.
@@ -74,19 +89,23 @@ pub fn flow<const FLOW: usize>() -> Flow {
 }
 
 /// A socket that had not called connect or been accepted since the capture began.
-#[inline(always)]
-fn first_sight<'a>(sk: u64, cookie: u64, result: i32) -> Option<&'a mut SocketState> {
+#[inline(never)]
+fn first_sight(sk: u64, cookie: u64, result: i32) -> *mut SocketState {
     let protocol = kernel::protocol(sk);
-    if protocol == UDP {
-        return fresh(cookie);
+    let open = protocol == TCP && (result >= 0 || kernel::state(sk) == tcp_state::ESTABLISHED);
+    if protocol != UDP && !open {
+        return core::ptr::null_mut();
     }
-    if protocol != TCP || (result < 0 && kernel::state(sk) != tcp_state::ESTABLISHED) {
-        return None;
+    let Some(state) = fresh(cookie) else { return core::ptr::null_mut() };
+    if log::wanted() {
+        log::log_first_sight(cookie, kernel::current_pid());
     }
-    let state = fresh(cookie)?;
-    state.protocol = Protocol::MidStream as u8;
-    emit(&Socket { sk, cookie, protocol, remote: None }, &Fact::here(Kind::AlreadyOpen));
-    Some(state)
+    if protocol == TCP {
+        state.protocol = Protocol::MidStream as u8;
+        log::classified(cookie, Protocol::MidStream);
+        emit(&Socket { sk, cookie, protocol, remote: None }, &Fact::here(Kind::AlreadyOpen));
+    }
+    state
 }
 
 /// A receive that takes no bytes away, or not those of the conversation.
@@ -101,9 +120,10 @@ pub fn is_no_failure(errno: i32) -> bool {
     errno == EAGAIN || errno == EINTR || RESTARTS.contains(&errno)
 }
 
-/// Bytes of a TCP socket. A function of its own, so that its stack and that of [`datagram::transferred`] do not add up.
+/// What there is to do, and then `walk` is at the beginning of the bytes.
 #[inline(never)]
-fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
+fn transferred<const FLOW: usize>(state: &mut SocketState, walk: &mut Walk, result: i32, flags: i32) -> u32 {
+    let (sk, cookie) = (walk.sk, walk.cookie);
     let call = Call::current();
     let batch = call.as_ref().is_some_and(Call::is_batch);
     let index = match &call {
@@ -111,7 +131,7 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64,
         _ => Some(0),
     };
     if is_no_receive::<FLOW>(flags) {
-        return 0;
+        return NOTHING;
     }
     let pid = kernel::current_pid();
     if state.pid != pid {
@@ -121,39 +141,29 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64,
     if FLOW == SENT && config!(offsets.write_seq) != rosprobe_common::UNKNOWN_OFFSET {
         remember_unacknowledged(state, sk, result);
     }
-    let socket = Socket { sk, cookie, protocol: TCP, remote: None };
     if result < 0 {
-        failed::<FLOW>(state, &socket, -result);
-        return 0;
+        return FAILED;
     }
     if result == 0 {
-        if FLOW == RECEIVED {
-            end_of_stream(state, &socket);
-        }
-        return 0;
+        return if FLOW == RECEIVED { END } else { NOTHING };
     }
     state.direction[FLOW].failures = 0;
     turn::<FLOW>(state);
     if !batch && counted::<FLOW>(state, result as u32) {
-        return 0;
+        return NOTHING;
     }
-    let location = located::<FLOW>(state, sk, call.as_ref(), index, flags & MSG_TRUNC != 0);
-    if log::wanted() && location.is_none() {
-        match &call {
-            Some(call) => log::log_not_located(cookie, result as u32, call.number),
-            None => log::log_no_call(cookie, result as u32),
-        };
-    }
-    match location {
-        Some(location) => {
-            // A receive goes on with the next message, however little came for this one.
-            if walk(state, &socket, &location, result as u32, pid, flow::<FLOW>()) && FLOW == SENT {
-                end_batch();
-            }
+    let mut location = Location::NOWHERE;
+    if flags & MSG_TRUNC != 0 || !located::<FLOW>(state, sk, call.as_ref(), index, &mut location) {
+        if log::wanted() {
+            match &call {
+                Some(call) => log::log_not_located(cookie, result as u32, call.number),
+                None => log::log_no_call(cookie, result as u32),
+            };
         }
-        None => unreadable::<FLOW>(state, &socket, result as u32, pid),
+        return UNREADABLE;
     }
-    0
+    walk.begin(&location, result as u32, pid, flow::<FLOW>());
+    BYTES
 }
 
 /// Most of a robot's bytes: inside a message, or of a socket of which only the bytes are counted. No memory is looked at.
@@ -173,7 +183,7 @@ fn counted<const FLOW: usize>(state: &mut SocketState, length: u32) -> bool {
         direction.remaining -= length;
         if direction.remaining == 0 {
             direction.messages += 1;
-            next_message(state, FLOW as u32);
+            next_message(state, FLOW as u8);
         }
     }
     true
@@ -203,8 +213,8 @@ fn remember_unacknowledged(state: &mut SocketState, sk: u64, result: i32) {
     }
 }
 
-#[inline(always)]
-fn failed<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, errno: i32) {
+#[inline(never)]
+fn failed<const FLOW: usize>(state: &mut SocketState, walk: &Walk, errno: i32) {
     if is_no_failure(errno) {
         return;
     }
@@ -217,18 +227,18 @@ fn failed<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, errno
     // A process that repeats a failing call without end shall not fill the ring buffer: 1, 2, 4, 8, ...
     if direction.failures & (direction.failures - 1) == 0 {
         let flow = flow::<FLOW>();
-        emit(socket, &Fact { errno, value: direction.failures, flow, ..Fact::here(Kind::IoFailed) });
+        emit(&socket(walk), &Fact { errno, value: direction.failures, flow, ..Fact::here(Kind::IoFailed) });
     }
 }
 
 /// A receive of 0 bytes: the end, unless the process asked for 0 bytes.
-#[inline(always)]
-fn end_of_stream(state: &mut SocketState, socket: &Socket<'_>) {
-    let now = kernel::state(socket.sk);
+#[inline(never)]
+fn end_of_stream(state: &mut SocketState, walk: &Walk) {
+    let now = kernel::state(walk.sk);
     let open = now == tcp_state::ESTABLISHED || now == tcp_state::FIN_WAIT1 || now == tcp_state::FIN_WAIT2;
     if !open && state.flags & SocketFlags::PEER_CLOSED == 0 {
         state.flags |= SocketFlags::PEER_CLOSED;
-        emit(socket, &Fact::here(Kind::PeerClosed));
+        emit(&socket(walk), &Fact::here(Kind::PeerClosed));
     }
 }
 
@@ -238,24 +248,21 @@ fn located<const FLOW: usize>(
     sk: u64,
     call: Option<&Call>,
     index: Option<u32>,
-    discarded: bool,
-) -> Option<Location> {
-    let call = call?;
-    if discarded {
-        return None;
-    }
+    into: &mut Location,
+) -> bool {
+    let (Some(call), Some(index)) = (call, index) else { return false };
     if state.flags & SocketFlags::USER == 0 {
         if !call.is_on(sk) {
-            return None;
+            return false;
         }
         state.flags |= SocketFlags::USER;
     }
-    call.location(flow::<FLOW>(), index?)
+    call.location(flow::<FLOW>(), index, into)
 }
 
 /// Bytes went by that nobody can look at: io_uring, splice, sendfile, a 32-bit program.
-#[inline(always)]
-fn unreadable<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, length: u32, pid: u32) {
+#[inline(never)]
+fn unreadable<const FLOW: usize>(state: &mut SocketState, walk: &Walk, length: u32) {
     let direction = &mut state.direction[FLOW];
     let offset = direction.bytes;
     direction.bytes += u64::from(length);
@@ -267,9 +274,10 @@ fn unreadable<const FLOW: usize>(state: &mut SocketState, socket: &Socket<'_>, l
     let undecided = state.protocol == Protocol::Undecided as u8;
     if undecided {
         state.protocol = Protocol::MidStream as u8;
+        log::classified(walk.cookie, Protocol::MidStream);
     }
     let flow = flow::<FLOW>();
     let kind = Kind::Stream;
-    let fact = Fact { kind, value: offset, errno: 0, fd: 0, flow, pid, current: true };
-    emit_payload(socket, &fact, &Payload { address: 0, copy: 0, length, cut: Cut::Unreadable });
+    let fact = Fact { kind, value: offset, errno: 0, fd: 0, flow, pid: state.pid, current: true };
+    emit_payload(&socket(walk), &fact, &Payload { address: 0, copy: 0, length, cut: Cut::Unreadable });
 }

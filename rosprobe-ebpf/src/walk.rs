@@ -4,12 +4,13 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
-use rosprobe_common::{Cut, DirectionState, Flow, Framing, Kind, OPENING_BYTES, Protocol, SocketAddress, SocketState};
+use rosprobe_common::{Cut, DirectionState, Flow, Framing, Kind, OPENING_BYTES, Protocol, SocketState};
 
 use crate::conversation::conversation;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
-use crate::kernel;
+use crate::kernel::TCP;
 use crate::locate::Location;
+use crate::log;
 use crate::tcpros::tcpros;
 
 /// Steps of one walk; after that the rest is only counted.
@@ -19,8 +20,8 @@ const STEPS: u32 = 1 << 17;
 /// at once, each, and not anew for every turn of the loops that call them.
 #[repr(C, align(8))]
 pub struct Walk {
-    sk: u64,
-    cookie: u64,
+    pub sk: u64,
+    pub cookie: u64,
     /// Next byte in user memory.
     pub at: u64,
     /// First byte that still has to be emitted; never behind `at`.
@@ -29,7 +30,6 @@ pub struct Walk {
     offered: u64,
     /// The vector's next segment.
     vector: u64,
-    remote: SocketAddress,
     /// Bytes left in this piece of memory.
     pub left: u32,
     /// Bytes left after this piece of memory.
@@ -39,14 +39,12 @@ pub struct Walk {
     /// Segments of the vector that are left.
     segments: u32,
     pid: u32,
-    pub protocol: u32,
     /// [`Flow`] as a number.
-    pub flow: u32,
+    pub flow: u8,
     /// 1 when the beginning of a socket that was open before has been looked at.
-    pub looked: u32,
+    pub looked: u8,
     /// 1 in one of several messages of a call.
-    batch: u32,
-    reserved: u32,
+    batch: u8,
 }
 
 /// What the loop's callback gets.
@@ -55,58 +53,62 @@ struct Turn {
     state: *mut SocketState,
 }
 
-/// Goes over `length` bytes at `location`. True when the call offered more than was taken.
-#[inline(always)]
-pub fn walk(
-    state: *mut SocketState,
-    socket: &Socket<'_>,
-    location: &Location,
-    length: u32,
-    pid: u32,
-    flow: Flow,
-) -> bool {
-    let left = if location.segments > 0 {
-        0
-    } else if location.length < u64::from(length) {
-        location.length as u32
-    } else {
-        length
-    };
-    let mut walk = Walk {
-        sk: socket.sk,
-        cookie: socket.cookie,
-        at: location.address,
-        mark: location.address,
+impl Walk {
+    /// Goes nowhere.
+    pub const NOWHERE: Self = Self {
+        sk: 0,
+        cookie: 0,
+        at: 0,
+        mark: 0,
         offered: 0,
-        vector: location.address,
-        remote: SocketAddress::NONE,
-        left,
-        total: length - left,
-        length,
-        segments: location.segments,
-        pid,
-        protocol: u32::from(socket.protocol),
-        flow: flow as u32,
+        vector: 0,
+        left: 0,
+        total: 0,
+        length: 0,
+        segments: 0,
+        pid: 0,
+        flow: 0,
         looked: 0,
-        batch: location.batch as u32,
-        reserved: 0,
+        batch: 0,
     };
-    match socket.remote {
-        Some(remote) => kernel::copy(remote, &mut walk.remote),
-        None => kernel::clear(&mut walk.remote),
+
+    /// From here it will go over `length` bytes at `location`. The socket is there already.
+    #[inline(always)]
+    pub fn begin(&mut self, location: &Location, length: u32, pid: u32, flow: Flow) {
+        let left = if location.segments > 0 {
+            0
+        } else if location.length < u64::from(length) {
+            location.length as u32
+        } else {
+            length
+        };
+        self.at = location.address;
+        self.mark = location.address;
+        self.vector = location.address;
+        self.left = left;
+        self.total = length - left;
+        self.length = length;
+        self.segments = location.segments;
+        self.pid = pid;
+        self.flow = flow as u8;
+        self.batch = location.batch as u8;
     }
-    let turn = Turn { walk: &raw mut walk, state };
-    // SAFETY: the callback gets `turn`, which outlives the loop.
-    unsafe { bpf_loop(STEPS, take_turn as *mut c_void, (&raw const turn).cast_mut().cast(), 0) };
-    walk_ends(state, &raw mut walk);
-    walk.batch == 1 && walk.offered > u64::from(length)
+
+    /// Goes. True when the call offered more than was taken.
+    #[inline(always)]
+    pub fn go(&mut self, state: &mut SocketState) -> bool {
+        let turn = Turn { walk: &raw mut *self, state: &raw mut *state };
+        // SAFETY: the callback gets `turn`, which outlives the loop.
+        unsafe { bpf_loop(STEPS, take_turn as *mut c_void, (&raw const turn).cast_mut().cast(), 0) };
+        walk_ends(turn.state, turn.walk);
+        self.batch == 1 && self.offered > u64::from(self.length)
+    }
 }
 
 unsafe extern "C" fn take_turn(_index: u64, turn: *mut Turn) -> i64 {
-    // SAFETY: the turn of the loop's caller.
-    let turn = unsafe { &*turn };
-    // The verifier, which does not look into `step` here, wants to see that it is 0 or 1.
-    (core::hint::black_box(step(turn.state, turn.walk)) & 1) as i64
+    // SAFETY: the turn of the loop's caller, its walk, and memory of the map.
+    let (state, walk) = unsafe { (&mut *(*turn).state, &mut *(*turn).walk) };
+    i64::from(!step(state, walk))
 }
 
 impl Walk {
@@ -115,6 +117,13 @@ impl Walk {
         self.at += u64::from(count);
         self.left -= count;
         direction.bytes += u64::from(count);
+    }
+
+    /// What the socket speaks is decided.
+    #[inline(always)]
+    pub fn speaks(&self, state: &mut SocketState, protocol: Protocol) {
+        state.protocol = protocol as u8;
+        log::classified(self.cookie, protocol);
     }
 
     /// Goes forward without copying.
@@ -146,21 +155,19 @@ macro_rules! direction {
 
 pub(crate) use direction;
 
-/// A step of a walk; 1 when it is at its end.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn step(state: *mut SocketState, walk: *mut Walk) -> u64 {
-    parts!(state, walk);
+/// A step of a walk; false when it is at its end.
+#[inline(always)]
+fn step(state: &mut SocketState, walk: &mut Walk) -> bool {
     if walk.left == 0 {
         emit_gathered(walk, state);
-        return u64::from(!next_segment(walk));
+        return next_segment(walk);
     }
     if state.protocol == Protocol::Topic as u8 || state.protocol == Protocol::Service as u8 {
         tcpros(state, walk);
     } else {
         conversation(state, walk);
     }
-    0
+    true
 }
 
 /// Goes to the vector's next segment; false when there is none, or no bytes for it.
@@ -241,23 +248,19 @@ pub fn least(a: u32, b: u32, c: u32) -> u32 {
 
 #[inline(always)]
 pub fn socket(walk: &Walk) -> Socket<'_> {
-    let remote = if walk.remote.family == 0 { None } else { Some(&walk.remote) };
-    Socket { sk: walk.sk, cookie: walk.cookie, protocol: walk.protocol as u8, remote }
+    Socket { sk: walk.sk, cookie: walk.cookie, protocol: TCP, remote: None }
 }
 
 #[inline(always)]
 pub fn fact(walk: &Walk, kind: Kind) -> Fact {
-    let flow = if walk.flow == Flow::Sent as u32 { Flow::Sent } else { Flow::Received };
+    let flow = if walk.flow == Flow::Sent as u8 { Flow::Sent } else { Flow::Received };
     Fact { kind, value: 0, errno: 0, fd: 0, flow, pid: walk.pid, current: true }
 }
 
 /// Tells user space that this socket's counters are worth reading.
-#[inline(always)]
+#[inline(never)]
 pub fn announce(walk: &Walk) {
-    emit(
-        &socket(walk),
-        &Fact { kind: Kind::Counting, value: 0, errno: 0, fd: 0, flow: Flow::Sent, pid: walk.pid, current: true },
-    );
+    emit(&socket(walk), &fact(walk, Kind::Counting));
 }
 
 /// Emits what lies between `mark` and `at`.

@@ -1,6 +1,7 @@
 //! Where the kernel calls: one file a kind of hook. A hook finds out socket, result and user memory, and calls a handler.
 
 mod connect_call;
+mod fexit;
 mod process;
 mod sock_length;
 mod socket_call;

@@ -1,8 +1,8 @@
-//! bind() and setsockopt() by the tracepoints at their end: the registers still have the arguments, so that one program does for each.
+//! bind() and setsockopt() by the tracepoints or the kernel's functions at their end: the registers still have the arguments, so that one program does for each.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
-use aya_ebpf::macros::tracepoint;
-use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::macros::{fexit, tracepoint};
+use aya_ebpf::programs::{FExitContext, TracePointContext};
 use rosprobe_common::SocketAddress;
 
 use super::connect_call::argument;
@@ -28,15 +28,16 @@ fn sys_exit_bind(ctx: TracePointContext) -> u32 {
     if empty() {
         return 0;
     }
-    let Some(call) = Call::current() else { return 0 };
-    let mut asked = SocketAddress::NONE;
-    if user_address(call.argument::<1>(), call.argument::<2>(), &mut asked) {
-        let fd = call.argument::<0>() as i32;
-        let sk = kernel::socket_of(fd);
-        if sk != 0 {
-            bind::bound(sk, fd, &asked, argument(&ctx, config!(offsets.exit_result)) as i32);
-        }
+    bind_returned(argument(&ctx, config!(offsets.exit_result)) as i32);
+    0
+}
+
+#[fexit(function = "__sys_bind")]
+fn end_bind(ctx: FExitContext) -> i32 {
+    if empty() {
+        return 0;
     }
+    bind_returned(ctx.arg(3));
     0
 }
 
@@ -45,10 +46,38 @@ fn sys_exit_setsockopt(ctx: TracePointContext) -> u32 {
     if empty() {
         return 0;
     }
-    let Some(call) = Call::current() else { return 0 };
+    setsockopt_returned(argument(&ctx, config!(offsets.exit_result)) as i32);
+    0
+}
+
+#[fexit(function = "__sys_setsockopt")]
+fn end_setsockopt(ctx: FExitContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    setsockopt_returned(ctx.arg(5));
+    0
+}
+
+#[inline(always)]
+fn bind_returned(result: i32) {
+    let Some(call) = Call::current() else { return };
+    let mut asked = SocketAddress::NONE;
+    if user_address(call.argument::<1>(), call.argument::<2>(), &mut asked) {
+        let fd = call.argument::<0>() as i32;
+        let sk = kernel::socket_of(fd);
+        if sk != 0 {
+            bind::bound(sk, fd, &asked, result);
+        }
+    }
+}
+
+#[inline(always)]
+fn setsockopt_returned(result: i32) {
+    let Some(call) = Call::current() else { return };
     let (level, option) = (call.argument::<1>() as u32, call.argument::<2>() as u32);
     if level != IPPROTO_IP && level != IPPROTO_IPV6 {
-        return 0;
+        return;
     }
     let (value, length) = (call.argument::<3>(), call.argument::<4>());
     let mut group = SocketAddress::NONE;
@@ -65,10 +94,9 @@ fn sys_exit_setsockopt(ctx: TracePointContext) -> u32 {
         let fd = call.argument::<0>() as i32;
         let sk = kernel::socket_of(fd);
         if sk != 0 {
-            bind::joined(sk, fd, &group, interface, argument(&ctx, config!(offsets.exit_result)) as i32);
+            bind::joined(sk, fd, &group, interface, result);
         }
     }
-    0
 }
 
 /// `struct ip_mreq`: the group, and the address of an interface.

@@ -2,6 +2,8 @@
 //!
 //! Source: DDSI-RTPS 2.5, 8.3 and 9.4.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use rosprobe_common::{SocketState, WriterKey, WriterState};
 
@@ -141,11 +143,13 @@ impl Message {
         if self.segments == 0 || self.rest == 0 {
             return false;
         }
-        let mut segment = [0u64; 2];
-        // SAFETY: the helper checks the address and writes at most the array.
+        let mut segment = MaybeUninit::<[u64; 2]>::uninit();
+        // SAFETY: the helper checks the address and writes the array or fails.
         if unsafe { bpf_probe_read_user(segment.as_mut_ptr().cast(), 16, self.vector as *const _) } != 0 {
             return false;
         }
+        // SAFETY: written above.
+        let segment = unsafe { segment.assume_init() };
         self.vector += 16;
         self.segments -= 1;
         self.at = segment[0];
@@ -365,8 +369,7 @@ fn whereto(message: &mut Message, stage: u32) {
 fn sample(message: &mut Message, state: &mut SocketState) {
     let is_data = message.kind() == kind::DATA;
     let (to_inline_qos, writer) = (message.u16(message.head[0] >> 16), message.head[2]);
-    let [a, b, c, _] = message.key.guid;
-    message.key.guid = [a, b, c, writer];
+    message.key.guid[3] = writer;
     if writer & BUILT_IN == BUILT_IN {
         if writer == SPDP_WRITER || writer == SEDP_PUBLICATIONS_WRITER || writer == SEDP_SUBSCRIPTIONS_WRITER {
             message.wanted = 1;

@@ -1,9 +1,10 @@
 //! What is counted of each writer, and which pairs were told of.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use rosprobe_common::{SocketState, WRITERS_OF_SOCKET, WriterCount, WriterState};
+use rosprobe_common::{SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState};
 
 use super::submessages::Message;
+use crate::kernel::{copy, copy_guid, zeroed};
 use crate::maps::{PAIRS, Pair, WRITERS};
 
 /// What was told of a pair is told again after this time, in nanoseconds: the record may have been lost.
@@ -49,6 +50,14 @@ fn known(count: &mut WriterCount, message: &Message) -> u32 {
     WriterState::User as u32
 }
 
+/// The key, on this function's stack: up to Linux 6.1 the verifier takes none that a global function was given.
+#[inline(always)]
+fn key_of(message: &Message) -> WriterKey {
+    let mut key: WriterKey = zeroed();
+    copy(&message.key, &mut key);
+    key
+}
+
 /// Counts the sample of a writer that is known, and says what that writes; [`WriterState::Free`] for one that is not.
 #[inline(always)]
 pub fn count(state: &mut SocketState, message: &Message) -> u32 {
@@ -60,7 +69,7 @@ pub fn count(state: &mut SocketState, message: &Message) -> u32 {
         }
         at += 1;
     }
-    match WRITERS.get_ptr_mut(&message.key) {
+    match WRITERS.get_ptr_mut(&key_of(message)) {
         // SAFETY: memory of the map.
         Some(count) => known(unsafe { &mut *count }, message),
         None => WriterState::Free as u32,
@@ -80,11 +89,12 @@ pub fn place(state: &mut SocketState, message: &mut Message, kind: u32) {
         at += 1;
     }
     // A full map counts no further writers; user space sees that it is full.
-    let _ = WRITERS.insert(&message.key, &EMPTY, BPF_NOEXIST);
-    if let Some(count) = WRITERS.get_ptr_mut(&message.key) {
+    let key = key_of(message);
+    let _ = WRITERS.insert(&key, &EMPTY, BPF_NOEXIST);
+    if let Some(count) = WRITERS.get_ptr_mut(&key) {
         // SAFETY: memory of the map.
         let count = unsafe { &mut *count };
-        count.guid = message.key.guid;
+        copy_guid(&message.key.guid, &mut count.guid);
         count.flow = message.key.flow;
         settle(count, message, kind);
     }
@@ -105,12 +115,15 @@ fn taken(place: &mut WriterCount, message: &Message, at: u32) -> bool {
         return false;
     }
     let socket = [message.key.socket as u32, (message.key.socket >> 32) as u32, at];
-    let claim = Pair { from: socket, reader: PLACE, to: [0; 3], writer: PLACE };
+    let mut claim: Pair = zeroed();
+    claim.from = socket;
+    claim.reader = PLACE;
+    claim.writer = PLACE;
     if PAIRS.insert(&claim, &0, BPF_NOEXIST).is_err() {
         return false;
     }
     place.state = WriterState::Taken as u32;
-    place.guid = message.key.guid;
+    copy_guid(&message.key.guid, &mut place.guid);
     place.flow = message.key.flow;
     true
 }
@@ -119,15 +132,22 @@ fn taken(place: &mut WriterCount, message: &Message, at: u32) -> bool {
 /// themselves.
 #[inline(always)]
 pub fn first_time(pair: &Pair) -> bool {
+    is_first(pair) != 0
+}
+
+#[inline(never)]
+fn is_first(pair: &Pair) -> u64 {
+    let mut own: Pair = zeroed();
+    copy(pair, &mut own);
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    if let Some(told) = PAIRS.get_ptr(pair) {
+    if let Some(told) = PAIRS.get_ptr(&own) {
         // SAFETY: memory of the map.
         let told = unsafe { told.read_volatile() };
         if now.wrapping_sub(told) < TELL_AGAIN_NS {
-            return false;
+            return 0;
         }
     }
-    let _ = PAIRS.insert(pair, &now, 0);
-    true
+    let _ = PAIRS.insert(&own, &now, 0);
+    1
 }

@@ -38,6 +38,7 @@ pub const X86_64: Architecture = Architecture {
         recvmsg: 47,
         sendmmsg: 307,
         recvmmsg: 299,
+        connect: 42,
     },
     regs_syscall: 15 * 8,
     regs_argument: [14 * 8, 13 * 8, 12 * 8, 7 * 8, 9 * 8, 8 * 8],
@@ -62,6 +63,7 @@ pub const AARCH64: Architecture = Architecture {
         recvmsg: 212,
         sendmmsg: 269,
         recvmmsg: 243,
+        connect: 203,
     },
     regs_syscall: 35 * 8,
     regs_argument: [34 * 8, 8, 2 * 8, 3 * 8, 4 * 8, 5 * 8],
@@ -87,6 +89,10 @@ pub struct ConnectFields {
 }
 
 impl ConnectFields {
+    /// Where nothing is attached to it.
+    pub const UNKNOWN: Self =
+        Self { fd: UNKNOWN_OFFSET, address: UNKNOWN_OFFSET, length: UNKNOWN_OFFSET, result: UNKNOWN_OFFSET };
+
     /// Reads them below a mounted tracefs; the file that does not have them is the error.
     pub fn read(tracefs: &Path) -> Result<Self, String> {
         let file = |name: &str| tracefs.join("events/syscalls").join(name).join("format");

@@ -6,49 +6,32 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{BtfTracePoint, Program, ProgramError, TracePoint};
-use aya::{Ebpf, EbpfLoader};
 use rosprobe_common::{
-    Config, Flow, Kind, LAYOUT_VERSION, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL,
-    WRITERS_OF_SOCKET, WriterCount,
+    Flow, Kind, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL, WRITERS_OF_SOCKET, WriterCount,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::btf::{self, Btf};
 use super::capture_error::CaptureError;
 use super::datagram::Datagrams;
 use super::existing;
-use super::kernel::{self, ConnectFields};
-use super::kernel_log::{self, KernelLog};
+use super::kernel_log::KernelLog;
+use super::mode::CaptureMode;
 use super::process::ProcessTable;
 use super::record::Parsed;
+use super::start::{self, Started};
 use super::statistics::Statistics;
 use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic, Transport};
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/rosprobe.bpf.o"));
-
-/// BTF tracepoints, and what each is for.
-const TRACEPOINTS: [&str; 8] = [
-    "inet_sock_set_state",
-    "inet_sk_error_report",
-    "tcp_retransmit_skb",
-    "tcp_destroy_sock",
-    "sock_send_length",
-    "sock_recv_length",
-    "sched_process_exit",
-    "sched_process_fork",
-];
-const SYSCALL_TRACEPOINTS: [&str; 4] =
-    ["sys_enter_connect", "sys_exit_connect", "sys_exit_bind", "sys_exit_setsockopt"];
 /// Records that came without a wake-up are there after this time: twice the interval, because one may still be on its way.
 const LOOK_AGAIN: Duration = Duration::from_nanos(2 * WAKE_UP_INTERVAL);
 /// A record whose program was held up for longer than that is found after this time at the latest.
@@ -65,6 +48,8 @@ pub struct Options {
     pub ring_buffer_bytes: u32,
     /// Whether the programs return at once and see nothing: what their hooks alone cost.
     pub empty_programs: bool,
+    /// The only mode that is tried; `None`: the best that this kernel gives.
+    pub mode: Option<CaptureMode>,
 }
 
 impl Default for Options {
@@ -74,30 +59,23 @@ impl Default for Options {
             kernel_log: false,
             ring_buffer_bytes: RING_BUFFER_BYTES,
             empty_programs: false,
+            mode: None,
         }
     }
 }
 
 /// How this capture works, for the status line, the trace and the first line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// The rung of the ladder that is used: `sock`.
-    pub mode: &'static str,
-    /// What is attached: `tracepoint:CATEGORY:NAME` or `tp_btf:NAME`.
+    /// The rung of the ladder that is used.
+    pub mode: CaptureMode,
+    /// What is attached: `tp_btf:NAME`, `fentry:FUNCTION`, `fexit:FUNCTION`, `raw_tp:NAME` or `tracepoint:CATEGORY:NAME`.
     pub programs: Vec<String>,
     /// Release of the running kernel.
     pub kernel: String,
     /// What was done or found that a person may want to know.
     pub notes: Vec<String>,
 }
-
-/// [`Config`] as aya wants it.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct ConfigPod(Config);
-
-// SAFETY: `Config` is `repr(C)`, integers only and without padding.
-unsafe impl aya::Pod for ConfigPod {}
 
 /// [`SocketState`] as aya wants it.
 #[repr(transparent)]
@@ -159,22 +137,7 @@ impl std::fmt::Debug for LiveCapture {
 impl LiveCapture {
     /// Loads and attaches the programs. Call it inside a tokio runtime.
     pub fn start(options: &Options) -> Result<Self, CaptureError> {
-        super::capture_error::check_capabilities()?;
-        let mut notes = Vec::new();
-        let tracefs = tracefs(&mut notes)?;
-        let release = super::capture_error::release();
-        let bytes = std::fs::read(btf::VMLINUX).map_err(|error| CaptureError::no_btf(&release, &error))?;
-        let description = Btf::parse(&bytes).map_err(CaptureError::Btf)?;
-        let name = std::env::consts::ARCH;
-        let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
-        let fields = ConnectFields::read(&tracefs).map_err(CaptureError::Tracepoint)?;
-        let config = kernel::config(&description, &architecture, fields, options.payload_limit, options.kernel_log);
-        let config = ConfigPod(config.map_err(CaptureError::Btf)?);
-        let mut ebpf = load(&config, options)?;
-        check_layout(&ebpf)?;
-        let programs = attach(&mut ebpf, &release)?;
-        let description = Description { mode: "sock", programs, kernel: release, notes };
-        let unacknowledged_known = config.0.offsets.write_seq != rosprobe_common::UNKNOWN_OFFSET;
+        let Started { mut ebpf, description, unacknowledged_known } = start::climb(options)?;
         let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
         Self::over(ebpf, log, description, unacknowledged_known)
     }
@@ -185,14 +148,17 @@ impl LiveCapture {
         description: Description,
         unacknowledged_known: bool,
     ) -> Result<Self, CaptureError> {
-        let ring = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(CaptureError::map("EVENTS"))?;
+        let ring = RingBuf::try_from(start::take_map(&mut ebpf, "EVENTS")?).map_err(CaptureError::map("EVENTS"))?;
         // SAFETY: the ring buffer owns its descriptor, gives the same one each time, and lives as long as the registration.
         let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
             .map_err(|error| CaptureError::Poll(error.into()))?;
-        let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
-        let sockets = BpfHashMap::try_from(take(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
-        let followed = BpfHashMap::try_from(take(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
-        let writer_map = BpfHashMap::try_from(take(&mut ebpf, "WRITERS")?).map_err(CaptureError::map("WRITERS"))?;
+        let lost = PerCpuArray::try_from(start::take_map(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
+        let sockets =
+            BpfHashMap::try_from(start::take_map(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
+        let followed =
+            BpfHashMap::try_from(start::take_map(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
+        let writer_map =
+            BpfHashMap::try_from(start::take_map(&mut ebpf, "WRITERS")?).map_err(CaptureError::map("WRITERS"))?;
         Ok(Self {
             ebpf,
             log,
@@ -450,78 +416,4 @@ fn is_failure(fact: &Fact) -> bool {
         Fact::SocketError { .. } | Fact::SoftError { .. } | Fact::IoFailed { .. } | Fact::SynRetransmitted => true,
         _ => false,
     }
-}
-
-/// Where tracefs is; mounts it where it is not.
-fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
-    for folder in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
-        if Path::new(folder).join("events/syscalls").exists() {
-            return Ok(folder.into());
-        }
-    }
-    let folder = Path::new("/sys/kernel/tracing");
-    if !folder.join("events").exists() {
-        let flags = nix::mount::MsFlags::MS_NOSUID | nix::mount::MsFlags::MS_NODEV | nix::mount::MsFlags::MS_NOEXEC;
-        nix::mount::mount(Some("tracefs"), folder, Some("tracefs"), flags, None::<&str>)
-            .map_err(CaptureError::Tracefs)?;
-        notes.push("tracefs was not mounted; it is now, on /sys/kernel/tracing".to_owned());
-    }
-    if folder.join("events/syscalls").exists() { Ok(folder.into()) } else { Err(CaptureError::NoSyscallTracepoints) }
-}
-
-fn load(config: &ConfigPod, options: &Options) -> Result<Ebpf, CaptureError> {
-    let bytes = options.ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
-    let level = if config.0.log == 0 { &kernel_log::NOTHING } else { &kernel_log::EVERYTHING };
-    EbpfLoader::new()
-        .override_global("CONFIG", config, true)
-        .override_global("EMPTY", &u32::from(options.empty_programs), true)
-        .override_global(kernel_log::LEVEL, level, true)
-        .map_max_entries("EVENTS", bytes)
-        .load(OBJECT)
-        .map_err(|error| CaptureError::Object(Box::new(error)))
-}
-
-fn check_layout(ebpf: &Ebpf) -> Result<(), CaptureError> {
-    let object =
-        ebpf.map("LAYOUT").and_then(|map| aya::maps::Array::<_, u32>::try_from(map).ok()).map_or(0, |map| map.len());
-    if object == LAYOUT_VERSION { Ok(()) } else { Err(CaptureError::Layout { object, loader: LAYOUT_VERSION }) }
-}
-
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, CaptureError> {
-    ebpf.take_map(name).ok_or(CaptureError::Missing(name))
-}
-
-fn attach(ebpf: &mut Ebpf, release: &str) -> Result<Vec<String>, CaptureError> {
-    let types = aya::Btf::from_sys_fs().map_err(|error| CaptureError::no_btf(release, &error))?;
-    let mut attached = Vec::new();
-    for name in TRACEPOINTS {
-        attach_btf(ebpf, name, &types).map_err(|error| CaptureError::program(name, release, error))?;
-        attached.push(format!("tp_btf:{name}"));
-    }
-    for name in SYSCALL_TRACEPOINTS {
-        attach_syscall(ebpf, name).map_err(|error| CaptureError::program(name, release, error))?;
-        attached.push(format!("tracepoint:syscalls:{name}"));
-    }
-    Ok(attached)
-}
-
-fn attach_btf(ebpf: &mut Ebpf, name: &str, types: &aya::Btf) -> Result<(), ProgramError> {
-    let program: &mut BtfTracePoint = program(ebpf, name)?;
-    program.load(name, types)?;
-    program.attach()?;
-    Ok(())
-}
-
-fn attach_syscall(ebpf: &mut Ebpf, name: &str) -> Result<(), ProgramError> {
-    let program: &mut TracePoint = program(ebpf, name)?;
-    program.load()?;
-    program.attach("syscalls", name)?;
-    Ok(())
-}
-
-fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProgramError>
-where
-    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
-{
-    ebpf.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()
 }

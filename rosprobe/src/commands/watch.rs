@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Verdict;
 use super::size::{self, Size};
-use crate::capture::{self, LiveCapture};
+use crate::capture::{self, CaptureMode, LiveCapture};
 use crate::decode::{Decoder, Limits};
 use crate::event::Clock;
 use crate::filter::{Filter, Subject};
@@ -81,6 +81,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size::parse)]
     payload_limit: Size,
 
+    /// How payload and the results of connects are seen, instead of the best way that this kernel gives
+    #[arg(long, value_enum, value_name = "MODE", hide_default_value = true)]
+    capture_mode: Option<Mode>,
+
     /// Say on standard error what rosprobe's programs in the kernel decide
     ///
     /// How each socket was classified, payload that could not be read, and records that found no room: for a report of a fault in
@@ -135,6 +139,27 @@ enum Form {
     Text,
     /// A JSON object a line
     Jsonl,
+}
+
+/// Where the kernel is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The kernel's own functions: Linux 5.15 with BTF; system calls cost nothing more than without rosprobe
+    Fexit,
+    /// The tracepoints of sockets: Linux 6.3 with BTF
+    Sock,
+    /// The tracepoints of system calls: any kernel that rosprobe runs on, also without BTF; every system call costs a little more
+    Syscall,
+}
+
+impl From<Mode> for CaptureMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Fexit => Self::Fexit,
+            Mode::Sock => Self::Sock,
+            Mode::Syscall => Self::Syscall,
+        }
+    }
 }
 
 /// The inodes of network namespaces given by name or by pid.
@@ -199,13 +224,14 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         payload_limit: arguments.payload_limit.bytes(),
         kernel_log: arguments.kernel_log,
         empty_programs: arguments.empty_programs,
+        mode: arguments.capture_mode.map(CaptureMode::from),
         ..capture::Options::default()
     };
     let signals = Signals::new().context("signals cannot be caught")?;
     let mut capture = LiveCapture::start(&options)?;
     let clock = clock(&capture);
     let mut meta = Meta::here(Source::Live, clock, capture.now());
-    meta.capture_mode = Some(capture.description().mode.to_owned());
+    meta.capture_mode = Some(capture.description().mode.to_string());
     let recorder = arguments.record.as_ref().map(|path| Recorder::create(path, meta.clone())).transpose()?;
     let mut decoder = Decoder::with_limits(clock, limits(arguments.payload_limit));
     let mut command = start_command(arguments, &mut capture)?;
@@ -239,7 +265,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
                 rosprobe: env!("CARGO_PKG_VERSION"),
                 time: jiff::Timestamp::now(),
                 kernel: &description.kernel,
-                capture_mode: description.mode,
+                capture_mode: description.mode.name(),
                 attached: &description.programs,
                 pid: std::process::id(),
                 command: (!words.is_empty()).then_some(&words),

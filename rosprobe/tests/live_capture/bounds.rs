@@ -11,8 +11,8 @@ use rosprobe::observation::What;
 use rosprobe::observation::dds::Dds;
 use serde_json::json;
 
+use crate::in_every_mode;
 use crate::rtps::{clock, digits, packets};
-use crate::run;
 use crate::watched::Watched;
 
 /// The first datagram of a capture that says nothing but what is `wanted`.
@@ -30,9 +30,9 @@ fn message(name: &str, wanted: impl Fn(&Dds) -> bool) -> String {
 
 /// Findings of limits after a message came from each of many participants, how many participants are known then, and of how many
 /// writers totals were read.
-async fn flood(case: &str, message: &str) -> (Vec<String>, usize, usize) {
+async fn flood(case: &str, message: &str, options: &Options) -> (Vec<String>, usize, usize) {
     // Room for what comes while the decoder is busy: this is about what it keeps.
-    let mut watched = Watched::start(case, &Options { ring_buffer_bytes: 64 * 1024 * 1024, ..Options::default() });
+    let mut watched = Watched::start(case, &Options { ring_buffer_bytes: 64 * 1024 * 1024, ..options.clone() });
     watched.run("flood", json!([message, 100_000])).await;
     watched.sample();
     let (mut decoder, mut graph, mut observations) = (Decoder::new(clock()), Graph::default(), Vec::new());
@@ -53,9 +53,9 @@ async fn flood(case: &str, message: &str) -> (Vec<String>, usize, usize) {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_hundred_thousand_participants_stay_bounded_and_are_said() {
-    run(async {
+    in_every_mode(async |options| {
         let announcement = message("rust_rust_d0", |dds| matches!(dds, Dds::ParticipantAnnounced { .. }));
-        let (limits, participants, _) = flood("participants", &announcement).await;
+        let (limits, participants, _) = flood("participants", &announcement, &options).await;
         assert_eq!(participants, 10_000);
         assert!(limits.iter().any(|summary| summary.contains("more than 10000 participants")), "{limits:?}");
     });
@@ -64,9 +64,9 @@ fn a_hundred_thousand_participants_stay_bounded_and_are_said() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_hundred_thousand_writers_stay_bounded_and_are_said() {
-    run(async {
+    in_every_mode(async |options| {
         let sample = message("rust_rust_d0", |dds| matches!(dds, Dds::UserData { .. }));
-        let (limits, _, writers) = flood("writers", &sample).await;
+        let (limits, _, writers) = flood("writers", &sample, &options).await;
         assert!((20_000..33_000).contains(&writers), "{writers}");
         assert!(limits.iter().any(|summary| summary.contains("more than 20000 writers")), "{limits:?}");
     });
@@ -76,9 +76,9 @@ fn a_hundred_thousand_writers_stay_bounded_and_are_said() {
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn user_data_stays_in_the_kernel() {
     const COUNT: u64 = 10_000;
-    run(async {
+    in_every_mode(async |options| {
         let sample = message("rust_rust_d0", |dds| matches!(dds, Dds::UserData { .. }));
-        let mut watched = Watched::start("userdata", &Options::default());
+        let mut watched = Watched::start("userdata", &options);
         let mut child = watched.network.start("talk", &json!([sample, COUNT]));
         let mut input = child.stdin.take().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());

@@ -5,7 +5,7 @@ use rosprobe::event::{Direction, Fact, GapCause};
 use serde_json::{Value, json};
 
 use crate::watched::{Watched, chunks, gaps, stream, traffic};
-use crate::{hex, run};
+use crate::{hex, in_every_mode};
 
 use Direction::{Received, Sent};
 
@@ -36,8 +36,8 @@ fn client_and_server_agree(watched: &Watched, result: &Value, asked: &[u8], told
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn xmlrpc_comes_through_whole_by_every_system_call() {
-    run(async {
-        let mut watched = Watched::start("forms", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("forms", &options);
         for (family, send, receive, size) in FORMS {
             watched.events.clear();
             let result = watched.run("xmlrpc", json!([family, send, receive, size])).await;
@@ -54,8 +54,8 @@ fn xmlrpc_comes_through_whole_by_every_system_call() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_message_past_the_limit_is_cut_there_and_the_next_one_is_whole() {
-    run(async {
-        let mut watched = Watched::start("limit", &Options { payload_limit: 10_000, ..Options::default() });
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("limit", &Options { payload_limit: 10_000, ..options });
         let result = watched.run("xmlrpc", json!(["4", "send", "recv", 25_000])).await;
         let (request, answer) = (hex(&result["request"]), hex(&result["answer"]));
         let facts = watched.of_port(&result["client"]);
@@ -78,9 +78,9 @@ fn a_message_past_the_limit_is_cut_there_and_the_next_one_is_whole() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_topic_s_header_is_copied_and_its_messages_are_counted() {
-    run(async {
+    in_every_mode(async |options| {
         // Tens of thousands of records come at once where each byte is a message of its own.
-        let room = Options { ring_buffer_bytes: 64 * 1024 * 1024, ..Options::default() };
+        let room = Options { ring_buffer_bytes: 64 * 1024 * 1024, ..options };
         let mut watched = Watched::start("topic", &room);
         for (send, receive) in [("send", "recv"), ("writev", "readv"), ("sendmmsg", "recvmmsg"), ("pieces", "recv")] {
             watched.events.clear();
@@ -102,8 +102,8 @@ fn a_topic_s_header_is_copied_and_its_messages_are_counted() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_service_s_answers_are_copied_at_their_beginning() {
-    run(async {
-        let mut watched = Watched::start("service", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("service", &options);
         for (send, receive) in [("send", "recv"), ("writev", "recvmsg"), ("pieces", "pieces")] {
             watched.events.clear();
             let result = watched.run("service", json!([send, receive])).await;
@@ -127,8 +127,8 @@ fn a_service_s_answers_are_copied_at_their_beginning() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn dns_comes_through_as_datagrams() {
-    run(async {
-        let mut watched = Watched::start("dns", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("dns", &options);
         let result = watched.run("dns", json!([])).await;
         let datagrams = |wanted: Direction| -> Vec<Vec<u8>> {
             let of = |event: &rosprobe::event::Event| match &event.fact {
@@ -151,8 +151,8 @@ fn dns_comes_through_as_datagrams() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn what_is_not_ours_is_not_looked_at() {
-    run(async {
-        let mut watched = Watched::start("other", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("other", &options);
         let result = watched.run("other", json!([])).await;
         for port in ["client", "server"] {
             let facts = watched.of_port(&result[port]);
@@ -165,8 +165,8 @@ fn what_is_not_ours_is_not_looked_at() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn bytes_of_a_call_that_does_not_say_where_they_are_leave_a_gap() {
-    run(async {
-        let mut watched = Watched::start("sendfile", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("sendfile", &options);
         let result = watched.run("unknown_calls", json!([])).await;
         let facts = watched.of_port(&result["client"]);
         let (before, after) = (hex(&result["before"]), hex(&result["after"]));

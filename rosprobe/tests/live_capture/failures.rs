@@ -7,14 +7,14 @@ use rosprobe::errno::Errno;
 use rosprobe::event::{Direction, Event, Fact};
 use serde_json::json;
 
-use crate::run;
+use crate::in_every_mode;
 use crate::watched::{Watched, chunks};
 
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn failing_connects_are_told_with_their_address() {
-    run(async {
-        let mut watched = Watched::start("connects", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("connects", &options);
         let targets = [
             ("127.0.0.1", 9, "127.0.0.1:9", Errno::ECONNREFUSED),
             ("::1", 9, "[::1]:9", Errno::ECONNREFUSED),
@@ -44,8 +44,8 @@ fn failing_connects_are_told_with_their_address() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_process_that_is_killed_while_it_connects_does_not_look_connected() {
-    run(async {
-        let mut watched = Watched::start("pending", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("pending", &options);
         // Packets to 198.51.100.2 arrive at an interface that has another address, and go no further.
         watched.network.ip(&["link", "add", "near", "type", "veth", "peer", "name", "far"]);
         watched.network.ip(&["address", "add", "198.51.100.1/24", "dev", "near"]);
@@ -76,8 +76,8 @@ fn a_process_that_is_killed_while_it_connects_does_not_look_connected() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn a_call_that_fails_again_and_again_is_told_a_few_times() {
-    run(async {
-        let mut watched = Watched::start("repeats", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("repeats", &options);
         let result = watched.run("failing_sends", json!([1000])).await;
         let facts = watched.of_port(&result["client"]);
         assert_eq!(facts.iter().filter(|fact| ***fact == Fact::PeerClosed).count(), 1, "{facts:?}");
@@ -97,8 +97,8 @@ fn a_call_that_fails_again_and_again_is_told_a_few_times() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn children_of_a_followed_process_are_told() {
-    run(async {
-        let mut watched = Watched::start("follow", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("follow", &options);
         watched.follow(std::process::id());
         watched.run("connects", json!([[["127.0.0.1", 9]]])).await;
         let own = std::process::id();
@@ -115,8 +115,8 @@ fn children_of_a_followed_process_are_told() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn what_finds_the_ring_buffer_full_is_counted_and_leaves_a_known_gap() {
-    run(async {
-        let mut watched = Watched::start("full", &Options { ring_buffer_bytes: 16 * 1024, ..Options::default() });
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("full", &Options { ring_buffer_bytes: 16 * 1024, ..options });
         // Nobody reads while this goes on.
         let child = watched.network.start("xmlrpc", &json!(["4", "send", "recv", 200_000]));
         let output = child.wait_with_output().unwrap();

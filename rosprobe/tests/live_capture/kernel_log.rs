@@ -5,15 +5,17 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rosprobe::capture::CaptureMode;
 use serde_json::json;
 
+use crate::modes;
 use crate::network::Network;
 
 /// What a watch over an XML-RPC conversation and calls that are not understood writes to standard error.
-fn standard_error(case: &str, asked: &[&str]) -> String {
-    let network = Network::new(case);
+fn standard_error(case: &str, mode: CaptureMode, asked: &[&str]) -> String {
+    let network = Network::new(&format!("{case}-{mode}"));
     let mut watch = Command::new(env!("CARGO_BIN_EXE_rosprobe"))
-        .args(["watch", "--output", "jsonl"])
+        .args(["watch", "--output", "jsonl", "--capture-mode", mode.name()])
         .args(asked)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -42,15 +44,21 @@ fn standard_error(case: &str, asked: &[&str]) -> String {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn the_kernel_log_says_what_was_decided() {
-    let said = standard_error("log", &["--kernel-log"]);
-    assert!(said.lines().all(|line| line.starts_with("rosprobe: kernel: ")), "{said}");
-    for expected in [": debug: socket ", ": classified as XML-RPC", ": warn: socket ", " not located in system call "] {
-        assert!(said.contains(expected), "no {expected:?} in: {said}");
+    for mode in modes() {
+        let said = standard_error("log", mode, &["--kernel-log"]);
+        assert!(said.lines().all(|line| line.starts_with("rosprobe: kernel: ")), "{said}");
+        for expected in
+            [": debug: socket ", ": classified as XML-RPC", ": warn: socket ", " not located in system call "]
+        {
+            assert!(said.contains(expected), "{mode}: no {expected:?} in: {said}");
+        }
     }
 }
 
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn nothing_is_said_where_nobody_asks() {
-    assert_eq!(standard_error("nolog", &[]), "");
+    for mode in modes() {
+        assert_eq!(standard_error("nolog", mode, &[]), "");
+    }
 }

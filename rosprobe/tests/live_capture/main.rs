@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use rosprobe::capture::{CaptureMode, Options};
+
 mod bounds;
 mod conversations;
 mod failures;
@@ -14,9 +16,21 @@ mod udp;
 mod verifier;
 mod watched;
 
-/// Runs a test's async part.
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+/// The modes that every test runs in: what `ROSPROBE_CAPTURE_MODE` says, else those of the development machine.
+fn modes() -> Vec<CaptureMode> {
+    match std::env::var("ROSPROBE_CAPTURE_MODE") {
+        Ok(name) => vec![CaptureMode::ALL.into_iter().find(|mode| mode.name() == name).unwrap()],
+        Err(_) => vec![CaptureMode::Sock],
+    }
+}
+
+/// Runs a test in each mode.
+fn in_every_mode<T>(test: impl AsyncFn(Options) -> T) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for mode in modes() {
+        println!("{mode} mode");
+        runtime.block_on(test(Options { mode: Some(mode), ..Options::default() }));
+    }
 }
 
 /// Bytes from hexadecimal digits.

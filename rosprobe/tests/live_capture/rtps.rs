@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
-use rosprobe::capture::Options;
 use rosprobe::capture::pcap::PacketCapture;
 use rosprobe::decode::Decoder;
 use rosprobe::event::{Clock, Direction, Event, Fact};
@@ -13,7 +12,7 @@ use rosprobe::observation::What;
 use rosprobe::observation::dds::Dds;
 use serde_json::{Value, json};
 
-use crate::run;
+use crate::in_every_mode;
 use crate::watched::Watched;
 
 use Direction::{Received, Sent};
@@ -128,11 +127,11 @@ async fn through(watched: &mut Watched, file: &Path, send: &str, receive: &str) 
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn discovery_comes_through_and_user_data_is_counted_by_every_system_call() {
-    run(async {
+    in_every_mode(async |options| {
         for (name, send, receive) in FORMS {
             let case = format!("{name} {send} {receive}");
             let (packets, file) = datagrams(name);
-            let mut watched = Watched::start("rtps", &Options::default());
+            let mut watched = Watched::start("rtps", &options);
             let ports = through(&mut watched, &file, send, receive).await;
             std::fs::remove_file(&file).unwrap();
             let expected = known(Decoder::new(clock()).of_packets(), &packets, Sent);

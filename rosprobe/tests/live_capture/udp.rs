@@ -2,13 +2,12 @@
 
 use std::io::{BufRead as _, BufReader};
 
-use rosprobe::capture::Options;
 use rosprobe::errno::Errno;
 use rosprobe::event::{Direction, Event, Fact};
 use serde_json::json;
 
+use crate::in_every_mode;
 use crate::network::Network;
-use crate::run;
 use crate::watched::Watched;
 
 /// An RTPS header with a `PAD` behind it.
@@ -22,8 +21,8 @@ fn errno(number: &serde_json::Value) -> Option<Errno> {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn binds_are_told_with_what_became_of_them() {
-    run(async {
-        let mut watched = Watched::start("binds", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("binds", &options);
         let asked = [("0.0.0.0", 7400), ("0.0.0.0", 7400), ("198.51.100.9", 7410), ("::", 7650), ("0.0.0.0", 5353)];
         let result = watched.run("binds", json!([asked])).await;
         let bound: Vec<_> = watched
@@ -53,8 +52,8 @@ fn binds_are_told_with_what_became_of_them() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn groups_are_told_with_what_became_of_them() {
-    run(async {
-        let mut watched = Watched::start("joins", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("joins", &options);
         let result = watched.run("joins", json!([7400])).await;
         let said: Vec<_> = result["results"].as_array().unwrap().iter().map(errno).collect();
         let joined: Vec<_> = watched
@@ -84,8 +83,8 @@ fn groups_are_told_with_what_became_of_them() {
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn failing_sends_are_told_with_their_destination() {
     const TIMES: u32 = 1000;
-    run(async {
-        let mut watched = Watched::start("unsent", &Options::default());
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("unsent", &options);
         watched.network.ip(&["route", "add", "prohibit", "198.51.100.1"]);
         watched.network.ip(&["route", "add", "unreachable", "198.51.100.2"]);
         watched.network.ip(&["route", "add", "198.51.100.3", "dev", "lo"]);
@@ -125,12 +124,12 @@ fn failing_sends_are_told_with_their_destination() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn ports_and_groups_of_before_are_told() {
-    run(async {
+    in_every_mode(async |options| {
         let network = Network::new("before");
         let mut child = network.start("waits", &json!([[7400, 7411, 40000, 5353]]));
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut watched = Watched::over(network, &Options::default());
+        let mut watched = Watched::over(network, &options);
         watched.sample();
         child.kill().unwrap();
         child.wait().unwrap();

@@ -1,10 +1,11 @@
 //! How much of the verifier's patience the programs take. A program that is near the limit here is over it on another kernel.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use rosprobe::capture::{LiveCapture, Options};
+use rosprobe::capture::LiveCapture;
 
 /// What was committed; `cargo xtask ebpf verify` writes it.
 const REPORT: &str = include_str!("../../bpf/verifier.toml");
@@ -27,12 +28,16 @@ fn verified(mode: &str, capture: &LiveCapture) -> Programs {
 
 /// What the kernel says in every mode that works here.
 fn measured() -> (String, BTreeMap<String, Programs>) {
-    super::run(async {
-        let capture = LiveCapture::start(&Options::default()).unwrap();
-        let (kernel, mode) = (capture.description().kernel.clone(), capture.description().mode.to_string());
+    let measured = RefCell::new((String::new(), BTreeMap::new()));
+    super::in_every_mode(async |options| {
+        let capture = LiveCapture::start(&options).unwrap();
+        let mode = capture.description().mode.to_string();
         let programs = verified(&mode, &capture);
-        (kernel, BTreeMap::from([(mode, programs)]))
-    })
+        let mut measured = measured.borrow_mut();
+        measured.0.clone_from(&capture.description().kernel);
+        measured.1.insert(mode, programs);
+    });
+    measured.into_inner()
 }
 
 #[test]

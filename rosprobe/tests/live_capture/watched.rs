@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use rosprobe::capture::{LiveCapture, Options};
+use rosprobe::capture::{CaptureMode, LiveCapture, Options};
 use rosprobe::errno::Errno;
 use rosprobe::event::{Chunk, Direction, Event, Fact, GapCause, SocketRef, Traffic};
 use serde_json::Value;
@@ -23,7 +23,8 @@ pub struct Watched {
 impl Watched {
     /// Starts a capture. Inside a tokio runtime.
     pub fn start(case: &str, options: &Options) -> Self {
-        Self::over(Network::new(case), options)
+        let mode = options.mode.map_or("", CaptureMode::name);
+        Self::over(Network::new(&format!("{case}-{mode}")), options)
     }
 
     /// Starts a capture over a network in which something may run already.

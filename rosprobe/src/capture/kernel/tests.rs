@@ -22,7 +22,7 @@ print fmt: \"fd: 0x%08lx, uservaddr: 0x%08lx\", ((unsigned long)(REC->fd)), ((un
 ";
 const EXIT: &str = "name: sys_exit_connect\nformat:\n\tfield:long ret;\toffset:16;\tsize:8;\tsigned:1;\n";
 
-fn named(syscalls: &Syscalls) -> [(&'static str, u32); 12] {
+fn named(syscalls: &Syscalls) -> [(&'static str, u32); 13] {
     [
         ("read", syscalls.read),
         ("write", syscalls.write),
@@ -36,6 +36,7 @@ fn named(syscalls: &Syscalls) -> [(&'static str, u32); 12] {
         ("recvmsg", syscalls.recvmsg),
         ("sendmmsg", syscalls.sendmmsg),
         ("recvmmsg", syscalls.recvmmsg),
+        ("connect", syscalls.connect),
     ]
 }
 
@@ -54,6 +55,7 @@ fn the_running_architectures_numbers_are_those_of_its_c_library() {
         libc::SYS_recvmsg,
         libc::SYS_sendmmsg,
         libc::SYS_recvmmsg,
+        libc::SYS_connect,
     ];
     let ours = architecture(std::env::consts::ARCH).unwrap().syscalls;
     assert_eq!(named(&ours).map(|(_, number)| i64::from(number)), numbers);
