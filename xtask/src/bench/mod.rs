@@ -106,6 +106,14 @@ extern "C" fn interrupted(_: i32) {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
+/// An error after Ctrl-C: a part of many turns stops between two.
+fn check_interrupted() -> Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
 /// Measures and writes.
 pub fn bench(arguments: &Arguments) -> Result<()> {
     demand_root()?;

@@ -37,6 +37,7 @@ pub fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
         for at in 0..watchers.len() {
             // Another order in each round, so that what drifts drifts over all.
             let watcher = &watchers[(at + round) % watchers.len()];
+            super::check_interrupted()?;
             bench.say(&format!("overhead, round {} of {rounds}: {}", round + 1, watcher.title()));
             match turn(bench, watcher) {
                 Ok(turn) => drop(turns.entry(watcher.clone()).or_default().insert(round, turn)),

@@ -63,6 +63,7 @@ fn pair(bench: &Bench, report: &mut Report, command: &[PathBuf], title: &str, by
         for step in 0..watchers.len() {
             let at = (step + round) % watchers.len();
             let watcher = &watchers[at];
+            super::check_interrupted()?;
             bench.say(&format!("{title}, round {} of {rounds}: {}", round + 1, watcher.title()));
             match heard(bench, watcher, &listener, talker.pid()) {
                 Ok(heard) => all.entry(at).or_default().push(heard),
