@@ -1,4 +1,4 @@
-//! connect() and payload by the kernel's own functions, Linux 5.15 and later with BTF. Unrelated system calls cost nothing then.
+//! connect() and payload by the kernel's own functions, Linux 5.17 and later with BTF. Unrelated system calls cost nothing then.
 
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};

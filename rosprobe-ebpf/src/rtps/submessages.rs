@@ -99,7 +99,8 @@ pub struct Message {
     wanted: u32,
     /// 1 when there is user data in it.
     user: u32,
-    reserved: u32,
+    /// 1 when a reader answered a writer: `pair` says which.
+    answers: u32,
 }
 
 impl Message {
@@ -133,7 +134,7 @@ impl Message {
             rtps: 0,
             wanted: 0,
             user: 0,
-            reserved: 0,
+            answers: 0,
         }
     }
 
@@ -172,6 +173,17 @@ impl Message {
         self.pair.reader = 0;
         self.pair.writer = 0;
         self.user == 0 && self.is_addressed() && writers::first_time(&self.pair)
+    }
+
+    /// A reader's first answer to a writer is wanted as well. Asked after a step, whose stack is not there any more then.
+    #[inline(always)]
+    pub fn look_up_answer(&mut self) {
+        if self.answers != 0 {
+            self.answers = 0;
+            if writers::first_time(&self.pair) {
+                self.wanted = 1;
+            }
+        }
     }
 
     /// Whether the submessages are for one participant, and not for all.
@@ -357,9 +369,7 @@ fn whereto(message: &mut Message, stage: u32) {
         let of_users = first & BUILT_IN != BUILT_IN && second & BUILT_IN != BUILT_IN;
         message.pair.reader = first;
         message.pair.writer = second;
-        if of_users && message.is_addressed() && writers::first_time(&message.pair) {
-            message.wanted = 1;
-        }
+        message.answers = u32::from(of_users && message.is_addressed());
     }
     message.next_submessage();
 }

@@ -11,7 +11,7 @@ use super::btf::BtfError;
 
 const SETCAP: &str =
     "sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep $(which rosprobe)";
-const ELSEWHERE: &str = "`tcpdump -i any -w FILE` and `rosprobe open FILE` work here";
+const ELSEWHERE: &str = "`tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there";
 
 /// Why a live capture cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,14 @@ pub enum CaptureError {
         /// What it said.
         reason: String,
     },
+    /// Every way to capture was refused.
+    #[error("this kernel ({release}) takes no capture mode: {}; {hint}", reasons.join("; "), hint = lockdown_hint())]
+    NoMode {
+        /// Its release.
+        release: String,
+        /// The modes, each with what it said.
+        reasons: Vec<String>,
+    },
     /// A map could not be read or written.
     #[error("the map {name} cannot be used: {source}; start rosprobe again")]
     Map {
@@ -101,6 +109,21 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
+    /// What is wrong, without what to do about it, which every one of these ends with.
+    pub fn reason(&self) -> String {
+        let text = self.to_string();
+        text.rsplit_once("; ").map_or_else(|| text.clone(), |(reason, _)| reason.to_owned())
+    }
+
+    /// The refusals of all rungs as one error. A reason that holds for each of them is told once.
+    pub(super) fn of_all(refused: Vec<(String, Self)>, release: String) -> Self {
+        let mut reasons: Vec<String> = refused.iter().map(|(_, error)| error.to_string()).collect();
+        reasons.dedup();
+        let one = reasons.len() == 1;
+        let reasons = refused.iter().map(|(rung, error)| format!("{rung}: {}", error.reason())).collect();
+        refused.into_iter().next().filter(|_| one).map_or(Self::NoMode { release, reasons }, |(_, error)| error)
+    }
+
     pub(super) fn no_btf(release: &str, reason: &dyn std::error::Error) -> Self {
         Self::NoBtf { release: release.to_owned(), reason: reason.to_string() }
     }
@@ -162,6 +185,39 @@ fn lockdown_hint() -> &'static str {
     if mode.contains("[confidentiality]") {
         "kernel lockdown is in its confidentiality mode, which forbids tracing: boot with lockdown=integrity"
     } else {
-        "`sudo rosprobe doctor` looks for the reason; `tcpdump -i any -w FILE` and `rosprobe open FILE` work in any case"
+        ELSEWHERE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(name: &'static str) -> CaptureError {
+        CaptureError::Program { release: "6.1".to_owned(), name, reason: "combined stack size is 576".to_owned() }
+    }
+
+    fn old() -> CaptureError {
+        CaptureError::KernelTooOld { release: "6.1".to_owned(), name: "sock_send_length", since: "6.3" }
+    }
+
+    #[test]
+    fn when_no_mode_holds_every_reason_is_told_and_what_works_instead() {
+        let refused = vec![("sock mode".to_owned(), old()), ("fexit mode".to_owned(), program("inet_sendmsg"))];
+        assert_eq!(
+            CaptureError::of_all(refused, "6.1".to_owned()).to_string(),
+            "this kernel (6.1) takes no capture mode: sock mode: this kernel (6.1) has no tracepoint sock_send_length, \
+             which came with Linux 6.3; fexit mode: the kernel (6.1) refused the program on inet_sendmsg: combined stack \
+             size is 576; `tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there"
+        );
+    }
+
+    #[test]
+    fn one_reason_for_all_modes_is_told_once() {
+        for refused in
+            [vec![("sock mode".to_owned(), old())], vec![("sock".to_owned(), old()), ("fexit".to_owned(), old())]]
+        {
+            assert_eq!(CaptureError::of_all(refused, "6.1".to_owned()).to_string(), old().to_string());
+        }
     }
 }

@@ -7,26 +7,23 @@ use super::hook::Hook;
 /// Which hooks carry the payload. All of them end in the same handlers and give the same events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CaptureMode {
-    /// The kernel's own functions (fentry and fexit), for `connect()` as well: Linux 5.15 with BTF. No system call tracepoint is
+    /// The kernel's own functions (fentry and fexit), for `connect()` as well: Linux 5.17 with BTF. No system call tracepoint is
     /// attached, so that unrelated system calls cost nothing.
     Fexit,
     /// The tracepoints `sock_send_length` and `sock_recv_length`: Linux 6.3 with BTF. `connect()` is seen by fexit where the kernel lets it
     /// be loaded, else by the tracepoints of its system call.
     Sock,
-    /// Tracepoints of system calls: without BTF.
-    Syscall,
 }
 
 impl CaptureMode {
     /// Every mode, the best first.
-    pub const ALL: [Self; 3] = [Self::Sock, Self::Fexit, Self::Syscall];
+    pub const ALL: [Self; 2] = [Self::Sock, Self::Fexit];
 
     /// Its name on the command line, in the status line and in the trace.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fexit => "fexit",
             Self::Sock => "sock",
-            Self::Syscall => "syscall",
         }
     }
 }
@@ -46,6 +43,13 @@ pub struct Rung {
     pub hooks: &'static [&'static [Hook]],
     /// Whether it uses the tracepoints of `connect()`, whose fields tracefs describes.
     pub connect_calls: bool,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connect = if self.connect_calls { " with the tracepoints of connect()" } else { "" };
+        write!(f, "{} mode{connect}", self.mode)
+    }
 }
 
 /// What processes ask of sockets, by the kernel's functions.

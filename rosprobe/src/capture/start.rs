@@ -39,14 +39,14 @@ pub fn climb(options: &Options) -> Result<Started, CaptureError> {
     let release = capture_error::release();
     let name = std::env::consts::ARCH;
     let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
-    let mut refused = None;
+    let mut refused = Vec::new();
     for rung in LADDER.iter().filter(|rung| options.mode.is_none_or(|mode| rung.mode == mode)) {
         match attempt(rung, options, &architecture, &release) {
             Ok(started) => return Ok(started),
-            Err(error) => refused = Some(error),
+            Err(error) => refused.push((rung.to_string(), error)),
         }
     }
-    Err(refused.unwrap_or(CaptureError::NoSyscallTracepoints))
+    Err(CaptureError::of_all(refused, release))
 }
 
 fn attempt(

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use super::Verdict;
-use crate::capture::{LiveCapture, Options};
+use crate::capture::{CaptureError, CaptureMode, LiveCapture, Options};
 use crate::doctor::{Check, Machine, Settings, Status};
 use crate::invoker::Invoker;
 use crate::lines::{Colour, Paint};
@@ -29,7 +29,7 @@ pub fn run(_arguments: &Arguments) -> anyhow::Result<Verdict> {
     let machine = Machine::read();
     let mut checks = machine.checks();
     if machine.missing_capabilities.is_empty() {
-        checks.push(attached());
+        checks.extend(attached());
     }
     let machine = checks;
     let environment = ros_environment();
@@ -72,23 +72,35 @@ fn print(out: &mut impl Write, paint: Paint, title: &str, checks: &[Check]) -> i
     Ok(())
 }
 
-/// The proof: everything is loaded and attached as `rosprobe watch` does it, and let go again.
-fn attached() -> Check {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let started = runtime.map(|runtime| runtime.block_on(async { LiveCapture::start(&Options::default()) }));
-    match started {
-        Ok(Ok(capture)) => {
-            let description = capture.description();
-            Check::ok(format!("{} programs load and attach ({} mode)", description.programs.len(), description.mode))
+/// The proof: in every mode everything is loaded and attached as `rosprobe watch` does it, and let go again.
+fn attached() -> Vec<Check> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let text = format!("no event loop can be made: {error}");
+            return vec![Check::error(text, "allow this process more open files")];
         }
-        Ok(Err(error)) => {
-            // Every error of the capture ends with its remedy.
-            let text = error.to_string();
-            let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "use `rosprobe open` on a tcpdump file"));
-            Check::error(what, remedy)
-        }
-        Err(error) => Check::error(format!("no event loop can be made: {error}"), "allow this process more open files"),
+    };
+    let start = |mode| runtime.block_on(async { LiveCapture::start(&Options { mode, ..Options::default() }) });
+    let tried = CaptureMode::ALL.map(|mode| (mode, start(Some(mode))));
+    if tried.iter().all(|(_, started)| started.is_err()) {
+        return start(None).err().map(|error| refused(&error)).into_iter().collect();
     }
+    let check = |(mode, started): (CaptureMode, Result<LiveCapture, CaptureError>)| match started {
+        Ok(capture) => Check::ok(format!(
+            "--capture-mode {mode}: {} programs load and attach",
+            capture.description().programs.len()
+        )),
+        Err(error) => Check::info(format!("--capture-mode {mode} does not work here: {}", error.reason())),
+    };
+    tried.into_iter().map(check).collect()
+}
+
+/// Every error of the capture ends with its remedy.
+fn refused(error: &CaptureError) -> Check {
+    let text = error.to_string();
+    let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "use `rosprobe open` on a tcpdump file"));
+    Check::error(what, remedy)
 }
 
 /// The shell's ROS variables: sudo keeps them from its command, but what it was called with can be read.

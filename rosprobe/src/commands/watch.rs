@@ -144,12 +144,10 @@ enum Form {
 /// Where the kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// The kernel's own functions: Linux 5.15 with BTF; system calls cost nothing more than without rosprobe
+    /// The kernel's own functions: Linux 5.17 with BTF; system calls cost nothing more than without rosprobe
     Fexit,
     /// The tracepoints of sockets: Linux 6.3 with BTF
     Sock,
-    /// The tracepoints of system calls: any kernel that rosprobe runs on, also without BTF; every system call costs a little more
-    Syscall,
 }
 
 impl From<Mode> for CaptureMode {
@@ -157,7 +155,6 @@ impl From<Mode> for CaptureMode {
         match mode {
             Mode::Fexit => Self::Fexit,
             Mode::Sock => Self::Sock,
-            Mode::Syscall => Self::Syscall,
         }
     }
 }

@@ -48,7 +48,8 @@ impl Check {
         Self { status: Status::Ok, text: text.into(), remedy: None }
     }
 
-    fn info(text: impl Into<String>) -> Self {
+    /// Neither good nor bad.
+    pub fn info(text: impl Into<String>) -> Self {
         Self { status: Status::Info, text: text.into(), remedy: None }
     }
 

@@ -6,6 +6,7 @@
 
 use rosprobe::capture::{CaptureMode, Options};
 
+mod attached;
 mod bounds;
 mod conversations;
 mod failures;

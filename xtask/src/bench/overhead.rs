@@ -85,7 +85,6 @@ fn turn(bench: &Bench, watcher: &Watcher) -> Result<Turn> {
 
 fn add(report: &mut Report, watcher: &Watcher, load: &str, title: &str, pairs: &[(f64, f64)]) {
     let own = matches!(watcher, Watcher::Rosprobe(mode) if mode == "sock" || mode == DEFAULT);
-    let syscall = matches!(watcher, Watcher::Rosprobe(mode) if mode == "syscall");
     let added = pairs.iter().map(|(nothing, with)| with - nothing);
     let name = format!("{title}, {}", watcher.title());
     if matches!(load, "getpid" | "read-write" | "connect-refused") {
@@ -106,7 +105,6 @@ fn add(report: &mut Report, watcher: &Watcher, load: &str, title: &str, pairs: &
     }
     let target = match load {
         "tcp-pair" if own => Some(Target::AtMost(1.06)),
-        "read-write" if syscall => Some(Target::AtMost(1.6)),
         _ => None,
     };
     report.add(name, "x nothing", pairs.iter().map(|(nothing, with)| with / nothing), target);
