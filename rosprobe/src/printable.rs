@@ -1,7 +1,7 @@
 //! Text from the network made safe to show: nothing in it can move a cursor, ring a bell or turn the line round.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// The same text with every character that is not for reading made visible: `ESC` as `␛`, a right-to-left override as `<U+202E>`.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -21,6 +21,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// So many of something, in words: `1 error`, `2 errors`.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, word: &str) -> String {
+    if count == N::from(1) { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// Control characters (C0, DEL, C1), and the marks of Unicode that reorder or hide text.

@@ -10,7 +10,7 @@ use super::Verdict;
 use super::files;
 use crate::diagnosis::Severity;
 use crate::lines::{Colour, Paint, Style};
-use crate::printable::printable;
+use crate::printable::{counted, printable};
 use crate::trace::{self, Opened, Report};
 
 /// What is wrong according to a file: a trace, a recording, a pcap or a pcapng
@@ -80,7 +80,13 @@ fn text(out: &mut impl Write, opened: &Opened) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\n{} errors, {} warnings, {} notes; links: {} ok, {} pending, {} failed; {} observations",
-        counts.error, counts.warning, counts.info, links.ok, links.pending, links.failed, report.observations
+        "\n{}, {}, {}; links: {} ok, {} pending, {} failed; {}",
+        counted(counts.error, "error"),
+        counted(counts.warning, "warning"),
+        counted(counts.info, "note"),
+        links.ok,
+        links.pending,
+        links.failed,
+        counted(report.observations, "observation"),
     )
 }

@@ -9,6 +9,7 @@ use crate::event::Monotonic;
 use crate::filter::{Filter, Subject};
 use crate::lines::{self, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
+use crate::printable::counted;
 use crate::session::Session;
 
 /// Bytes that are written at once.
@@ -128,10 +129,6 @@ impl<W: Write> Printer<W> {
             counted(findings.info, "note"),
         )
     }
-}
-
-fn counted(count: u64, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 fn find(session: &Session, id: ObservationId) -> Option<&Observation> {

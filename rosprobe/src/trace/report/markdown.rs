@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Counts, provenance};
 use crate::diagnosis::{Finding, Severity};
 use crate::observation::Observation;
-use crate::printable::printable;
+use crate::printable::{counted, printable};
 use crate::trace::Opened;
 
 /// Observations shown for one finding.
@@ -47,11 +47,8 @@ fn headline(counts: Counts) -> String {
         return "nothing wrong was found".to_owned();
     }
     let parts = [(counts.error, "error"), (counts.warning, "warning"), (counts.info, "note")];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }))
-        .collect();
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect();
     parts.join(", ")
 }
 
