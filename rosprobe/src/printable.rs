@@ -24,7 +24,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// So many of something, in words: `1 error`, `2 errors`.
-pub fn counted<N: Display + PartialEq + From<u8>>(count: N, word: &str) -> String {
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, word: &str) -> String {
     if count == N::from(1) { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 

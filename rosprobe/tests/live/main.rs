@@ -10,4 +10,5 @@ mod lab;
 mod ros;
 mod running;
 mod sshuttle;
+mod table;
 mod trace;

@@ -10,6 +10,7 @@ use super::cure::Cure;
 use super::peer::{Dds, Peer, listener, talker};
 use super::segment::{Place, Segment};
 use crate::lab::{Program, Watch};
+use crate::table::Row;
 
 /// How long a finding may take. Some come only after participants have been silent for seconds.
 const FOUND_LIMIT: Duration = Duration::from_secs(40);
@@ -20,7 +21,7 @@ const LONG_ENOUGH: &str = "said 60";
 
 /// One way to fail, or a way to be healthy.
 pub struct Case {
-    pub name: String,
+    name: String,
     /// Makes the network what it is to be, before anything runs.
     network: fn(&Segment),
     /// Starts what has to be there besides the talker and the listener, before them.
@@ -160,8 +161,35 @@ impl Case {
         self
     }
 
-    /// Makes it happen and returns the findings that should not have come.
-    pub fn run(&self) -> Vec<Finding> {
+    fn explains(&self, finding: &Finding) -> bool {
+        // Events are lost when somebody else floods this machine; nothing is concluded from what is missing.
+        self.also_true == Some(finding.code)
+            || finding.code == Code::EventsLost
+            || self.expected.iter().any(|each| each.explains(finding))
+    }
+
+    fn start(&self, segment: &Segment, mut others: Vec<Program>) -> Cast {
+        let (talker, listener) = match self.start {
+            Start::Both => (self.talker.start(segment), self.listener.start(segment)),
+            Start::ListenerFails => (self.talker.start(segment), self.listener.launch(segment)),
+            Start::Apart => {
+                let [talker, memory] = self.talker.start_apart(segment);
+                others.push(memory);
+                let [listener, memory] = self.listener.start_apart(segment);
+                others.push(memory);
+                (talker, listener)
+            }
+        };
+        Cast { talker, listener, _others: others }
+    }
+}
+
+impl Row for Case {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn run(&self) -> Vec<Finding> {
         let segment = Segment::new();
         (self.network)(&segment);
         let mut watch = Watch::beside(&segment.hosts(), &[]);
@@ -193,28 +221,6 @@ impl Case {
         }
         watch.stop(Signal::SIGINT);
         alarms
-    }
-
-    fn explains(&self, finding: &Finding) -> bool {
-        // Events are lost when somebody else floods this machine; nothing is concluded from what is missing.
-        self.also_true == Some(finding.code)
-            || finding.code == Code::EventsLost
-            || self.expected.iter().any(|each| each.explains(finding))
-    }
-
-    fn start(&self, segment: &Segment, mut others: Vec<Program>) -> Cast {
-        let (talker, listener) = match self.start {
-            Start::Both => (self.talker.start(segment), self.listener.start(segment)),
-            Start::ListenerFails => (self.talker.start(segment), self.listener.launch(segment)),
-            Start::Apart => {
-                let [talker, memory] = self.talker.start_apart(segment);
-                others.push(memory);
-                let [listener, memory] = self.listener.start_apart(segment);
-                others.push(memory);
-                (talker, listener)
-            }
-        };
-        Cast { talker, listener, _others: others }
     }
 }
 

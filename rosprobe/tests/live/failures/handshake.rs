@@ -35,7 +35,7 @@ pub fn cases() -> Vec<Case> {
             on_inner("cut after connecting", library, stalled(), "listener")
                 .afterwards(cut)
                 .seen_from(router, stalled())
-                .also_true(&[Code::ConnectPending, Code::NoResponse]),
+                .also_true(&[Code::ConnectPending, Code::NoResponse, Code::NeverAttempted]),
             Case::new("only the TCPROS port is dropped", library, tcpros_pending())
                 .network(Lab::forward)
                 .publisher(blocked_data_port)
