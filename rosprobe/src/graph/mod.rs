@@ -336,6 +336,7 @@ impl Graph {
             self.namespaces.pop_first();
         }
         self.namespaces.insert(namespace.net_namespace, namespace.clone());
+        self.join_masters_of(namespace);
     }
 
     /// The process runs a node of that name.

@@ -45,6 +45,15 @@ impl Networks {
         at
     }
 
+    /// Masters that were reached at one of these addresses.
+    fn masters_at(&self, has: impl Fn(IpAddr) -> bool) -> Vec<SocketAddr> {
+        let masters = self.joined.keys().filter_map(|place| match place {
+            Place::Master(address) => Some(*address),
+            Place::Namespace(_) => None,
+        });
+        masters.filter(|address| has(address.ip())).collect()
+    }
+
     pub fn same(&self, one: Place, other: Place) -> bool {
         self.of(one) == self.of(other)
     }
@@ -103,6 +112,17 @@ impl Graph {
         self.network = self.clients.networks.of(self.network);
     }
 
+    /// A namespace became known that may be where a master is that was reached before: where files of two hosts are read as one, the
+    /// second begins later.
+    pub(super) fn join_masters_of(&mut self, namespace: &Namespace) {
+        let has = |ip| namespace.addresses.iter().any(|own| own.address == ip);
+        for master in self.clients.networks.masters_at(has) {
+            if self.only_owner(master.ip()) == Some(namespace.net_namespace) {
+                self.join(Place::Namespace(namespace.net_namespace), Place::Master(master));
+            }
+        }
+    }
+
     /// Namespaces on this machine that have an address.
     fn owners(&self, ip: IpAddr) -> impl Iterator<Item = u64> {
         let has = move |namespace: &&Namespace| namespace.addresses.iter().any(|own| own.address == ip);
@@ -156,6 +176,8 @@ mod tests {
         assert_eq!(networks.join(namespace(2), namespace(1)), None);
         networks.join(namespace(3), master);
         networks.join(namespace(4), master);
+        assert_eq!(networks.masters_at(|ip| ip == IpAddr::from([10, 0, 1, 1])).len(), 1);
+        assert_eq!(networks.masters_at(|ip| ip == IpAddr::from([10, 0, 1, 2])), Vec::new());
         assert!(networks.same(namespace(3), namespace(4)) && networks.same(namespace(1), namespace(2)));
         assert!(!networks.same(namespace(1), namespace(3)));
         networks.join(namespace(2), namespace(4));

@@ -605,6 +605,19 @@ fn types_that_nobody_compares() {
 }
 
 #[test]
+fn types_that_nobody_compares_and_participants_that_are_not_known_yet() {
+    let rust = |number| {
+        let mut participant = participant(number, VendorId::RUST_DDS, &["10.0.0.1"], 7410);
+        participant.guid_prefix.0[..2].copy_from_slice(&VendorId::RUST_DDS.0);
+        participant
+    };
+    let mut scene = Scene::default();
+    scene.endpoint(&rust(1), Role::Writer, "rt/chatter", STRING);
+    scene.endpoint(&rust(2), Role::Reader, "rt/chatter", "std_msgs::msg::dds_::Int32_");
+    assert_eq!(scene.finding().severity, Severity::Warning);
+}
+
+#[test]
 fn a_client_whose_discovery_server_does_not_answer() {
     let (mut here, _) = pair();
     here.discovery = Discovery::Client;

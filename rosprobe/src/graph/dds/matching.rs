@@ -59,13 +59,12 @@ impl Dds {
     pub(crate) fn mismatch(&self, writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
         let found = mismatch(writer, reader)?;
         let vendor = self.vendor(writer.data.guid.prefix);
-        if matches!(found, Mismatch::Type { .. }) && vendor.is_some() && vendor == self.vendor(reader.data.guid.prefix)
-        {
+        if matches!(found, Mismatch::Type { .. }) && vendor == self.vendor(reader.data.guid.prefix) {
             // Of one implementation, they may compare what types are made of and not their names (DDS-XTypes 1.3, 7.6.3.4).
             let both = later(writer.first, reader.first).at;
             let settled = self.now.since(both).as_nanos() >= SETTLED_NS;
             let matched = self.acknowledged.contains(&(reader.data.guid, writer.data.guid));
-            return (settled && !matched && vendor != Some(VendorId::RUST_DDS)).then_some(found);
+            return (settled && !matched && vendor != VendorId::RUST_DDS).then_some(found);
         }
         Some(found)
     }
@@ -73,12 +72,15 @@ impl Dds {
     /// Types that differ where neither end compares them: RustDDS delivers the samples nevertheless.
     pub(crate) fn uncompared_types(&self, writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
         let ends = [writer, reader].map(|endpoint| self.vendor(endpoint.data.guid.prefix));
-        let found = mismatch(writer, reader).filter(|_| ends == [Some(VendorId::RUST_DDS); 2])?;
+        let found = mismatch(writer, reader).filter(|_| ends == [VendorId::RUST_DDS; 2])?;
         matches!(found, Mismatch::Type { .. }).then_some(found)
     }
 
-    fn vendor(&self, guid_prefix: GuidPrefix) -> Option<VendorId> {
-        self.participants.get(&guid_prefix).map(|participant| participant.data.vendor)
+    /// Also of a participant whose announcement was not seen: a GUID prefix begins with the vendor's id (DDSI-RTPS 2.3, 9.3.1.5).
+    fn vendor(&self, guid_prefix: GuidPrefix) -> VendorId {
+        let announced = self.participants.get(&guid_prefix).map(|participant| participant.data.vendor);
+        let [first, second, ..] = guid_prefix.0;
+        announced.unwrap_or(VendorId([first, second]))
     }
 
     /// Looks at all links of a participant's endpoints again.
