@@ -144,6 +144,7 @@ impl CaptureError {
                 let last = lines.into_iter().rev().collect::<Vec<_>>().join(" | ");
                 if last.is_empty() { io_error.to_string() } else { format!("{io_error} ({last})") }
             }
+            ProgramError::SyscallError(error) => format!("{} says {}", error.call, error.io_error),
             other => other.to_string(),
         };
         Self::Program { release, name, reason }
@@ -209,6 +210,17 @@ mod tests {
             "this kernel (6.1) takes no capture mode: sock mode: this kernel (6.1) has no tracepoint sock_send_length, \
              which came with Linux 6.3; fexit mode: the kernel (6.1) refused the program on inet_sendmsg: combined stack \
              size is 576; `tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there"
+        );
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_attached_says_what_the_kernel_answered() {
+        let io_error = io::Error::from_raw_os_error(524);
+        let error = ProgramError::SyscallError(aya::sys::SyscallError { call: "bpf_raw_tracepoint_open", io_error });
+        let reason = CaptureError::program("begin_stream_connect", "6.1", error).reason();
+        assert!(
+            reason.contains("begin_stream_connect: bpf_raw_tracepoint_open says ") && reason.contains("524"),
+            "{reason}"
         );
     }
 

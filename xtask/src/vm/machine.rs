@@ -80,7 +80,7 @@ pub const KERNELS: &[Kernel] = &[
     x86("5.10", "bullseye-security", &[]),
     x86("6.12", "bookworm-security", &["sock"]),
     arm("6.1", "bookworm-security", &[]),
-    arm("6.12", "bookworm-security", &[]),
+    arm("6.12", "bookworm-security", &["sock"]),
 ];
 
 const fn x86(series: &'static str, suite: &'static str, modes: &'static [&'static str]) -> Kernel {
