@@ -9,7 +9,8 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs tmpfs /tmp
+# No mount at /tmp: the project may be checked out below it, and keeps its path in here.
+chmod 1777 /tmp
 mount -t tmpfs tmpfs /run
 for module in /modules/*.ko; do
     insmod "$module" || echo "rosprobe vm-test: $module does not load"
