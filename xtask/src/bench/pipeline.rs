@@ -8,8 +8,8 @@ use super::{Bench, Pace};
 use crate::process::{cargo, output};
 
 /// Decoding of XML-RPC documents of several kinds, on one core.
-pub fn decode(bench: &Bench, report: &mut Report) -> Result<()> {
-    let text = bench_output("decode", bench)?;
+pub fn decode(_: &Bench, report: &mut Report) -> Result<()> {
+    let text = bench_output("decode", &[])?;
     let rates = rates(&text);
     anyhow::ensure!(!rates.is_empty(), "divan's table is not understood:\n{text}");
     for (document, rate) in rates {
@@ -52,7 +52,8 @@ struct Day {
 
 /// Memory over a day of a robot, fed to decoder, graph, diagnosis and printer as fast as they go.
 pub fn day(bench: &Bench, report: &mut Report) -> Result<()> {
-    let text = bench_output("day", bench)?;
+    let pace: &[&str] = if bench.pace == Pace::Quick { &["--", "--quick"] } else { &[] };
+    let text = bench_output("day", pace)?;
     let line = text.lines().find(|line| line.starts_with('{')).context("the benchmark printed no result")?;
     let Day { events, resident_megabytes: hours } = serde_json::from_str(line).context("the benchmark's result")?;
     let quarter = *hours.get(hours.len() / 4).context("a day has hours")?;
@@ -64,13 +65,8 @@ pub fn day(bench: &Bench, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn bench_output(name: &str, bench: &Bench) -> Result<String> {
-    let mut command = cargo();
-    command.args(["bench", "--quiet", "--package", "rosprobe", "--bench", name]);
-    if bench.pace == Pace::Quick {
-        command.args(["--", "--quick"]);
-    }
-    output(&mut command)
+fn bench_output(name: &str, arguments: &[&str]) -> Result<String> {
+    output(cargo().args(["bench", "--quiet", "--package", "rosprobe", "--bench", name]).args(arguments))
 }
 
 #[cfg(test)]
