@@ -42,6 +42,7 @@ fn program_types(pid: u32) -> Vec<String> {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn the_kernel_functions_need_no_system_call_tracepoint() {
+    let _alone = crate::alone();
     for mode in modes() {
         let (mut watch, start) = watch(mode);
         let attached: Vec<&str> = start["attached"].as_array().unwrap().iter().filter_map(Value::as_str).collect();

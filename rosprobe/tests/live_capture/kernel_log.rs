@@ -44,6 +44,7 @@ fn standard_error(case: &str, mode: CaptureMode, asked: &[&str]) -> String {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn the_kernel_log_says_what_was_decided() {
+    let _alone = crate::alone();
     for mode in modes() {
         let said = standard_error("log", mode, &["--kernel-log"]);
         assert!(said.lines().all(|line| line.starts_with("rosprobe: kernel: ")), "{said}");
@@ -58,6 +59,7 @@ fn the_kernel_log_says_what_was_decided() {
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
 fn nothing_is_said_where_nobody_asks() {
+    let _alone = crate::alone();
     for mode in modes() {
         assert_eq!(standard_error("nolog", mode, &[]), "");
     }

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rosprobe::capture::{CaptureMode, Options};
 
 mod attached;
@@ -25,8 +27,15 @@ fn modes() -> Vec<CaptureMode> {
     }
 }
 
-/// Runs a test in each mode.
+/// Waits until no other test runs: a capture sees the whole machine, so what one test floods would be lost to another.
+fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a test in each mode, alone.
 fn in_every_mode<T>(test: impl AsyncFn(Options) -> T) {
+    let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for mode in modes() {
         println!("{mode} mode");
