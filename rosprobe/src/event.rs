@@ -43,6 +43,16 @@ pub struct ProcessRef {
     pub comm: String,
 }
 
+/// Pid and start of a process: its name may change when it executes another program.
+pub type ProcessKey = (u32, u64);
+
+impl ProcessRef {
+    /// What tells it from every other process.
+    pub fn key(&self) -> ProcessKey {
+        (self.pid, self.started)
+    }
+}
+
 /// Transport of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -284,6 +294,11 @@ impl Process {
     /// The reference that observations of this process carry.
     pub fn reference(&self) -> ProcessRef {
         ProcessRef { pid: self.pid, started: self.started, comm: self.comm.clone() }
+    }
+
+    /// What tells it from every other process.
+    pub fn key(&self) -> ProcessKey {
+        (self.pid, self.started)
     }
 }
 

@@ -132,7 +132,7 @@ fn unresolved_for(graph: &Graph, state: &ProcessState) -> Option<Finding> {
         Resolution::Silent { since, .. } => graph.now().since(*since) >= START_UP,
         _ => false,
     };
-    let key = Actor::Process((process.pid, process.started));
+    let key = Actor::Process(process.key());
     let client = graph.clients().find(|client| client.actor == key);
     if !final_now || client.is_some_and(|client| client.master.is_some()) {
         return None;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::networks::{Networks, Place};
-use crate::event::{Monotonic, ProcessRef};
+use crate::event::{Monotonic, ProcessKey, ProcessRef};
 use crate::observation::{AdvertisedUri, ObservationId};
 
 /// Clients remembered at once.
@@ -13,9 +13,6 @@ const CLIENT_LIMIT: usize = 16_384;
 const TOPIC_LIMIT: usize = 4096;
 /// Addresses of one client that are remembered.
 const ADDRESS_LIMIT: usize = 16;
-
-/// Pid and start: a process's name may change when it executes another program.
-pub(crate) type ProcessKey = (u32, u64);
 
 /// Who does something, as far as it can be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use super::Graph;
 use super::clients::{Actor, ClientId};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
-use super::links::{Entry, NewLink};
+use super::links::Entry;
 use super::sockets::CLAIM_LIMIT;
 use crate::errno::Errno;
 use crate::event::{Monotonic, Transport};
@@ -134,7 +134,7 @@ impl Graph {
                     entry.link.carried_by.clone_from(&carrier);
                 }
             }
-            self.mark(link, stage, at, observation.id, |state| {
+            self.links.mark(link, stage, at, observation.id, |state| {
                 state.address = remote;
                 state.socket = Some(socket);
                 outcome(&observation.what, state, at);
@@ -176,7 +176,7 @@ impl Graph {
         }
         let (link, at) = (socket.link, observation.monotonic);
         if let Some(link) = link {
-            self.mark(link, Stage::Data, at, observation.id, |state| state.fail(Outcome::Failed { errno }, at));
+            self.links.mark(link, Stage::Data, at, observation.id, |state| state.fail(Outcome::Failed { errno }, at));
         }
     }
 
@@ -190,7 +190,7 @@ impl Graph {
             for call in self.calls.socket_closed(id, at) {
                 let after_ns = at.0.saturating_sub(call.at.0);
                 if let (Some(link), "requestTopic") = (call.link, call.call.method()) {
-                    self.mark(link, Stage::RequestTopic, at, observation.id, |state| {
+                    self.links.mark(link, Stage::RequestTopic, at, observation.id, |state| {
                         if matches!(state.outcome, Outcome::Pending { .. }) {
                             state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
                         }
@@ -198,7 +198,7 @@ impl Graph {
                 }
             }
             if let (Some(link), true) = (link, unanswered) {
-                self.mark(link, Stage::Header, at, observation.id, |state| {
+                self.links.mark(link, Stage::Header, at, observation.id, |state| {
                     if let Outcome::Pending { since, .. } = state.outcome {
                         let after_ns = at.0.saturating_sub(since.0);
                         state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
@@ -219,26 +219,6 @@ impl Graph {
             entry.track.data_socket = None;
             entry.track.stall = super::links::Stall::default();
         }
-    }
-
-    pub(super) fn master_link(&mut self, client: ClientId, address: SocketAddr, at: Monotonic) -> Option<LinkId> {
-        let known = self.links.named(client, LinkKind::Master, "");
-        let same_port = |id: &LinkId| {
-            self.links
-                .get(*id)
-                .is_some_and(|entry| entry.track.target.as_ref().is_some_and(|target| target.port == address.port()))
-        };
-        if let Some(link) = known.into_iter().find(same_port) {
-            self.links.set_back(link, at);
-            self.name_parties(link);
-            return Some(link);
-        }
-        let target = AdvertisedUri { scheme: "http".into(), host: address.ip().to_string(), port: address.port() };
-        let uri = super::exchange::uri_text(&target);
-        let new = NewLink { kind: LinkKind::Master, client, name: "", uri: &uri, target: Some(target) };
-        let (link, _) = self.links.find_or_add(&new, at)?;
-        self.name_parties(link);
-        Some(link)
     }
 }
 

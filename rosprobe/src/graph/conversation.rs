@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::Graph;
 use super::clients::{Actor, ClientId, Sight};
-use super::{Graph, ProcessKey};
 use crate::event::ProcessRef;
 use crate::observation::{AdvertisedUri, Observation};
 
@@ -44,7 +44,7 @@ impl Graph {
         if let Some(name) = caller_id.filter(|name| !name.is_empty())
             && let Some(process) = &ends.client.process
         {
-            self.runs_node(key(process), name);
+            self.runs_node(process.key(), name);
             let node = self.node(name);
             node.process.get_or_insert_with(|| process.clone());
         }
@@ -69,7 +69,7 @@ impl Graph {
             // Behind an address are many clients, each with a port.
             Actor::Host(_) => self.clients.find_or_add(&ends.server, Some(&format!("node at {address}"))),
         };
-        let uri = AdvertisedUri { scheme: "http".into(), host: address.ip().to_string(), port: address.port() };
+        let uri = AdvertisedUri::at("http", address);
         self.clients.set_api_if_missing(id, uri);
         id
     }
@@ -100,13 +100,9 @@ impl Graph {
 fn sight(owner: Option<&ProcessRef>, address: Option<SocketAddr>, net_namespace: u64, seen_in: u64) -> Option<Sight> {
     let ip = address.map(|address| address.ip());
     let actor = match (owner, ip) {
-        (Some(process), _) => Actor::Process(key(process)),
+        (Some(process), _) => Actor::Process(process.key()),
         (None, Some(ip)) => Actor::Host(ip),
         (None, None) => return None,
     };
     Some(Sight { actor, process: owner.cloned(), address: ip, net_namespace, seen_in })
-}
-
-pub(super) fn key(process: &ProcessRef) -> ProcessKey {
-    (process.pid, process.started)
 }

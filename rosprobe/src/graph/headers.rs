@@ -55,14 +55,14 @@ impl Graph {
             entry.link.carried_by = carrier.or(entry.link.carried_by.take());
         }
         let connect = if service.is_some() { Stage::Service } else { Stage::Tcpros };
-        self.mark(link, connect, at, id, |state| {
+        self.links.mark(link, connect, at, id, |state| {
             state.address = ends.server_address;
             state.socket = Some(ends.socket);
             if state.outcome != Outcome::Ok {
                 state.succeed(at);
             }
         });
-        self.mark(link, Stage::Header, at, id, |state| {
+        self.links.mark(link, Stage::Header, at, id, |state| {
             state.address = ends.server_address;
             state.socket = Some(ends.socket);
             state.begin(at);
@@ -110,8 +110,8 @@ impl Graph {
             return Some(link);
         }
         let address = ends.server_address?;
-        let target = AdvertisedUri { scheme: "rosrpc".into(), host: address.ip().to_string(), port: address.port() };
-        let uri = super::exchange::uri_text(&target);
+        let target = AdvertisedUri::at("rosrpc", address);
+        let uri = target.text();
         let new = NewLink { kind: LinkKind::Service, client, name: service, uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, at)?;
         self.links.set_back(link, at);
@@ -126,10 +126,10 @@ impl Graph {
         let Some(link) = socket.link else { return };
         if let Some(error) = header.get("error") {
             let reason = bounded(error);
-            self.mark(link, Stage::Header, at, id, |state| state.fail(Outcome::Refused { reason }, at));
+            self.links.mark(link, Stage::Header, at, id, |state| state.fail(Outcome::Refused { reason }, at));
             return;
         }
-        self.mark(link, Stage::Header, at, id, |state| state.succeed(at));
+        self.links.mark(link, Stage::Header, at, id, |state| state.succeed(at));
         let Some(entry) = self.links.get_mut(link) else { return };
         entry.track.worked = true;
         if let Some(name) = header.get("type").filter(|name| !name.is_empty()) {
@@ -140,7 +140,7 @@ impl Graph {
         if let Some(process) = ends.server.process.clone() {
             self.node(&name).process.get_or_insert(process);
         }
-        if entry_is_topic(self, link) {
+        if self.links.is(link, LinkKind::Topic) {
             self.node(&name).publishes.insert(topic);
         }
         if uri.starts_with(UNLISTED) {
@@ -156,7 +156,7 @@ impl Graph {
         let (at, id) = (observation.monotonic, observation.id);
         let Some(socket) = observation.socket.as_ref().and_then(|socket| self.sockets.get(socket.id)) else { return };
         let Some(link) = socket.link else { return };
-        self.mark(link, Stage::Data, at, id, |state| {
+        self.links.mark(link, Stage::Data, at, id, |state| {
             if ok { state.succeed(at) } else { state.fail(Outcome::Refused { reason: bounded(error) }, at) }
         });
     }
@@ -191,8 +191,4 @@ impl Graph {
         let kind = super::IncidentKind::PayloadTruncated { client, socket: ends.socket };
         self.incidents.note(kind, 1, at, id);
     }
-}
-
-fn entry_is_topic(graph: &Graph, link: LinkId) -> bool {
-    graph.links.get(link).is_some_and(|entry| entry.link.kind == LinkKind::Topic)
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::clients::ClientId;
 use super::link::{Link, LinkId, LinkKind, Party, Rate, Stage, StageState};
 use crate::event::{Monotonic, Traffic};
-use crate::observation::AdvertisedUri;
+use crate::observation::{AdvertisedUri, ObservationId};
 
 /// Stands where the URI of a publisher would that no list named; its data port follows.
 pub(crate) const UNLISTED: &str = "unlisted:";
@@ -14,6 +15,8 @@ pub(crate) const UNLISTED: &str = "unlisted:";
 pub(crate) const LINK_LIMIT: usize = 16_384;
 /// Links that are gone and still kept to be looked at.
 const GONE_LIMIT: usize = 1024;
+/// A node on its way out refuses callbacks this long before its unregistration arrives.
+pub(crate) const LEAVING: Duration = Duration::from_secs(2);
 /// Topics remembered that a callback was about.
 const TOPIC_LIMIT: usize = 64;
 
@@ -134,6 +137,10 @@ impl Links {
         self.entries.get_mut(&id)
     }
 
+    pub fn is(&self, id: LinkId, kind: LinkKind) -> bool {
+        self.get(id).is_some_and(|entry| entry.link.kind == kind)
+    }
+
     pub fn find(&self, client: ClientId, kind: LinkKind, name: &str, uri: &str) -> Option<LinkId> {
         self.by_key.get(&(client, kind, name.to_owned(), uri.to_owned())).copied()
     }
@@ -230,6 +237,23 @@ impl Links {
                 return;
             }
             self.forget_one_gone();
+        }
+    }
+
+    /// Changes a stage of a link and remembers what shows it.
+    pub fn mark(
+        &mut self,
+        link: LinkId,
+        stage: Stage,
+        at: Monotonic,
+        id: ObservationId,
+        change: impl FnOnce(&mut StageState),
+    ) {
+        let Some(entry) = self.get_mut(link) else { return };
+        entry.link.changed = at;
+        if let Some(state) = entry.link.stage_mut(stage) {
+            change(state);
+            state.show(id);
         }
     }
 

@@ -3,6 +3,8 @@
 //! A fact may be seen in the client's process, in the server's, in both, or, in a packet capture, without any process. Every
 //! handler gives the same result however often and from whichever side it is told the same thing.
 
+mod advertised;
+mod callbacks;
 mod calls;
 mod carried;
 mod clients;
@@ -10,45 +12,46 @@ mod connects;
 mod conversation;
 pub mod dds;
 mod due;
+mod ending;
 mod exchange;
 mod headers;
 mod incidents;
+mod joining;
 mod link;
 mod links;
 mod names;
 mod networks;
+mod node;
+mod parties;
+mod processes;
+mod registration;
+mod request_topic;
+mod resolving;
 mod routes;
 mod sockets;
 mod traffic;
+mod vantage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use self::calls::WaitingCalls;
 use self::clients::Clients;
-pub(crate) use self::clients::{Actor, Client, ClientId, ProcessKey};
-pub(crate) use self::due::LEAVING;
+pub(crate) use self::clients::{Actor, Client, ClientId};
 use self::incidents::Incidents;
 pub(crate) use self::incidents::{Incident, IncidentKind};
 pub use self::link::{Health, Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 use self::links::Links;
-pub(crate) use self::links::{Entry, GoneCause, LINK_LIMIT, Track};
+pub(crate) use self::links::{Entry, GoneCause, LEAVING, LINK_LIMIT};
 use self::names::Names;
 pub(crate) use self::names::{Resolution, in_hosts};
 pub(crate) use self::networks::Place;
+pub use self::node::{Node, ProcessState};
 pub(crate) use self::routes::{Subnet, Way};
 use self::sockets::Sockets;
-use crate::event::{Clock, Monotonic, Namespace, Process, ProcessRef};
-use crate::observation::{Observation, What};
+use crate::event::{Clock, Monotonic, Namespace, Process, ProcessKey, ProcessRef};
+use crate::observation::{AdvertisedUri, Observation, ObservationId, What};
 
-/// Processes remembered at once.
-const PROCESS_LIMIT: usize = 16_384;
-/// Network namespaces remembered at once.
-const NAMESPACE_LIMIT: usize = 1024;
-/// Nodes remembered at once.
-const NODE_LIMIT: usize = 16_384;
-/// URIs, topics or services of one node that are remembered.
-const NODE_LIST_LIMIT: usize = 4096;
 /// Longest name or URI that is kept whole, in bytes.
 const TEXT_LIMIT: usize = 512;
 
@@ -91,50 +94,9 @@ struct Masters {
     addresses: BTreeSet<SocketAddr>,
     processes: BTreeSet<ProcessKey>,
     /// Where the master of a network says it is.
-    uris: BTreeMap<Place, crate::observation::AdvertisedUri>,
+    uris: BTreeMap<Place, AdvertisedUri>,
     /// Publishers of topics as the master of a network named them.
     publishers: BTreeMap<(Place, String), Vec<String>>,
-}
-
-/// A process and what is known of it.
-#[derive(Clone, Debug)]
-pub struct ProcessState {
-    /// Who it is.
-    pub process: Process,
-    /// Names of the nodes that it runs.
-    pub nodes: BTreeSet<String>,
-    /// When it was first seen.
-    pub first_seen: Monotonic,
-    /// When it ended, if it did.
-    pub exited: Option<Monotonic>,
-}
-
-/// A node.
-#[derive(Clone, Debug, Default)]
-pub struct Node {
-    /// Its name (caller id).
-    pub name: String,
-    /// Its process, when it runs where rosprobe sees it.
-    pub process: Option<ProcessRef>,
-    /// URIs under which it advertises itself (caller API).
-    pub uris: BTreeSet<String>,
-    /// Topics it publishes.
-    pub publishes: BTreeSet<String>,
-    /// Topics it subscribes to.
-    pub subscribes: BTreeSet<String>,
-    /// Services it provides.
-    pub services: BTreeSet<String>,
-}
-
-impl Node {
-    /// Takes over what was known of it where it was not known yet that it is the same.
-    fn absorb(&mut self, other: &Self) {
-        self.process = self.process.take().or_else(|| other.process.clone());
-        self.uris.extend(other.uris.iter().cloned());
-        self.publishes.extend(other.publishes.iter().cloned());
-        self.subscribes.extend(other.subscribes.iter().cloned());
-        self.services.extend(other.services.iter().cloned());
-    }
 }
 
 impl Graph {
@@ -169,20 +131,6 @@ impl Graph {
         let refused = self.links.refused.saturating_sub(refused);
         if refused > 0 {
             self.incidents.note(IncidentKind::LinksRefused, refused, observation.monotonic, observation.id);
-        }
-    }
-
-    /// Narrows down on which host packets were captured.
-    fn place_capture(&mut self, one: IpAddr, other: IpAddr) {
-        if one == other {
-            if self.to_themselves.len() < NODE_LIMIT {
-                self.to_themselves.insert(one);
-            }
-            return;
-        }
-        match &mut self.in_all_connections {
-            Some(common) => common.retain(|ip| *ip == one || *ip == other),
-            none => *none = Some(BTreeSet::from([one, other])),
         }
     }
 
@@ -271,7 +219,7 @@ impl Graph {
 
     /// What is known of a process.
     pub fn process(&self, process: &ProcessRef) -> Option<&ProcessState> {
-        self.processes.get(&(process.pid, process.started))
+        self.processes.get(&process.key())
     }
 
     /// All nodes whose name is known.
@@ -298,80 +246,6 @@ impl Graph {
     pub fn lost(&self) -> u64 {
         self.lost
     }
-
-    fn meet_process(&mut self, process: &ProcessRef, at: Monotonic) {
-        let key = (process.pid, process.started);
-        if !self.processes.contains_key(&key) && self.processes.len() >= PROCESS_LIMIT {
-            self.processes.pop_first();
-        }
-        self.processes.entry(key).or_insert_with(|| ProcessState {
-            process: Process {
-                pid: process.pid,
-                started: process.started,
-                comm: process.comm.clone(),
-                ..Process::default()
-            },
-            nodes: BTreeSet::new(),
-            first_seen: at,
-            exited: None,
-        });
-    }
-
-    fn know_process(&mut self, process: &Process, at: Monotonic) {
-        self.meet_process(&process.reference(), at);
-        let key = (process.pid, process.started);
-        if let Some(state) = self.processes.get_mut(&key) {
-            state.process = process.clone();
-        }
-        if process.argv.iter().take(2).any(|word| word.rsplit('/').next() == Some("rosmaster")) {
-            self.masters.processes.insert(key);
-        }
-        if let Some(name) = name_argument(&process.argv) {
-            self.runs_node(key, &name);
-        }
-    }
-
-    fn know_namespace(&mut self, namespace: &Namespace) {
-        if self.namespaces.len() >= NAMESPACE_LIMIT && !self.namespaces.contains_key(&namespace.net_namespace) {
-            self.namespaces.pop_first();
-        }
-        self.namespaces.insert(namespace.net_namespace, namespace.clone());
-        self.join_masters_of(namespace);
-    }
-
-    /// The process runs a node of that name.
-    fn runs_node(&mut self, key: ProcessKey, name: &str) {
-        if let Some(state) = self.processes.get_mut(&key)
-            && state.nodes.len() < NODE_LIST_LIMIT
-        {
-            state.nodes.insert(name.to_owned());
-        }
-    }
-
-    /// The node of that name in the network of the present observation.
-    fn node(&mut self, name: &str) -> &mut Node {
-        let key = (self.network, name.to_owned());
-        if self.nodes.len() >= NODE_LIMIT && !self.nodes.contains_key(&key) {
-            self.nodes.pop_first();
-        }
-        self.nodes.entry(key).or_insert_with(|| Node { name: name.to_owned(), ..Node::default() })
-    }
-
-    /// A node advertises itself under a URI.
-    fn uri_of_node(&mut self, uri: &str, name: &str) {
-        let uris = &mut self.node(name).uris;
-        if uris.len() < NODE_LIST_LIMIT {
-            uris.insert(uri.to_owned());
-        }
-        let key = (self.network, uri.to_owned());
-        if self.uri_nodes.get(&key).is_none_or(|known| known != name) {
-            if self.uri_nodes.len() >= NODE_LIMIT * 2 {
-                self.uri_nodes.pop_first();
-            }
-            self.uri_nodes.insert(key, name.to_owned());
-            self.name_publishers(uri);
-        }
-    }
 }
 
 /// Internal views for the diagnosis.
@@ -397,9 +271,7 @@ impl Graph {
         self.incidents.iter()
     }
 
-    pub(crate) fn waiting_calls(
-        &self,
-    ) -> impl Iterator<Item = (crate::observation::ObservationId, &calls::WaitingCall)> {
+    pub(crate) fn waiting_calls(&self) -> impl Iterator<Item = (ObservationId, &calls::WaitingCall)> {
         self.calls.iter()
     }
 
@@ -426,60 +298,9 @@ impl Graph {
     }
 
     /// Where a client's master says that it is, which behind a forwarded port is not where it was reached.
-    pub(crate) fn master_uri(&self, client: &Client) -> Option<&crate::observation::AdvertisedUri> {
+    pub(crate) fn master_uri(&self, client: &Client) -> Option<&AdvertisedUri> {
         self.masters.uris.get(&self.clients.networks.of(client.place()))
     }
-
-    /// The network namespace in which a client runs.
-    pub(crate) fn namespace_of(&self, client: &Client) -> Option<&Namespace> {
-        self.namespaces.get(&self.net_namespace_of(client))
-    }
-
-    pub(crate) fn net_namespace_of(&self, client: &Client) -> u64 {
-        let of_process = client.process.as_ref().and_then(|process| self.process(process));
-        of_process.map(|state| state.process.net_namespace).filter(|known| *known != 0).unwrap_or(client.net_namespace)
-    }
-
-    /// How a host resolves for a client.
-    pub(crate) fn resolve(&self, client: &Client, host: &str) -> Resolution {
-        self.names.resolve(self.net_namespace_of(client), self.namespace_of(client), host)
-    }
-
-    pub(crate) fn name_evidence(&self, client: &Client, host: &str) -> Vec<crate::observation::ObservationId> {
-        self.names.records(self.net_namespace_of(client), host).flat_map(|record| record.evidence.clone()).collect()
-    }
-
-    /// How a host resolves in a network namespace.
-    pub(crate) fn resolve_in(&self, net_namespace: u64, host: &str) -> Resolution {
-        self.names.resolve(net_namespace, self.namespaces.get(&net_namespace), host)
-    }
-
-    /// When a process first asked for a name, and what shows it.
-    pub(crate) fn name_asked_by(
-        &self,
-        process: &ProcessRef,
-        host: &str,
-    ) -> Option<(Monotonic, Vec<crate::observation::ObservationId>)> {
-        let net_namespace = self.process(process)?.process.net_namespace;
-        let key = (process.pid, process.started);
-        self.names
-            .records(net_namespace, host)
-            .find_map(|record| record.asked_by.get(&key).map(|at| (*at, record.evidence.clone())))
-    }
-
-    /// True when observations come from processes, and not from packets.
-    pub(crate) fn sees_processes(&self) -> bool {
-        !self.processes.is_empty()
-    }
-}
-
-/// `__name:=` of a ROS command line, as the name that it gives: `/name`.
-fn name_argument(argv: &[String]) -> Option<String> {
-    let namespace = argv.iter().find_map(|word| word.strip_prefix("__ns:=")).unwrap_or("");
-    let name = argv.iter().find_map(|word| word.strip_prefix("__name:="))?;
-    let parts = [namespace.trim_matches('/'), name.trim_matches('/')];
-    let path = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
-    Some(bounded(&format!("/{path}")))
 }
 
 /// Text of the network, cut where it is longer than anything that ROS makes.

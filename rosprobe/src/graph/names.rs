@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::clients::ProcessKey;
-use crate::event::{Monotonic, Namespace};
+use crate::event::{Monotonic, Namespace, ProcessKey};
 use crate::observation::ObservationId;
 
 /// Names remembered; beyond it the first in order is forgotten.

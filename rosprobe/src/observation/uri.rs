@@ -73,6 +73,17 @@ impl AdvertisedUri {
         Ok(Self { scheme, host: host.to_owned(), port })
     }
 
+    /// The URI of who is only known by an address.
+    pub(crate) fn at(scheme: &str, address: SocketAddr) -> Self {
+        Self { scheme: scheme.to_owned(), host: address.ip().to_string(), port: address.port() }
+    }
+
+    /// The URI as ROS writes it: a caller API ends in a slash, a service's URI does not, and IPv6 addresses have no brackets.
+    pub(crate) fn text(&self) -> String {
+        let Self { scheme, host, port } = self;
+        format!("{scheme}://{host}:{port}{}", if scheme == "http" { "/" } else { "" })
+    }
+
     /// The address, when the host is one and no name.
     pub fn address(&self) -> Option<SocketAddr> {
         let ip: IpAddr = self.host.parse().ok()?;

@@ -50,7 +50,7 @@ pub fn rows(scene: &Scene, tally: &Tally, selection: &Selection, sort: Sort) -> 
     let total = scene.graph().processes().count();
     let mut passed: Vec<&ProcessState> =
         scene.graph().processes().filter(|state| passes(selection, state, counts(state))).collect();
-    let pid = |state: &ProcessState| (state.process.pid, state.process.started);
+    let pid = |state: &ProcessState| state.process.key();
     match sort.column {
         0 => passed.sort_by_key(|state| (state.exited.is_some(), counts(state).health(), pid(state))),
         2 => passed.sort_by_key(|state| (state.process.comm.as_str(), pid(state))),

@@ -87,7 +87,7 @@ struct Datagram<'a> {
 
 impl Datagram<'_> {
     fn witness(&self) -> Witness {
-        (self.direction, self.process.map(|process| (process.pid, process.started)))
+        (self.direction, self.process.map(ProcessRef::key))
     }
 
     /// Where it went to, when that was a multicast group.

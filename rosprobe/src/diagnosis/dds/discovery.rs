@@ -63,8 +63,7 @@ fn have_heard(one: &Participant, other: &Participant) -> bool {
         // A discovery server and its clients do not listen to announcements that their sockets receive.
         let listens = by.data.discovery == Discovery::Simple;
         by.knows.contains_key(&of.data.guid_prefix)
-            || listens
-                && by.process.as_ref().is_some_and(|process| of.heard_by.contains(&(process.pid, process.started)))
+            || listens && by.process.as_ref().is_some_and(|process| of.heard_by.contains(&process.key()))
     };
     heard(one, other) || heard(other, one)
 }

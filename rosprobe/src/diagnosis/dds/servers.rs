@@ -42,7 +42,7 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
 fn is_unanswered(graph: &Graph, client: &Participant) -> bool {
     let Some(process) = &client.process else { return false };
     let dds = graph.dds();
-    let id = (process.pid, process.started);
+    let id = process.key();
     let mut others = dds.participants().filter(|other| other.data.guid_prefix != client.data.guid_prefix);
     client.is_alive()
         && client.data.discovery == Discovery::Client

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Dds, ENDPOINT_LIMIT, Moment};
 use crate::event::{Direction, Monotonic};
-use crate::graph::Rate;
+use crate::graph::link::Rate;
 use crate::observation::dds::{EndpointData, EntityId, Guid, GuidPrefix, Role};
 
 /// Sockets whose counts are kept for one writer.

@@ -2,7 +2,7 @@
 
 use super::{Dds, Endpoint, FIRST_LINK, LINK_LIMIT, Moment, Participant};
 use crate::event::{Monotonic, Traffic};
-use crate::graph::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
+use crate::graph::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 use crate::observation::dds::{
     Guid, GuidPrefix, Incompatibility, Role, RosName, VendorId, incompatibilities, ros_type,
 };

@@ -13,7 +13,8 @@ pub use self::endpoint::{Endpoint, Samples};
 pub(crate) use self::matching::Mismatch;
 pub use self::participant::{Gone, Participant};
 pub use self::sockets::{Attempt, SendFailure, UdpSockets};
-use super::{Link, LinkId, Node};
+use super::link::{Link, LinkId};
+use super::node::Node;
 use crate::event::{Monotonic, ProcessRef};
 use crate::observation::dds::{self as observed, Guid, GuidPrefix, RosName};
 use crate::observation::{Observation, ObservationId, What};
@@ -64,13 +65,6 @@ impl Moment {
     fn of(observation: &Observation) -> Self {
         Self { at: observation.monotonic, time: observation.time, id: observation.id }
     }
-}
-
-/// A process, by pid and start.
-pub(crate) type ProcessId = (u32, u64);
-
-pub(crate) fn process_id(process: &ProcessRef) -> ProcessId {
-    (process.pid, process.started)
 }
 
 impl Dds {

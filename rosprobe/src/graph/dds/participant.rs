@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Dds, Moment, PARTICIPANT_LIMIT, ProcessId, process_id};
+use super::{Dds, Moment, PARTICIPANT_LIMIT};
 use crate::domain::{Domain, Purpose, Reading, read_port};
-use crate::event::{Direction, Monotonic, ProcessRef};
+use crate::event::{Direction, Monotonic, ProcessKey, ProcessRef};
 use crate::observation::Observation;
 use crate::observation::dds::{Duration, GuidPrefix, Locator, LocatorKind, NodeEntities, ParticipantData, VendorId};
 
@@ -51,7 +51,7 @@ pub struct Participant {
     /// Participants that it has addressed, so that it knows of them.
     pub knows: BTreeMap<GuidPrefix, Moment>,
     /// Processes that received its announcements.
-    pub heard_by: BTreeSet<ProcessId>,
+    pub heard_by: BTreeSet<ProcessKey>,
     /// Its nodes, from `ros_discovery_info`.
     pub nodes: Vec<NodeEntities>,
     /// True when all that is known of it was passed on by a discovery server.
@@ -283,7 +283,7 @@ impl Participant {
         if let Some(process) = &observation.process
             && self.heard_by.len() < LIST_LIMIT
         {
-            self.heard_by.insert(process_id(process));
+            self.heard_by.insert(process.key());
         }
         let Some(target) = target else { return };
         let domain = multicast_domain(target.port());

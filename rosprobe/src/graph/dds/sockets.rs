@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Moment, ProcessId, REMEMBER_GONE_NS, process_id};
+use super::{Moment, REMEMBER_GONE_NS};
 use crate::errno::Errno;
-use crate::event::{Direction, Monotonic, ProcessRef, Transport};
+use crate::event::{Direction, Monotonic, ProcessKey, ProcessRef, Transport};
 use crate::observation::Observation;
 
 /// Processes whose sockets are remembered.
@@ -57,14 +57,14 @@ pub struct SendFailure {
 /// What UDP sockets tried.
 #[derive(Debug, Default)]
 pub struct UdpSockets {
-    binds: BTreeMap<ProcessId, (ProcessRef, Vec<Attempt>)>,
+    binds: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
     /// Processes that ended soon after they got no port, and when.
-    ended: BTreeMap<ProcessId, Monotonic>,
-    joins: BTreeMap<ProcessId, (ProcessRef, Vec<Attempt>)>,
+    ended: BTreeMap<ProcessKey, Monotonic>,
+    joins: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
     failures: BTreeMap<FailureKey, SendFailure>,
 }
 
-type FailureKey = (Option<ProcessId>, Option<IpAddr>, SocketAddr, Errno);
+type FailureKey = (Option<ProcessKey>, Option<IpAddr>, SocketAddr, Errno);
 
 impl UdpSockets {
     /// Binds of each process, oldest first.
@@ -84,7 +84,7 @@ impl UdpSockets {
 
     /// True for a process that ended soon after it got no port: what it tried is remembered.
     pub fn has_ended(&self, process: &ProcessRef) -> bool {
-        self.ended.contains_key(&process_id(process))
+        self.ended.contains_key(&process.key())
     }
 
     pub(super) fn bound(&mut self, observation: &Observation, address: SocketAddr, errno: Option<Errno>) {
@@ -110,7 +110,7 @@ impl UdpSockets {
             return;
         }
         let source = socket.local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
-        let key = (process.map(process_id), source.filter(|_| process.is_none()), target, errno);
+        let key = (process.map(ProcessRef::key), source.filter(|_| process.is_none()), target, errno);
         if self.failures.len() >= FAILURE_LIMIT && !self.failures.contains_key(&key) {
             return;
         }
@@ -134,7 +134,7 @@ impl UdpSockets {
     fn cured(&mut self, observation: &Observation, address: SocketAddr) {
         let (Some(process), Some(socket)) = (&observation.process, &observation.socket) else { return };
         let binds = &self.binds;
-        let same = |id: &ProcessId| {
+        let same = |id: &ProcessKey| {
             binds.get(id).is_some_and(|(ended, attempts)| {
                 ended.comm == process.comm
                     && attempts.iter().any(|attempt| {
@@ -160,7 +160,7 @@ impl UdpSockets {
 
     /// Its troubles ended with it, unless it ended because of them: it got no port.
     pub(super) fn process_exited(&mut self, process: &ProcessRef, now: Monotonic) {
-        let id = process_id(process);
+        let id = process.key();
         let soon = |attempt: &Attempt| now.since(attempt.moment.at).as_nanos() < u128::from(GIVES_UP_NS);
         let fatal = |attempt: &Attempt| attempt.errno == Some(Errno::EADDRINUSE) && soon(attempt);
         if self.binds.get(&id).is_some_and(|(_, attempts)| attempts.iter().any(fatal)) {
@@ -174,13 +174,13 @@ impl UdpSockets {
 }
 
 fn push(
-    attempts: &mut BTreeMap<ProcessId, (ProcessRef, Vec<Attempt>)>,
+    attempts: &mut BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
     observation: &Observation,
     address: SocketAddr,
     errno: Option<Errno>,
 ) {
     let Some(process) = &observation.process else { return };
-    let id = process_id(process);
+    let id = process.key();
     if attempts.len() >= PROCESS_LIMIT && !attempts.contains_key(&id) {
         return;
     }

@@ -1,0 +1,124 @@
+//! A master calls its subscribers back: it owes them each new publisher.
+
+use std::time::Duration;
+
+use super::Graph;
+use super::clients::{Actor, Client, ClientId, Sight};
+use super::conversation::Ends;
+use super::link::{LinkId, LinkKind, Outcome, Stage};
+use super::links::{GoneCause, LEAVING, NewLink};
+use crate::event::Monotonic;
+use crate::observation::{AdvertisedUri, ObservationId};
+
+/// A master has three workers for all its callbacks, so each may wait for the others.
+const CALLBACK_DUE_AFTER: Duration = Duration::from_secs(4);
+
+impl Graph {
+    pub(super) fn callback_link(&mut self, ends: &Ends, callee: ClientId, at: Monotonic) -> Option<LinkId> {
+        let master = self.clients.find_or_add(&ends.client, Some("/master"));
+        self.callback_link_of(master, callee, at)
+    }
+
+    fn callback_link_of(&mut self, master: ClientId, callee: ClientId, at: Monotonic) -> Option<LinkId> {
+        let target = self.clients.get(callee)?.api.clone()?;
+        let uri = target.text();
+        let new = NewLink { kind: LinkKind::Callback, client: master, name: "", uri: &uri, target: Some(target) };
+        let link = match self.callback_of_same_host(master, &uri) {
+            Some(known) => known,
+            None => self.links.find_or_add(&new, at)?.0,
+        };
+        self.links.set_back(link, at);
+        self.name_parties(link);
+        Some(link)
+    }
+
+    /// A master without a process has an address for each network that it is asked from, and calls from any of them.
+    fn callback_of_same_host(&self, master: ClientId, uri: &str) -> Option<LinkId> {
+        let captured = |id: ClientId| match self.clients.get(id)?.actor {
+            Actor::Host(ip) => Some(self.to_themselves.contains(&ip)),
+            Actor::Process(_) => None,
+        };
+        captured(master).filter(|captured| *captured)?;
+        self.links_of_uri(uri).into_iter().find(|id| {
+            self.links.is(*id, LinkKind::Callback)
+                && self.links.get(*id).is_some_and(|entry| captured(entry.track.client) == Some(true))
+        })
+    }
+
+    /// The master calls a node: the connection to it is there.
+    pub(super) fn callback(
+        &mut self,
+        ends: &Ends,
+        callee: ClientId,
+        at: Monotonic,
+        id: ObservationId,
+    ) -> Option<LinkId> {
+        let link = self.callback_link(ends, callee, at)?;
+        self.links.mark(link, Stage::Callback, at, id, |state| {
+            state.address = ends.server_address;
+            state.socket = Some(ends.socket);
+            if state.outcome != Outcome::Ok {
+                state.succeed(at);
+            }
+        });
+        Some(link)
+    }
+
+    /// A publisher registered: the master owes every subscriber of the topic a call.
+    pub(super) fn callbacks_due(
+        &mut self,
+        ends: &Ends,
+        publisher: ClientId,
+        topic: &str,
+        at: Monotonic,
+        id: ObservationId,
+    ) {
+        let seen = match ends.server.actor {
+            Actor::Process(_) => true,
+            Actor::Host(ip) => !self.sees_processes() && self.to_themselves.contains(&ip),
+        };
+        if !seen {
+            return;
+        }
+        let subscribes = |client: &&Client| {
+            let here = self.clients.networks.of(client.place()) == self.network;
+            let node = client.name.as_ref().filter(|_| here).and_then(|name| self.node_named(name, client));
+            client.id != publisher && node.is_some_and(|node| node.subscribes.contains(topic))
+        };
+        let subscribers: Vec<ClientId> = self.clients.iter().filter(subscribes).map(|client| client.id).collect();
+        let sight: &Sight = &ends.server;
+        let master = self.clients.find_or_add(sight, Some("/master"));
+        for subscriber in subscribers {
+            let Some(link) = self.callback_link_of(master, subscriber, at) else { continue };
+            let Some(entry) = self.links.get_mut(link) else { continue };
+            entry.track.about(topic);
+            entry.track.judged = true;
+            if let Some(state) = entry.link.stage_mut(Stage::Callback)
+                && state.outcome == Outcome::NotReached
+            {
+                state.show(id);
+                state.at = at;
+            }
+            self.due_at(link, at, CALLBACK_DUE_AFTER);
+        }
+    }
+
+    /// A node unregistered: nobody needs to call it any more.
+    pub(super) fn callee_left(&mut self, client: ClientId, at: Monotonic) {
+        let Some(client) = self.clients.get(client) else { return };
+        let node = client.name.as_ref().and_then(|name| self.node_named(name, client));
+        if node.is_some_and(|node| !node.subscribes.is_empty()) {
+            return;
+        }
+        let Some(uri) = client.api.as_ref().map(AdvertisedUri::text) else { return };
+        let callbacks: Vec<LinkId> =
+            self.links_of_uri(&uri).into_iter().filter(|id| self.links.is(*id, LinkKind::Callback)).collect();
+        for callback in callbacks {
+            // A failure just before is the node's leaving itself; an older one was real.
+            let failing_since =
+                self.links.get(callback).and_then(|entry| entry.link.stage(Stage::Callback)?.first_failure);
+            let was_real = failing_since.is_some_and(|since| at.since(since) >= LEAVING);
+            self.over(&[callback], if was_real { GoneCause::ClientLeft } else { GoneCause::Unlisted }, at);
+        }
+    }
+}

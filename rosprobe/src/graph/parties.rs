@@ -1,0 +1,65 @@
+//! Who is at the two ends of a link, as far as it is known.
+
+use super::Graph;
+use super::clients::ClientId;
+use super::link::{LinkId, LinkKind, Party};
+use crate::event::ProcessRef;
+use crate::observation::AdvertisedUri;
+
+impl Graph {
+    /// Names and processes of a link's two ends, as far as they are known.
+    pub(super) fn name_parties(&mut self, id: LinkId) {
+        let Some(entry) = self.links.get(id) else { return };
+        let client = self.clients.get(entry.track.client);
+        let subscriber = Party {
+            node: client.and_then(|client| client.name.clone()),
+            process: client.and_then(|client| client.process.clone()),
+            uri: client.and_then(|client| client.api.as_ref()).map(AdvertisedUri::text),
+        };
+        let publisher = self.publisher_of(&entry.track.uri, &entry.link.name, entry.link.kind, entry.track.client);
+        let Some(entry) = self.links.get_mut(id) else { return };
+        entry.link.subscriber = subscriber;
+        if let Some((node, process)) = publisher {
+            entry.link.publisher.node = node.or(entry.link.publisher.node.take());
+            entry.link.publisher.process = process.or(entry.link.publisher.process.take());
+        }
+    }
+
+    fn publisher_of(
+        &self,
+        uri: &str,
+        topic: &str,
+        kind: LinkKind,
+        client: ClientId,
+    ) -> Option<(Option<String>, Option<ProcessRef>)> {
+        let network = self.clients.networks.of(self.clients.get(client)?.place());
+        let known = self.uri_nodes.get(&(network, uri.to_owned())).cloned();
+        // A master that names one publisher of a topic means the one URI that the subscriber was told.
+        let only = || {
+            let names = self
+                .masters
+                .publishers
+                .get(&(network, topic.to_owned()))
+                .filter(|names| kind == LinkKind::Topic && names.len() == 1)?;
+            let told = self.clients.get(client)?.lists.get(topic).is_some_and(|list| list.uris.len() == 1);
+            told.then(|| names.first().cloned()).flatten()
+        };
+        let name = known.or_else(only)?;
+        let process = self.nodes.get(&(network, name.clone())).and_then(|node| node.process.clone());
+        Some((Some(name), process))
+    }
+
+    /// Links to a URI in the network of the present observation.
+    pub(super) fn links_of_uri(&self, uri: &str) -> Vec<LinkId> {
+        let client = |id: &LinkId| self.links.get(*id).and_then(|entry| self.clients.get(entry.track.client));
+        let here = |id: &LinkId| client(id).is_none_or(|known| self.clients.networks.of(known.place()) == self.network);
+        self.links.of_uri(uri).into_iter().filter(here).collect()
+    }
+
+    /// The name of a URI's node became known.
+    pub(super) fn name_publishers(&mut self, uri: &str) {
+        for link in self.links_of_uri(uri) {
+            self.name_parties(link);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `requestTopic`: a subscriber asks a publisher where it hands out a topic, and is told.
+
+use super::clients::ClientId;
+use super::conversation::Ends;
+use super::due::DUE_AFTER;
+use super::link::{LinkId, LinkKind, Outcome, Stage};
+use super::links::{DataTarget, Entry, GoneCause, NewLink};
+use super::{Graph, bounded};
+use crate::event::Monotonic;
+use crate::observation::{AdvertisedUri, ObservationId, RequestedProtocol};
+
+impl Graph {
+    pub(super) fn topic_requested(
+        &mut self,
+        ends: &Ends,
+        client: ClientId,
+        topic: &str,
+        at: Monotonic,
+        id: ObservationId,
+    ) -> Option<LinkId> {
+        let address = ends.server_address?;
+        let named = self.links.named(client, LinkKind::Topic, topic);
+        let at_address = |link: &&LinkId| {
+            let track = self.links.get(**link).map(|entry| &entry.track);
+            track.is_some_and(|track| track.is_target(address, |host, ip| self.host_may_be(host, ip, Some(client))))
+        };
+        let fitting: Vec<&LinkId> = named.iter().filter(at_address).collect();
+        let listed = fitting.iter().find(|link| self.links.get(***link).is_some_and(|entry| !entry.link.gone));
+        // A request that was on its way when its publisher unregistered does not bring the link back.
+        let link = match listed.or(fitting.first()) {
+            Some(link) => **link,
+            None => self.link_to_address(ends, client, topic, at)?,
+        };
+        let redirected = self.sockets.redirected(ends.socket).and_then(|socket| socket.owner.clone());
+        if let Some(entry) = self.links.get_mut(link) {
+            entry.track.at_client |= ends.at_client;
+            entry.link.carried_by = redirected.or(entry.link.carried_by.take());
+        }
+        self.links.mark(link, Stage::Xmlrpc, at, id, |state| {
+            state.address = Some(address);
+            state.socket = Some(ends.socket);
+            if state.outcome != Outcome::Ok {
+                state.succeed(at);
+            }
+        });
+        self.links.mark(link, Stage::RequestTopic, at, id, |state| {
+            state.address = Some(address);
+            state.socket = Some(ends.socket);
+            state.begin(at);
+        });
+        Some(link)
+    }
+
+    /// A link of which nothing was seen before it was used: its publisher is who listens at that address.
+    fn link_to_address(&mut self, ends: &Ends, client: ClientId, topic: &str, at: Monotonic) -> Option<LinkId> {
+        let address = ends.server_address?;
+        let publisher = self.client_at(address, &ends.server).and_then(|id| self.clients.get(id)?.api.clone());
+        let target = publisher.unwrap_or_else(|| AdvertisedUri::at("http", address));
+        let uri = target.text();
+        let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri: &uri, target: Some(target) };
+        let (link, _) = self.links.find_or_add(&new, at)?;
+        if self.unregistered.contains(&(self.network, uri, topic.to_owned())) {
+            self.over(&[link], GoneCause::Unlisted, at);
+        } else {
+            self.links.set_back(link, at);
+        }
+        self.name_parties(link);
+        Some(link)
+    }
+
+    pub(super) fn topic_offered(
+        &mut self,
+        ends: &Ends,
+        link: LinkId,
+        protocol: &RequestedProtocol,
+        at: Monotonic,
+        id: ObservationId,
+    ) {
+        let udp = protocol.name == "UDPROS";
+        let host = bounded(&protocol.host);
+        let advertised = if host.contains(':') {
+            format!("[{host}]:{}", protocol.port)
+        } else {
+            format!("{host}:{}", protocol.port)
+        };
+        self.links.set_data_target(link, DataTarget { host, port: protocol.port, udp });
+        self.links.mark(link, Stage::RequestTopic, at, id, |state| {
+            state.succeed(at);
+            state.socket = Some(ends.socket);
+        });
+        self.links.mark(link, Stage::Tcpros, at, id, |state| state.advertised = Some(advertised));
+        if udp {
+            // Nobody connects: the publisher sends datagrams, and the headers went with requestTopic.
+            for stage in [Stage::Tcpros, Stage::Header] {
+                self.links.mark(link, stage, at, id, |state| state.succeed(at));
+            }
+            return;
+        }
+        // Whoever asks without having been told of a publisher, while the master's answers to it are seen, is a tool.
+        let asks_master =
+            |entry: &Entry| self.clients.get(entry.track.client).is_some_and(|client| client.master.is_some());
+        let tool = |entry: &Entry| !entry.link.reached(Stage::Advertised) && asks_master(entry);
+        if self.links.get(link).is_some_and(tool) {
+            return;
+        }
+        if let Some(entry) = self.links.get_mut(link) {
+            entry.track.judged = true;
+            self.due_at(link, at, DUE_AFTER);
+        }
+    }
+}
