@@ -35,42 +35,94 @@ pub struct Started {
 
 /// Tries the rungs of the mode that is asked for, or of every mode, and stops at the first that holds.
 pub fn climb(options: &Options) -> Result<Started, CaptureError> {
+    let started = try_rungs(options);
+    return_memory();
+    started
+}
+
+fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
     capture_error::check_capabilities()?;
     let release = capture_error::release();
     let name = std::env::consts::ARCH;
     let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
-    let mut refused = Vec::new();
-    for rung in LADDER.iter().filter(|rung| options.mode.is_none_or(|mode| rung.mode == mode)) {
-        match attempt(rung, options, &architecture, &release) {
-            Ok(started) => return Ok(started),
-            Err(error) => refused.push((rung.to_string(), error)),
-        }
-    }
-    Err(CaptureError::of_all(refused, release))
+    let description = std::fs::read(btf::VMLINUX).map_err(|error| CaptureError::no_btf(&release, &error))?;
+    let machine = Machine { types: Types::read(&description, &release)?, architecture, release };
+    machine.climb(options)
 }
 
-fn attempt(
-    rung: &Rung,
-    options: &Options,
-    architecture: &Architecture,
-    release: &str,
-) -> Result<Started, CaptureError> {
-    let mut notes = Vec::new();
-    let bytes = std::fs::read(btf::VMLINUX).map_err(|error| CaptureError::no_btf(release, &error))?;
-    let structures = Btf::parse(&bytes).map_err(CaptureError::Btf)?;
-    let fields = if rung.connect_calls {
-        ConnectFields::read(&tracefs(&mut notes)?).map_err(CaptureError::Tracepoint)?
-    } else {
-        ConnectFields::UNKNOWN
-    };
-    let config = kernel::config(&structures, architecture, fields, options.payload_limit, options.kernel_log);
-    let config = ConfigPod(config.map_err(CaptureError::Btf)?);
-    let mut ebpf = load(&config, options)?;
-    check_layout(&ebpf)?;
-    let programs = attach(&mut ebpf, rung, release)?;
-    let description = Description { mode: rung.mode, programs, kernel: release.to_owned(), notes };
-    let unacknowledged_known = config.0.offsets.write_seq != UNKNOWN_OFFSET;
-    Ok(Started { ebpf, description, unacknowledged_known })
+/// What does not change from rung to rung.
+struct Machine<'a> {
+    types: Types<'a>,
+    architecture: Architecture,
+    release: String,
+}
+
+/// The kernel's description of itself, read twice into tens of megabytes: once for all rungs, and gone when the capture begins.
+struct Types<'a> {
+    /// Where members of structures are.
+    structures: Btf<'a>,
+    /// Where programs are attached.
+    places: aya::Btf,
+}
+
+impl<'a> Types<'a> {
+    fn read(description: &'a [u8], release: &str) -> Result<Self, CaptureError> {
+        let structures = Btf::parse(description).map_err(CaptureError::Btf)?;
+        let places = aya::Btf::parse(description, aya::Endianness::default());
+        Ok(Self { structures, places: places.map_err(|error| CaptureError::no_btf(release, &error))? })
+    }
+}
+
+impl Machine<'_> {
+    fn climb(&self, options: &Options) -> Result<Started, CaptureError> {
+        let mut refused = Vec::new();
+        for rung in LADDER.iter().filter(|rung| options.mode.is_none_or(|mode| rung.mode == mode)) {
+            match self.attempt(rung, options) {
+                Ok(started) => return Ok(started),
+                Err(error) => refused.push((rung.to_string(), error)),
+            }
+        }
+        Err(CaptureError::of_all(refused, self.release.clone()))
+    }
+
+    fn attempt(&self, rung: &Rung, options: &Options) -> Result<Started, CaptureError> {
+        let mut notes = Vec::new();
+        let fields = if rung.connect_calls {
+            ConnectFields::read(&tracefs(&mut notes)?).map_err(CaptureError::Tracepoint)?
+        } else {
+            ConnectFields::UNKNOWN
+        };
+        let Options { payload_limit, kernel_log, .. } = *options;
+        let config = kernel::config(&self.types.structures, &self.architecture, fields, payload_limit, kernel_log);
+        let config = ConfigPod(config.map_err(CaptureError::Btf)?);
+        let mut ebpf = load(&config, options)?;
+        check_layout(&ebpf)?;
+        let programs = self.attach(&mut ebpf, rung)?;
+        let description = Description { mode: rung.mode, programs, kernel: self.release.clone(), notes };
+        let unacknowledged_known = config.0.offsets.write_seq != UNKNOWN_OFFSET;
+        Ok(Started { ebpf, description, unacknowledged_known })
+    }
+
+    /// Attaches everything of a rung; what is attached.
+    fn attach(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<Vec<String>, CaptureError> {
+        let mut attached = Vec::new();
+        for hook in rung.hooks.iter().copied().flatten() {
+            let there = hook.attach(ebpf, Some(&self.types.places));
+            if there.map_err(|error| CaptureError::program(hook.program(), &self.release, error))? {
+                attached.push(Hook::shown(*hook));
+            }
+        }
+        Ok(attached)
+    }
+}
+
+/// Gives the kernel back what the start needed and the capture does not. The allocator would keep it.
+fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes no pointer, and may be called at any time and from any thread.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
 }
 
 /// Where tracefs is; mounts it where it is not.
@@ -111,17 +163,4 @@ fn check_layout(ebpf: &Ebpf) -> Result<(), CaptureError> {
 /// Takes a map out of the object.
 pub fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, CaptureError> {
     ebpf.take_map(name).ok_or(CaptureError::Missing(name))
-}
-
-/// Attaches everything of a rung; what is attached.
-fn attach(ebpf: &mut Ebpf, rung: &Rung, release: &str) -> Result<Vec<String>, CaptureError> {
-    let types = aya::Btf::from_sys_fs().map_err(|error| CaptureError::no_btf(release, &error))?;
-    let mut attached = Vec::new();
-    for hook in rung.hooks.iter().copied().flatten() {
-        let there = hook.attach(ebpf, Some(&types));
-        if there.map_err(|error| CaptureError::program(hook.program(), release, error))? {
-            attached.push(Hook::shown(*hook));
-        }
-    }
-    Ok(attached)
 }

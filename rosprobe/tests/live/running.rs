@@ -60,6 +60,16 @@ fn signals_end_it_with_the_exit_status_of_what_was_found() {
     assert_eq!(watch.stop(Signal::SIGTERM).code(), Some(1), "an error was found");
 }
 
+/// The description of the kernel's types is tens of megabytes when it is taken apart.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn what_the_start_needed_is_given_back() {
+    let lab = Lab::new();
+    let watch = Watch::start(&lab, &[]);
+    let bytes = watch.anonymous_bytes();
+    assert!(bytes < 12_000_000, "{bytes} bytes are held when the watch begins");
+}
+
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn the_screen_shows_the_failing_link_and_leaves_the_terminal_as_it_was() {

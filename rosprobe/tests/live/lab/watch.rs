@@ -254,11 +254,20 @@ impl Watch {
 
     /// Memory that it has in use.
     pub fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The same without its executable and what it shares with the kernel.
+    pub fn anonymous_bytes(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kilobytes.unwrap_or_else(|| panic!("no VmRSS in {path}: {status}")) * 1024
+        kilobytes.unwrap_or_else(|| panic!("no {field} in {path}: {status}")) * 1024
     }
 
     /// What it printed besides observations and findings, for instance statistics.
