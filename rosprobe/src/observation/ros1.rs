@@ -3,6 +3,8 @@
 //! Sources: <https://wiki.ros.org/ROS/Master_API>, <https://wiki.ros.org/ROS/Slave_API>,
 //! <https://wiki.ros.org/ROS/Parameter%20Server%20API>, <https://wiki.ros.org/ROS/TCPROS>.
 
+mod summary;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

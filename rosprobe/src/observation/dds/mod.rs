@@ -3,6 +3,7 @@
 //! Sources: DDSI-RTPS 2.5 (<https://www.omg.org/spec/DDSI-RTPS/2.5>), 8.5 and 9.6.3; DDS 1.4 (<https://www.omg.org/spec/DDS/1.4>), 2.2.3;
 //! `rmw_dds_common`'s messages (<https://github.com/ros2/rmw_dds_common>).
 
+mod compatibility;
 mod guid;
 mod names;
 mod qos;
@@ -14,11 +15,12 @@ use std::net::{IpAddr, SocketAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::compatibility::{Incompatibility, Policy, incompatibilities};
 pub use self::guid::{EntityId, Guid, GuidPrefix, VendorId};
 pub use self::names::{RosName, RosPart, ros_type};
 pub use self::qos::{
-    AccessScope, DestinationOrder, Durability, Duration, Incompatibility, Liveliness, LivelinessKind, Ownership,
-    Policy, Presentation, Qos, Reliability, incompatibilities, representation_name,
+    AccessScope, DestinationOrder, Durability, Duration, Liveliness, LivelinessKind, Ownership, Presentation, Qos,
+    Reliability, representation_name,
 };
 use crate::event::Direction;
 
