@@ -2,25 +2,29 @@
 //!
 //! Of discovery everything is read; of user data only the samples are counted.
 
+mod counter;
 mod cursor;
+mod datagram;
+mod discovery;
 mod endpoint;
 mod fragments;
+mod inline_qos;
 mod message;
 mod parameters;
 mod participant;
 mod ros_discovery_info;
 mod seen;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
-
+use self::counter::Counter;
 use self::cursor::Wrong;
+use self::datagram::{Datagram, Source, Witness};
+use self::discovery::{ParticipantKey, Told};
 use self::fragments::Fragments;
+use self::inline_qos::InlineQos;
 use self::message::{Content, Data, DataFrag, Header, Submessage, Submessages, guid};
-use self::parameters::pid;
 use self::seen::Seen;
 use crate::event::{Direction, Fact, Monotonic, ProcessRef, SocketRef, Transport};
-use crate::observation::dds::{Dds, EntityId, Guid, GuidPrefix, ParticipantData, Role};
+use crate::observation::dds::{Dds, EntityId, Guid, GuidPrefix, Role};
 use crate::observation::{Protocol, What};
 
 /// Participants followed, each counted once for every process that hears it.
@@ -53,70 +57,9 @@ pub(super) struct Rtps {
     malformed: (Monotonic, u32),
 }
 
-/// Who saw it and which way; none in a packet capture.
-type Witness = (Direction, Option<(u32, u64)>);
-
-/// An announcement to another group or port is another one: it may be for another domain.
-type ParticipantKey = (GuidPrefix, Witness, Option<SocketAddr>);
-
-#[derive(Debug, Default)]
-struct Told {
-    contents: u64,
-    at: Monotonic,
-}
-
-#[derive(Debug, Default)]
-struct Counter {
-    messages: u64,
-    bytes: u64,
-    /// When its totals were told last, and what they were.
-    told: Option<(Monotonic, (u64, u64))>,
-    from: Option<(Option<ProcessRef>, SocketRef)>,
-}
-
-/// A datagram with its circumstances.
-struct Datagram<'a> {
-    now: Monotonic,
-    process: Option<&'a ProcessRef>,
-    socket: &'a SocketRef,
-    direction: Direction,
-    bytes: &'a [u8],
-    /// Length on the wire; more than the bytes when it was cut.
-    length: u32,
-}
-
-impl Datagram<'_> {
-    fn witness(&self) -> Witness {
-        (self.direction, self.process.map(ProcessRef::key))
-    }
-
-    /// Where it went to, when that was a multicast group.
-    fn group(&self) -> Option<SocketAddr> {
-        let to = if self.direction == Direction::Sent { self.socket.remote } else { self.socket.local };
-        to.filter(|to| to.ip().is_multicast())
-    }
-
-    fn is_cut(&self) -> bool {
-        (self.bytes.len() as u64) < u64::from(self.length)
-    }
-}
-
-/// Who speaks, and to whom, as of the submessages so far.
-struct Source {
-    header: Header,
-    destination: Option<GuidPrefix>,
-}
-
 /// True for bytes that begin as every RTPS message does.
 fn is_rtps(bytes: &[u8]) -> bool {
     bytes.starts_with(b"RTPS")
-}
-
-fn hash(contents: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    contents.hash(&mut hasher);
-    // 0 means: nothing said yet.
-    hasher.finish() | 1
 }
 
 impl Default for Rtps {
@@ -210,15 +153,7 @@ impl Rtps {
 
     /// The capture is over: counts not told yet, and samples that never became whole.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Option<ProcessRef>, Option<SocketRef>, What)) {
-        let mut counted: Vec<_> = self.writers.drain().collect();
-        counted.sort_by_key(|(key, _)| *key);
-        for ((writer, direction, _), Counter { messages, bytes, told, from }) in counted {
-            if told.is_none_or(|(_, told)| told != (messages, bytes))
-                && let Some((process, socket)) = from
-            {
-                emit(process, Some(socket), What::Dds(Dds::UserData { direction, writer, messages, bytes }));
-            }
-        }
+        self.tell_counts(emit);
         let under_way = self.fragments.finish();
         if under_way > 0 {
             emit(None, None, incomplete(under_way, Direction::Received));
@@ -243,43 +178,6 @@ impl Rtps {
             Submessage::DataFrag(frag) => return self.data_frag(datagram, &source.header, frag, emit),
         }
         Ok(())
-    }
-
-    fn addressed(&mut self, datagram: &Datagram<'_>, source: &Source, emit: &mut dyn FnMut(What)) {
-        let from = source.header.prefix;
-        let Some(to) = source.destination.filter(|to| *to != from) else { return };
-        match self.addressed.entry((from, to), datagram.now) {
-            None => self.limit("pairs of participants", self.addressed.limit(), emit),
-            Some(told) if *told => {}
-            Some(told) => {
-                *told = true;
-                emit(What::Dds(Dds::ParticipantAddressed { direction: datagram.direction, from, to }));
-            }
-        }
-    }
-
-    /// An ACKNACK names only the writer's entity; whose it is, the `INFO_DST` before it said.
-    fn acknowledged(
-        &mut self,
-        datagram: &Datagram<'_>,
-        source: &Source,
-        reader: EntityId,
-        writer: EntityId,
-        emit: &mut dyn FnMut(What),
-    ) {
-        let Some(to) = source.destination else { return };
-        if reader.is_builtin() || writer.is_builtin() {
-            return;
-        }
-        let (reader, writer) = (guid(source.header.prefix, reader), guid(to, writer));
-        match self.acknowledged.entry((reader, writer), datagram.now) {
-            None => self.limit("pairs of reader and writer", self.acknowledged.limit(), emit),
-            Some(told) if *told => {}
-            Some(told) => {
-                *told = true;
-                emit(What::Dds(Dds::Acknowledged { direction: datagram.direction, reader, writer }));
-            }
-        }
     }
 
     fn data(
@@ -365,111 +263,6 @@ impl Rtps {
         Ok(())
     }
 
-    fn participant(
-        &mut self,
-        datagram: &Datagram<'_>,
-        sender: GuidPrefix,
-        data: ParticipantData,
-        emit: &mut dyn FnMut(What),
-    ) {
-        let (guid_prefix, direction) = (data.guid_prefix, datagram.direction);
-        let relayed_by = (sender != guid_prefix).then_some(sender);
-        let contents = hash(&(&data, relayed_by));
-        let key = (guid_prefix, datagram.witness(), datagram.group());
-        let Some(told) = self.participants.entry(key, datagram.now) else {
-            self.limit("participants", self.participants.limit(), emit);
-            return;
-        };
-        if told.contents != contents {
-            *told = Told { contents, at: datagram.now };
-            let participant = Box::new(data);
-            emit(What::Dds(Dds::ParticipantAnnounced { direction, participant, relayed_by }));
-        } else if datagram.now.since(told.at).as_nanos() >= u128::from(REPEAT_NS) {
-            told.at = datagram.now;
-            emit(What::Dds(Dds::ParticipantRenewed { direction, guid_prefix }));
-        }
-    }
-
-    fn forget_participant(&mut self, guid_prefix: GuidPrefix) {
-        self.participants.remove_if(|(known, ..)| *known == guid_prefix);
-        self.endpoints.remove_if(|(known, _)| known.prefix == guid_prefix);
-        self.nodes.remove_if(|(known, _)| *known == guid_prefix);
-        self.addressed.remove_if(|(from, to)| *from == guid_prefix || *to == guid_prefix);
-    }
-
-    fn endpoint(
-        &mut self,
-        datagram: &Datagram<'_>,
-        role: Role,
-        key: Option<Guid>,
-        payload: &[u8],
-        emit: &mut dyn FnMut(What),
-    ) -> Result<(), Wrong> {
-        let data = endpoint::endpoint(role, key, payload)?;
-        if role == Role::Writer && data.topic == ros_discovery_info::TOPIC {
-            self.discovery_info_writers.entry(data.guid, datagram.now);
-        }
-        let contents = hash(&data);
-        let Some(told) = self.endpoints.entry((data.guid, datagram.witness()), datagram.now) else {
-            self.limit("endpoints", self.endpoints.limit(), emit);
-            return Ok(());
-        };
-        if *told != contents {
-            *told = contents;
-            let (direction, endpoint) = (datagram.direction, Box::new(data));
-            emit(What::Dds(Dds::EndpointAnnounced { direction, endpoint }));
-        }
-        Ok(())
-    }
-
-    fn discovery_info(
-        &mut self,
-        datagram: &Datagram<'_>,
-        payload: &[u8],
-        emit: &mut dyn FnMut(What),
-    ) -> Result<(), Wrong> {
-        let (guid_prefix, nodes) = ros_discovery_info::nodes(payload)?;
-        let contents = hash(&nodes);
-        let Some(told) = self.nodes.entry((guid_prefix, datagram.witness()), datagram.now) else {
-            self.limit("participants with nodes", self.nodes.limit(), emit);
-            return Ok(());
-        };
-        if *told != contents {
-            *told = contents;
-            emit(What::Dds(Dds::RosDiscoveryInfo { direction: datagram.direction, guid_prefix, nodes }));
-        }
-        Ok(())
-    }
-
-    fn count(
-        &mut self,
-        datagram: &Datagram<'_>,
-        writer: Guid,
-        messages: u64,
-        bytes: usize,
-        emit: &mut dyn FnMut(What),
-    ) {
-        if !self.counting {
-            return;
-        }
-        let key = (writer, datagram.direction, datagram.socket.id);
-        let Some(counter) = self.writers.entry(key, datagram.now) else {
-            self.limit("writers", self.writers.limit(), emit);
-            return;
-        };
-        counter.messages += messages;
-        counter.bytes += bytes as u64;
-        if counter.from.is_none() {
-            counter.from = Some((datagram.process.cloned(), datagram.socket.clone()));
-        }
-        let due = counter.told.is_none_or(|(at, _)| datagram.now.since(at).as_nanos() >= u128::from(REPEAT_NS));
-        if due && messages > 0 {
-            counter.told = Some((datagram.now, (counter.messages, counter.bytes)));
-            let (messages, bytes) = (counter.messages, counter.bytes);
-            emit(What::Dds(Dds::UserData { direction: datagram.direction, writer, messages, bytes }));
-        }
-    }
-
     fn malformed(&mut self, datagram: &Datagram<'_>, offset: usize, wrong: &Wrong, emit: &mut dyn FnMut(What)) {
         // The end of a datagram that was cut is the capture's doing.
         if datagram.is_cut() && matches!(wrong, Wrong::Short(_) | Wrong::NoSentinel) {
@@ -506,32 +299,4 @@ impl Rtps {
 fn incomplete(samples: u64, direction: Direction) -> What {
     let reason = format!("{samples} discovery samples whose fragments never all came");
     What::Malformed { protocol: Protocol::Rtps, direction, offset: 0, reason }
-}
-
-/// What inline QoS says of a sample.
-struct InlineQos {
-    /// Disposed or unregistered.
-    gone: bool,
-    key: Option<Guid>,
-}
-
-impl InlineQos {
-    fn read(data: &Data<'_>) -> Result<Self, Wrong> {
-        let mut found = Self { gone: false, key: None };
-        if data.inline_qos.is_empty() {
-            return Ok(found);
-        }
-        for (id, mut value) in parameters::parameters(data.inline_qos, data.order)? {
-            match id {
-                // Always big-endian: octets of which the last has the flags (9.6.3.9).
-                pid::STATUS_INFO => {
-                    let [.., flags] = value.array::<4>("status info")?;
-                    found.gone = flags & 0x03 != 0;
-                }
-                pid::KEY_HASH => found.key = Some(Guid::from_bytes(value.array("a key hash")?)),
-                _ => {}
-            }
-        }
-        Ok(found)
-    }
 }
