@@ -15,7 +15,7 @@ const DIAGNOSE_EVERY: Duration = Duration::from_millis(500);
 const ADVANCE_EVERY: Duration = Duration::from_millis(100);
 
 /// Graph, findings and a bounded history of observations.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     graph: Graph,
     findings: Vec<Finding>,

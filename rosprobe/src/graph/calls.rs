@@ -26,7 +26,7 @@ pub(crate) struct WaitingCall {
     pub broken: Option<Monotonic>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct WaitingCalls {
     by_id: BTreeMap<ObservationId, WaitingCall>,
 }

@@ -93,7 +93,7 @@ impl Client {
 }
 
 /// All clients.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Clients {
     all: BTreeMap<ClientId, Client>,
     by_actor: BTreeMap<Actor, Vec<ClientId>>,

@@ -43,7 +43,7 @@ pub(crate) struct Incident {
     pub evidence: Vec<ObservationId>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Incidents {
     all: BTreeMap<IncidentKind, Incident>,
 }

@@ -80,7 +80,7 @@ pub(crate) struct Stall {
     pub retransmits: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub link: Link,
     pub track: Track,
@@ -88,7 +88,7 @@ pub(crate) struct Entry {
 
 type Key = (ClientId, LinkKind, String, String);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
     entries: BTreeMap<LinkId, Entry>,
     by_key: BTreeMap<Key, LinkId>,

@@ -56,7 +56,7 @@ use crate::observation::{AdvertisedUri, Observation, ObservationId, What};
 const TEXT_LIMIT: usize = 512;
 
 /// Everything known so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph {
     now: Monotonic,
     clock: Option<Clock>,
@@ -89,7 +89,7 @@ pub struct Graph {
 }
 
 /// Where masters listen, and the processes that are masters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Masters {
     addresses: BTreeSet<SocketAddr>,
     processes: BTreeSet<ProcessKey>,

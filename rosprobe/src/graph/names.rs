@@ -29,7 +29,7 @@ pub(crate) struct NameRecord {
 }
 
 /// What DNS was asked and answered, by network namespace and name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     records: BTreeMap<(u64, String), NameRecord>,
 }

@@ -25,7 +25,7 @@ impl Default for Place {
 }
 
 /// Which places are one network.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Networks {
     /// Each points towards the place that stands for its network.
     joined: BTreeMap<Place, Place>,

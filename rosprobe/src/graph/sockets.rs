@@ -12,7 +12,7 @@ const SOCKET_LIMIT: usize = 65_536;
 pub(super) const CLAIM_LIMIT: usize = 4096;
 
 /// One socket.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each was seen or not, in any combination")]
 pub(crate) struct Socket {
     pub id: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Socket {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sockets {
     by_id: BTreeMap<u64, Socket>,
     by_ends: BTreeMap<(SocketAddr, SocketAddr), Vec<u64>>,

@@ -68,6 +68,8 @@ pub struct Export {
     pub path: PathBuf,
     /// How many observations are in it.
     pub observations: u64,
+    /// How many are not, because they were no longer kept.
+    pub forgotten: u64,
 }
 
 /// Why a trace was not written.

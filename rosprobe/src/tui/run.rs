@@ -202,11 +202,13 @@ impl Runner {
         let Some(meta) = &self.meta else {
             return Err(failed("nothing was written: the file is still being read".to_owned()));
         };
-        let session = self.app.session();
+        let session = self.app.whole_session();
         let existing = if overwrite { Existing::Replace } else { Existing::Keep };
-        match trace::write_document(&path, existing, meta, session) {
+        match trace::write_document(&path, existing, meta, &session) {
             Ok(()) => {
-                Ok(Export { path: path.canonicalize().unwrap_or(path), observations: session.history().len() as u64 })
+                let path = path.canonicalize().unwrap_or(path);
+                let (observations, forgotten) = (session.history().len() as u64, session.forgotten());
+                Ok(Export { path, observations, forgotten })
             }
             Err(WriteError::Exists { .. }) => Err(ExportError::Exists(path)),
             Err(error) => Err(failed(error.to_string())),

@@ -1,5 +1,6 @@
 //! The state of the screen, and the moves that keep it whole. What changes it: `update.rs`; what is made from it: `prepare.rs`.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use ratatui::layout::Size;
@@ -180,6 +181,19 @@ impl App {
             self.scene.advance(Monotonic(0));
         }
         self.scene.into_session()
+    }
+
+    /// The session with everything that came in, what a screen that is held still does not show included.
+    pub fn whole_session(&self) -> Cow<'_, Session> {
+        let Some(held) = self.held.as_ref().filter(|held| held.count() > 0) else {
+            return Cow::Borrowed(self.session());
+        };
+        let mut session = self.session().clone();
+        for observation in &held.observations {
+            session.observe(observation.clone());
+        }
+        session.advance(held.now);
+        Cow::Owned(session)
     }
 
     /// The session as the screen shows it.

@@ -5,7 +5,7 @@ use ratatui::layout::Size;
 
 use super::follow::{FEW_LINKS, FOLLOW_EVERY};
 use super::message::{Effect, Export, ExportError, Message, Statistics};
-use super::state::{App, Mode, Rows};
+use super::state::{App, Held, Mode, Rows};
 use super::view::ViewKind;
 use crate::event::Monotonic;
 use crate::observation::Observation;
@@ -120,12 +120,16 @@ impl App {
         self.changed = true;
         match result {
             Ok(export) => {
-                let forgotten = match self.session().forgotten() {
+                let held = match self.held.as_ref().map_or(0, Held::count) {
+                    0 => String::new(),
+                    count => format!(", with {count} that came in since the screen was frozen"),
+                };
+                let forgotten = match export.forgotten {
                     0 => String::new(),
                     count => format!("; {count} older ones were no longer kept (watch --record keeps all)"),
                 };
                 self.notice = Some(format!(
-                    "{} observations written to {}{forgotten}",
+                    "{} observations written to {}{held}{forgotten}",
                     export.observations,
                     export.path.display()
                 ));

@@ -171,7 +171,7 @@ fn a_trace_is_exported_under_a_name_that_is_asked_for() {
     screen.app.update(Message::Exported(Err(ExportError::Exists(path.clone()))));
     let effects = screen.press(Scope::Question, Action::Yes);
     assert_eq!(effects, [Effect::Export { path: path.clone(), overwrite: true }]);
-    screen.app.update(Message::Exported(Ok(Export { path: "/data/q.json".into(), observations: 17 })));
+    screen.app.update(Message::Exported(Ok(Export { path: "/data/q.json".into(), observations: 17, forgotten: 0 })));
     assert!(screen.text().contains("17 observations written to /data/q.json"));
     screen.app.update(Message::Exported(Err(ExportError::Failed("/data/q.json: the disk is full".to_owned()))));
     assert!(screen.text().contains("the disk is full"));
@@ -211,6 +211,29 @@ fn a_frozen_screen_stands_still_and_counts_what_comes_in() {
     screen.act(&[Action::Freeze]);
     assert!(screen.text().contains("/scan"));
     assert_eq!(screen.app.session().history().len(), all.observations.len());
+}
+
+#[test]
+fn an_export_from_a_frozen_screen_holds_what_the_screen_does_not_show() {
+    let all = script::mixed();
+    let (first, rest) = all.observations.split_at(20);
+    let mut screen = Screen::live(120, 24);
+    screen.app.update(Message::Observations(first.to_vec()));
+    screen.act(&[Action::Freeze]);
+    screen.app.update(Message::Observations(rest.to_vec()));
+    screen.app.update(Message::Advance(Monotonic(all.now)));
+    let session = screen.app.whole_session().into_owned();
+    assert_eq!((screen.app.session().history().len(), session.history().len()), (20, all.observations.len()));
+    let (observations, path) = (session.history().len() as u64, "/data/q.json".into());
+    screen.app.update(Message::Exported(Ok(Export { path, observations, forgotten: 0 })));
+    let said = format!(
+        "{observations} observations written to /data/q.json, with {} that came in since the screen was frozen",
+        rest.len()
+    );
+    assert!(screen.text().contains(&said), "{}", screen.text());
+    screen.act(&[Action::Freeze]);
+    assert_eq!(session.findings(), screen.app.session().findings(), "they are those of the moment of writing");
+    assert!(!session.findings().is_empty());
 }
 
 #[test]

@@ -31,7 +31,7 @@ const REMEMBER_GONE_NS: u64 = 600_000_000_000;
 const FIRST_LINK: u32 = 1 << 31;
 
 /// Everything known of ROS 2.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Dds {
     now: Monotonic,
     participants: BTreeMap<GuidPrefix, Participant>,

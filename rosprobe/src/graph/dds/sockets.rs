@@ -55,7 +55,7 @@ pub struct SendFailure {
 }
 
 /// What UDP sockets tried.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct UdpSockets {
     binds: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
     /// Processes that ended soon after they got no port, and when.
