@@ -1,9 +1,10 @@
 //! The master calls nodes back, and the node that it cannot call never hears of new publishers.
 
-use super::cause::Cause;
-use super::connect::{lookup_words, meaning, remedies, trouble_of};
+use super::address::remedies;
+use super::cause::{Cause, meaning};
 use super::draft::{Draft, Words};
-use super::trouble::{Trouble, who};
+use super::name::lookup_words;
+use super::trouble::{Trouble, trouble_of, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
 use crate::graph::{Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage};

@@ -32,7 +32,7 @@ impl Trouble<'_> {
         if self.ip.is_some_and(|ip| ip.is_loopback()) && self.publisher_is_elsewhere() == Some(true) {
             return Cause::Loopback;
         }
-        let errno = if let Outcome::Failed { errno } = outcome { Some(*errno) } else { None };
+        let errno = outcome.errno();
         match errno {
             Some(Errno::ENETUNREACH | Errno::ENETDOWN) => Cause::NoRoute,
             Some(Errno::EHOSTUNREACH) if matches!(self.way, Way::OnLink { .. }) => Cause::OnLinkSilent,
@@ -210,6 +210,12 @@ impl Trouble<'_> {
             _ => String::new(),
         }
     }
+}
+
+/// ` (no route to that network)`: what stands behind an error number, where there is more to say than its name.
+pub(super) fn meaning(errno: Errno) -> String {
+    let meaning = errno.meaning();
+    if meaning.is_empty() { String::new() } else { format!(" ({meaning})") }
 }
 
 pub(super) fn capital(text: &str) -> String {

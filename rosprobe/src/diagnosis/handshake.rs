@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::address::told;
 use super::cause::capital;
-use super::connect::{self, told};
 use super::draft::{Draft, Words};
 use super::trouble::{Trouble, publisher, who};
+use super::wrong_address::{is_loopback, loopback};
 use super::{Code, Finding, Severity};
 use crate::graph::{Entry, Graph, Incident, IncidentKind, Link, LinkId, LinkKind, Outcome, Party, Stage, StageState};
 use crate::observation::{Call, ObservationId, Span};
@@ -120,7 +121,7 @@ fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str)
 /// Who refused is another node, on the client's own host: the publisher advertised loopback.
 fn wrong_node(graph: &Graph, entry: &Entry, refused: &Outcome) -> Option<Finding> {
     let trouble = Trouble::new(graph, entry, entry.link.stage(Stage::Xmlrpc)?)?;
-    connect::is_loopback(&trouble).then(|| connect::loopback(&trouble, refused))
+    is_loopback(&trouble).then(|| loopback(&trouble, refused))
 }
 
 fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {

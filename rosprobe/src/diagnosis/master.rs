@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::connect::{lookup_words_of, meaning, trouble_of};
+use super::cause::meaning;
 use super::draft::{Draft, Words};
-use super::trouble::{Trouble, who};
+use super::name::lookup_words_of;
+use super::trouble::{Trouble, trouble_of, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
 use crate::graph::{Actor, Entry, Graph, LinkKind, Outcome, ProcessState, Resolution, Stage, Way};

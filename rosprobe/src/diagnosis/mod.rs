@@ -1,5 +1,6 @@
 //! Pure functions from the graph to findings.
 
+mod address;
 mod callback;
 mod cause;
 mod connect;
@@ -9,15 +10,17 @@ mod finding;
 mod flow;
 mod handshake;
 mod master;
+mod name;
 mod nodes;
 mod remedy;
 mod service;
 mod tool;
 mod trouble;
+mod wrong_address;
 
 use std::collections::BTreeSet;
 
-pub use self::finding::{Code, Finding, FindingPeer, FindingProcess, Severity};
+pub use self::finding::{Code, Counts, Finding, FindingPeer, FindingProcess, Severity};
 use crate::graph::{Entry, GoneCause, Graph, LinkKind};
 
 /// Findings given at once; beyond it the least bad are left out.

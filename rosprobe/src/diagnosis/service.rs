@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::cause::capital;
-use super::connect::{
-    is_unresolved, lookup_words, meaning, no_errno, not_come, remedies, trouble_of, unknown_name, unseen,
-};
+use super::address::{no_errno, not_come, remedies, unseen};
+use super::cause::{capital, meaning};
 use super::draft::{Draft, Words};
-use super::trouble::Trouble;
+use super::name::{is_unresolved, lookup_words, unknown_name};
+use super::trouble::{Trouble, trouble_of};
 use super::{Code, Finding, Severity};
 use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage, StageState};
 use crate::observation::Span;

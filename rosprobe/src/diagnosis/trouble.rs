@@ -1,9 +1,16 @@
 //! One address that one client has trouble with, and what is known about why.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::event::{Namespace, ProcessRef};
-use crate::graph::{Actor, Client, Entry, Graph, Link, LinkKind, Resolution, Stage, StageState, Subnet, Way};
+use crate::graph::{Actor, Client, Entry, Graph, Link, LinkKind, Outcome, Resolution, Stage, StageState, Subnet, Way};
+
+/// A connect under way this long without an answer is no longer a slow link. The SYN is sent again after 1 and after 2 more
+/// seconds, and an address on the link that nobody has is given up after 3.1 s: that is a failure of its own.
+const PENDING_AFTER: Duration = Duration::from_secs(4);
+/// A link that worked may fail this long before it counts: its publisher may be on its way out, and the master says so in time.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A link's stage with everything from which a cause can be told.
 pub(super) struct Trouble<'a> {
@@ -160,6 +167,21 @@ pub(super) fn publisher(link: &Link) -> String {
         LinkKind::Callback => "the node",
     };
     link.publisher.node.clone().unwrap_or_else(|| unnamed.into())
+}
+
+/// What is wrong with a stage that connects, if anything: the last failure stays wrong until a success.
+pub(super) fn trouble_of(graph: &Graph, state: &StageState, worked: bool) -> Option<Outcome> {
+    let failed = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Failed { .. } | Outcome::Abandoned { .. } | Outcome::NeverAttempted { .. })
+    };
+    if let Some(failure) = state.failure.clone().filter(failed) {
+        let first = state.first_failure.unwrap_or(state.at);
+        return (!worked || graph.now().since(first) >= GRACE).then_some(failure);
+    }
+    match &state.outcome {
+        Outcome::Pending { since, .. } if graph.now().since(*since) >= PENDING_AFTER => Some(state.outcome.clone()),
+        _ => None,
+    }
 }
 
 /// A client as a person would name it.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Subject;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Graph, Health, Link, LinkKind, Outcome};
+use crate::graph::{Graph, Health, Link, LinkKind};
 use crate::observation::dds::{Dds, RosName};
 use crate::observation::{Answer, Call, Observation, What};
 
@@ -35,9 +35,7 @@ impl<'a> Subject<'a> {
         for state in &link.stages {
             subject.addresses.extend(state.advertised.as_deref().map(Cow::from));
             subject.addresses.extend(state.address.map(|address| address.to_string().into()));
-            if let Outcome::Failed { errno } = state.outcome {
-                subject.errnos.push(errno);
-            }
+            subject.errnos.extend(state.outcome.errno());
         }
         subject
     }

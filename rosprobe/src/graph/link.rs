@@ -139,6 +139,16 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The error number with which it failed.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Failed { errno } => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
 /// One rung with everything known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageState {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Counts, Finding};
 use crate::graph::{Graph, Health};
 use crate::observation::Observation;
 
@@ -67,7 +67,7 @@ pub struct Statistics {
     /// Links by health, now.
     pub links: Links,
     /// Findings by severity, now; those that the filter hides are not counted.
-    pub findings: Findings,
+    pub findings: Counts,
     /// Memory that rosprobe uses, in bytes.
     pub memory_bytes: u64,
 }
@@ -81,17 +81,6 @@ pub struct Links {
     pub pending: u64,
     /// A stage failed.
     pub failed: u64,
-}
-
-/// Findings by severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Findings {
-    /// Of severity error.
-    pub error: u64,
-    /// Of severity warning.
-    pub warning: u64,
-    /// Of severity info.
-    pub info: u64,
 }
 
 impl Line<'_> {
@@ -134,20 +123,5 @@ impl Links {
             }
         }
         links
-    }
-}
-
-impl Findings {
-    /// Counts findings.
-    pub fn of<'a>(findings: impl Iterator<Item = &'a Finding>) -> Self {
-        let mut counts = Self::default();
-        for finding in findings {
-            match finding.severity {
-                Severity::Error => counts.error += 1,
-                Severity::Warning => counts.warning += 1,
-                Severity::Info => counts.info += 1,
-            }
-        }
-        counts
     }
 }

@@ -28,6 +28,6 @@ pub use self::read::read;
 pub use self::reading::{OpenError, Reading};
 pub use self::record::Recorder;
 pub use self::redact::redact;
-pub use self::report::{Counts, Links, Report, markdown, provenance};
+pub use self::report::{Links, Report, markdown, provenance};
 pub use self::schema::schema;
 pub use self::write::{document_to_string, write_document};

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::Audience;
 use crate::capture::Statistics;
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Counts, Finding, Severity};
 use crate::event::Monotonic;
 use crate::filter::{Filter, Subject};
 use crate::lines::{self, Announcer, Line, Reason, Style};
@@ -115,7 +115,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn summary(&mut self) -> io::Result<()> {
-        let findings = lines::Findings::of(self.shown());
+        let findings = Counts::of(self.shown());
         let links = lines::Links::of(self.session.graph());
         let lost = self.session.lost();
         writeln!(
@@ -159,7 +159,7 @@ impl<W: Write> Audience for Printer<W> {
                 lost: statistics.lost,
                 observations: self.session.history().len() as u64 + self.session.forgotten(),
                 links: lines::Links::of(self.session.graph()),
-                findings: lines::Findings::of(self.shown()),
+                findings: Counts::of(self.shown()),
                 memory_bytes: memory_bytes(),
             };
             Line::Statistics(line).write(&mut self.out)?;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::domains::domain_of;
-use super::words::{counted, times};
+use super::words::times;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::graph::dds::{Moment, Participant};
 use crate::graph::{Graph, Stage};
 use crate::observation::dds::{Discovery, GuidPrefix, Locator};
+use crate::printable::counted;
 
 /// How long two participants of one domain may go without a word before that is a fault, in nanoseconds.
 const SILENT_NS: u128 = 3_000_000_000;

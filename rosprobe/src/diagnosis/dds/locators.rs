@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use super::domains::domain_of;
 use super::remedies::use_interface;
-use super::words::{counted, failed, sender};
+use super::words::{failed, sender};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::graph::dds::{Participant, SendFailure};
 use crate::graph::{Graph, Stage, Subnet};
 use crate::observation::dds::{GuidPrefix, Locator};
+use crate::printable::counted;
 
 /// How long a participant may announce an address that nobody uses, in nanoseconds. Peers answer within milliseconds.
 const UNANSWERED_NS: u128 = 150_000_000;

@@ -3,10 +3,6 @@
 use crate::graph::Graph;
 use crate::graph::dds::SendFailure;
 
-pub(super) fn counted(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
 pub(super) fn failed(failure: &SendFailure) -> String {
     if failure.by_icmp {
         format!("Datagrams to {} came back by ICMP", failure.target)

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Counts, provenance};
-use crate::diagnosis::{Finding, Severity};
+use super::provenance;
+use crate::diagnosis::{Counts, Finding, Severity};
 use crate::observation::Observation;
 use crate::printable::{counted, printable};
 use crate::trace::Opened;

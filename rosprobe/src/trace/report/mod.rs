@@ -7,7 +7,7 @@ use serde::Serialize;
 pub use self::markdown::markdown;
 use super::document::{Lost, Meta};
 use super::open::Opened;
-use crate::diagnosis::{Finding, Severity};
+use crate::diagnosis::{Counts, Finding};
 use crate::graph::Health;
 
 /// `report --format json`.
@@ -27,17 +27,6 @@ pub struct Report<'a> {
     pub missing: &'a [String],
     /// What was lost while observing.
     pub lost: Lost,
-}
-
-/// Findings by severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Something that was asked for does not work.
-    pub error: usize,
-    /// It will not work for somebody, or may not.
-    pub warning: usize,
-    /// Worth knowing; no fault.
-    pub info: usize,
 }
 
 /// Links by state.
@@ -66,14 +55,6 @@ impl<'a> Report<'a> {
             missing: &opened.missing,
             lost: Lost { events: session.lost(), observations: session.forgotten() },
         }
-    }
-}
-
-impl Counts {
-    /// Counts findings.
-    pub fn of(findings: &[Finding]) -> Self {
-        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-        Self { error: count(Severity::Error), warning: count(Severity::Warning), info: count(Severity::Info) }
     }
 }
 

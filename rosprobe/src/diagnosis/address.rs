@@ -1,0 +1,138 @@
+//! What is said of any trouble with an advertised address: who was told it, what was seen instead of a connect, and what helps.
+
+use super::cause::{Cause, capital};
+use super::draft::Draft;
+use super::trouble::Trouble;
+use super::{Code, Severity};
+use crate::errno::Errno;
+use crate::graph::{Outcome, Stage, Way};
+
+pub(super) fn draft(trouble: &Trouble<'_>, code: Code, outcome: &Outcome) -> Draft {
+    let errno = outcome.errno();
+    Draft::new(trouble.graph, code, Severity::Error, trouble.state.at)
+        .link(&trouble.entry.link, Some(trouble.client))
+        .stage(trouble.graph, trouble.state)
+        .address(Some(trouble.place()))
+        .errno(errno)
+        .evidence(
+            trouble
+                .entry
+                .link
+                .stage(Stage::Advertised)
+                .into_iter()
+                .flat_map(|state| state.evidence.iter().copied().take(2)),
+        )
+}
+
+/// Who was told what: the first sentence of every explanation.
+pub(super) fn told(trouble: &Trouble<'_>) -> String {
+    let (publisher, topic) = (trouble.publisher(), &trouble.entry.link.name);
+    let uri = trouble.entry.link.publisher.uri.clone().unwrap_or_default();
+    match trouble.state.stage {
+        Stage::Tcpros => format!(
+            "{} answered to requestTopic that {} gets {topic} at {}:{}.",
+            capital(&publisher),
+            trouble.who(),
+            trouble.host,
+            trouble.port
+        ),
+        _ if trouble.entry.link.publisher.node.is_none() => {
+            format!("The master told {} that a publisher of {topic} is at {uri}{}.", trouble.who(), variable(trouble))
+        }
+        _ => format!(
+            "The master told {} that {publisher} publishes {topic} at {uri}{}.",
+            trouble.who(),
+            variable(trouble)
+        ),
+    }
+}
+
+/// Where the advertised host comes from.
+fn variable(trouble: &Trouble<'_>) -> String {
+    for name in ["ROS_HOSTNAME", "ROS_IP"] {
+        if trouble.publisher_variable(name) == Some(trouble.host.as_str()) {
+            return format!("; {} is the {name} of {}", trouble.host, trouble.publisher());
+        }
+    }
+    match trouble.publisher_process() {
+        Some(_) => "; neither ROS_IP nor ROS_HOSTNAME of its environment says so, so ROS chose it by itself".into(),
+        None => "; that is its ROS_IP or ROS_HOSTNAME, or what ROS chose by itself".into(),
+    }
+}
+
+/// Why nobody noticed.
+pub(super) fn silence(trouble: &Trouble<'_>) -> String {
+    let name = trouble.client.name.clone().unwrap_or_else(|| "the subscriber".into());
+    format!("{} prints nothing about this; it just receives no messages.", capital(&name))
+}
+
+/// What was seen instead of a connect: only where the client's process is seen it is known that it did not try.
+pub(super) fn not_come(trouble: &Trouble<'_>) -> &'static str {
+    if trouble.client.process.is_some() {
+        "has not tried to connect"
+    } else if arrives_here(trouble) {
+        "no connection of it has arrived here"
+    } else {
+        "no packet of an attempt was captured"
+    }
+}
+
+/// Where the attempt could have gone unnoticed.
+pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = trouble.resolved().into_iter().collect();
+    if trouble.client.process.is_some() {
+        lines.push("rosprobe sees every connect() on this machine, and there was none to that address.".into());
+    } else if arrives_here(trouble) {
+        lines.push(format!(
+            "{} runs on another host, and nothing of it arrived here, where {} listens: its connect() fails over there because there is no route to {}, or a firewall on the way or on this host stops it. rosprobe on that host can tell which.",
+            trouble.who(),
+            trouble.publisher(),
+            trouble.host
+        ));
+    } else {
+        lines.push("The capture holds no packet of an attempt. A connect() that fails at once, because there is no route, sends none.".into());
+    }
+    lines
+}
+
+/// The client is on another host, and this one is where its connections would arrive.
+pub(super) fn arrives_here(trouble: &Trouble<'_>) -> bool {
+    trouble.client.process.is_none() && trouble.graph.sees_processes()
+}
+
+pub(super) fn no_errno(trouble: &Trouble<'_>) -> Option<Errno> {
+    // Where routes are unknown a connect that left no packet most likely found none.
+    matches!(trouble.way, Way::Unknown).then_some(Errno::ENETUNREACH)
+}
+
+pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -> Vec<String> {
+    let errno = outcome.errno();
+    let mut remedies = Vec::new();
+    if trouble.resolves_elsewhere().is_some() {
+        remedies.extend(trouble.hosts_line());
+    }
+    match cause {
+        Cause::Loopback | Cause::Other => remedies.extend(trouble.advertise_better()),
+        Cause::NoRoute | Cause::NotForwarded | Cause::Refused => {
+            remedies.extend(trouble.tunnel(errno));
+            remedies.extend(trouble.advertise_better());
+            if cause == Cause::Refused {
+                remedies.push(trouble.clean_up());
+            }
+        }
+        Cause::OnLinkSilent => {
+            remedies.extend(trouble.advertise_better());
+            remedies.push(trouble.clean_up());
+        }
+        Cause::RefusedByLiveHost => {
+            remedies.push(trouble.clean_up());
+            remedies.push(format!("If {} should be running, start it again.", trouble.publisher()));
+        }
+        Cause::Dropped => {
+            remedies.extend(trouble.open_ports());
+            remedies.extend(trouble.tunnel(errno));
+            remedies.extend(trouble.advertise_better());
+        }
+    }
+    remedies
+}
