@@ -82,6 +82,13 @@ pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
     let mut lines: Vec<String> = trouble.resolved().into_iter().collect();
     if trouble.client.process.is_some() {
         lines.push("rosprobe sees every connect() on this machine, and there was none to that address.".into());
+    } else if arrives_here(trouble) && trouble.is_of_no_interface() {
+        lines.push(format!(
+            "{} is an address of no interface of this host, where {} runs: {} talks to another host, or to none. Did the host's address change?",
+            trouble.host,
+            trouble.publisher(),
+            trouble.who()
+        ));
     } else if arrives_here(trouble) {
         lines.push(format!(
             "{} runs on another host, and nothing of it arrived here, where {} listens: its connect() fails over there because there is no route to {}, or a firewall on the way or on this host stops it. rosprobe on that host can tell which.",
@@ -128,8 +135,9 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
             remedies.push(trouble.clean_up());
             remedies.push(format!("If {} should be running, start it again.", trouble.publisher()));
         }
-        Cause::Dropped => {
+        Cause::PortRejected | Cause::GivenUp | Cause::Dropped => {
             remedies.extend(trouble.open_ports());
+            remedies.extend(trouble.open_router());
             remedies.extend(trouble.tunnel(errno));
             remedies.extend(trouble.advertise_better());
         }

@@ -7,7 +7,7 @@ use super::name::lookup_words;
 use super::trouble::{Trouble, trouble_of, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage};
+use crate::graph::{Client, Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage};
 use crate::observation::Span;
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
@@ -15,7 +15,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let state = entry.link.stage(Stage::Callback)?;
-    let outcome = trouble_of(graph, state, false)?;
+    let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
     let first = state.first_failure.unwrap_or(state.at);
     if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && graph.now().since(first) < LEAVING {
@@ -23,6 +23,11 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let (errno, ended) = ending(&trouble, &outcome)?;
     let (callee, place) = (trouble.publisher(), trouble.place());
+    if let Some(newer) = registered_again(&trouble) {
+        // Nobody is there any more: whoever was has been started again, and the master knows where.
+        let gone = errno == Some(Errno::ECONNREFUSED);
+        return (!gone).then(|| older_left(&trouble, newer, errno, &ended));
+    }
     let dead = trouble
         .publisher_process()
         .and_then(|process| graph.process(process))
@@ -32,9 +37,13 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let topic = topic(graph, entry);
     let about = topic.as_ref().map(|topic| format!(" of {topic}")).unwrap_or_default();
-    let summary = format!(
-        "the master cannot call {callee} back at {place}: {ended}; it will never hear of new publishers{about}"
-    );
+    let node = graph.client(entry.track.client).and_then(|client| graph.node_named(&callee, client));
+    let missed = if node.is_some_and(|node| node.subscribes.is_empty()) {
+        "it will never hear of changed parameters, or that it is to shut down".to_owned()
+    } else {
+        format!("it will never hear of new publishers{about}")
+    };
+    let summary = format!("the master cannot call {callee} back at {place}: {ended}; {missed}");
     let mut explanation = vec![format!(
         "{callee} registered with the caller API {}.",
         entry.link.publisher.uri.clone().unwrap_or_default()
@@ -68,6 +77,38 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let draft = draft.stage(graph, state).address(Some(place)).errno(errno).topic(topic);
     let draft = draft.node(entry.link.publisher.node.clone());
     Some(draft.finish(&Words { summary, explanation, remedies: fixes }))
+}
+
+/// The node of that name that registered from another address later.
+fn registered_again<'a>(trouble: &Trouble<'a>) -> Option<&'a Client> {
+    let name = trouble.entry.link.publisher.node.as_deref()?;
+    let target = trouble.entry.track.target.as_ref()?;
+    let since = |client: &Client| client.registered.map(|registered| registered.at);
+    let named = || trouble.graph.clients_named(name, trouble.client);
+    let before = named().filter(|client| client.api.as_ref() == Some(target)).filter_map(since).max();
+    named().filter(|client| client.api.as_ref() != Some(target)).find(|client| since(client) > before)
+}
+
+/// A second node took the name, and the master cannot tell the first one to end.
+fn older_left(trouble: &Trouble<'_>, newer: &Client, errno: Option<Errno>, ended: &str) -> Finding {
+    let (name, place) = (trouble.publisher(), trouble.place());
+    let summary =
+        format!("two nodes may be called {name}: the master cannot shut the older one down at {place}: {ended}");
+    let explanation = vec![
+        format!(
+            "{} registered that name again. A name belongs to one node, so the master calls shutdown on the older one.",
+            who(newer)
+        ),
+        "If that still runs, it keeps its connections and hears of nothing new.".to_owned(),
+    ];
+    let remedies = vec![format!(
+        "If the older {name} still runs, end it on its host, or give one of the two another name, for instance with __name:=other on its command line."
+    )];
+    let state = trouble.state;
+    let draft = Draft::new(trouble.graph, Code::DuplicateNode, Severity::Warning, state.at);
+    let draft = draft.link(&trouble.entry.link, Some(trouble.client)).stage(trouble.graph, state);
+    let draft = draft.address(Some(place)).errno(errno).node(Some(name));
+    draft.finish(&Words { summary, explanation, remedies })
 }
 
 /// The master shut it down because another node took its name: that it then refuses is what was wanted.

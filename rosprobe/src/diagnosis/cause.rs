@@ -2,7 +2,7 @@
 
 use super::trouble::Trouble;
 use crate::errno::Errno;
-use crate::graph::{Outcome, Resolution, Way};
+use crate::graph::{Outcome, Resolution, Stage, Way};
 use crate::observation::Span;
 
 /// What is behind a failing connect.
@@ -18,6 +18,10 @@ pub(super) enum Cause {
     NotForwarded,
     /// A host that is known to be the right one refused.
     RefusedByLiveHost,
+    /// The node has just answered there at another port: a firewall rejects this one.
+    PortRejected,
+    /// The client closed its socket at once, which it does when it is told that a packet was rejected.
+    GivenUp,
     /// Somebody refused.
     Refused,
     /// Packets vanish without an answer.
@@ -35,6 +39,13 @@ impl Trouble<'_> {
         let errno = outcome.errno();
         match errno {
             Some(Errno::ENETUNREACH | Errno::ENETDOWN) => Cause::NoRoute,
+            Some(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EPERM)
+                if self.has_just_answered() =>
+            {
+                Cause::PortRejected
+            }
+            // A peer's reset of an attempt is ECONNREFUSED.
+            Some(Errno::ECONNRESET) => Cause::GivenUp,
             Some(Errno::EHOSTUNREACH) if matches!(self.way, Way::OnLink { .. }) => Cause::OnLinkSilent,
             Some(Errno::EHOSTUNREACH | Errno::EACCES | Errno::EPERM) => Cause::NotForwarded,
             Some(Errno::ECONNREFUSED) if self.is_right_host() => Cause::RefusedByLiveHost,
@@ -117,6 +128,17 @@ impl Trouble<'_> {
             Cause::NotForwarded => {
                 format!("A router or firewall on the way answered that {ip} cannot be reached{}.", self.way_words())
             }
+            Cause::PortRejected => format!(
+                "{} itself has just answered at {}, so the address is right: a firewall rejects port {}, or only single ports are let through.",
+                self.publisher(),
+                self.answered_at(),
+                self.port
+            ),
+            Cause::GivenUp => format!(
+                "{} closed its socket again by itself, as it does when an ICMP message says that a packet was rejected: a firewall or router on the way does not let it through{}.",
+                self.who(),
+                self.way_words()
+            ),
             Cause::RefusedByLiveHost => format!(
                 "{ip} is alive{} but nothing listens at port {}: the node that registered it has ended without unregistering, or listens at another port.",
                 self.live_ports(),
@@ -137,6 +159,12 @@ impl Trouble<'_> {
             ));
         }
         lines
+    }
+
+    /// Where the node answered requestTopic.
+    fn answered_at(&self) -> String {
+        let asked = self.entry.link.stage(Stage::RequestTopic).and_then(|asked| asked.address);
+        asked.map_or_else(|| self.host.clone(), |address| address.to_string())
     }
 
     fn no_route(&self, ip: &str) -> String {

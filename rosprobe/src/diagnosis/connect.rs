@@ -6,10 +6,10 @@ use super::address::{arrives_here, draft, no_errno, not_come, remedies, silence,
 use super::cause::{capital, meaning};
 use super::draft::{Draft, Words};
 use super::name::{is_unresolved, unresolved};
-use super::trouble::{Trouble, trouble_of};
+use super::trouble::{Trouble, is_advertisable, trouble_of};
 use super::wrong_address::{is_loopback, is_wrong_family, loopback, wrong_family};
 use super::{Code, Finding, Severity};
-use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage, StageState};
+use crate::graph::{Entry, Graph, LinkKind, Outcome, ProcessState, Stage, StageState};
 use crate::observation::{AdvertisedUri, Span};
 
 /// Findings about the two connects of a topic's link.
@@ -19,7 +19,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     for stage in [Stage::Xmlrpc, Stage::Tcpros] {
         let Some(state) = entry.link.stage(stage) else { continue };
-        let Some(outcome) = trouble_of(graph, state, entry.track.worked) else { continue };
+        let Some(outcome) = trouble_of(graph, entry, state) else { continue };
         return match Trouble::new(graph, entry, state) {
             Some(trouble) => Some(judge(&trouble, &outcome)),
             None => no_uri(graph, entry, state),
@@ -97,8 +97,10 @@ fn never_attempted(trouble: &Trouble<'_>) -> Finding {
             .push(format!("Restart {} without ROS_HOSTNAME and with ROS_IP={own} in its environment.", trouble.who()));
     } else {
         explanation.extend(unseen(trouble));
-        remedies.extend(trouble.tunnel(no_errno(trouble)));
-        remedies.extend(trouble.open_ports().filter(|_| arrives_here(trouble)));
+        if !trouble.is_of_no_interface() {
+            remedies.extend(trouble.tunnel(no_errno(trouble)));
+            remedies.extend(trouble.open_ports().filter(|_| arrives_here(trouble)));
+        }
         remedies.extend(trouble.advertise_better());
     }
     explanation.push(silence(trouble));
@@ -127,12 +129,41 @@ fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     let error = AdvertisedUri::parse(uri).err()?;
     let publisher = super::trouble::publisher(&entry.link);
     let summary =
-        format!("{} advertises {} for {}, which is no address: {error}", capital(&publisher), uri, entry.link.name);
-    let explanation = vec!["Nobody can connect to it.".to_owned()];
-    let remedies = vec![format!("Restart {publisher} with ROS_IP set to an address of its host.")];
+        format!("{} advertises {uri:?} for {}, which is no address: {error}", capital(&publisher), entry.link.name);
+    let process = entry.link.publisher.process.as_ref().and_then(|process| graph.process(process));
+    let mut explanation = vec!["Nobody can connect to it, and nobody tries.".to_owned()];
+    explanation.extend(process.and_then(|state| odd_variable(state, uri)));
+    let pid = process.map(|state| format!(" (pid {})", state.process.pid)).unwrap_or_default();
+    let remedies = vec![match meant(graph, process, uri) {
+        Some(ip) => format!("Restart {publisher}{pid} with ROS_IP={ip} in its environment, and nothing else in it."),
+        None => format!("Restart {publisher}{pid} with ROS_IP set to an address of its host."),
+    }];
     let draft = Draft::new(graph, Code::NeverAttempted, Severity::Error, state.at);
     let draft = draft.link(&entry.link, Some(client)).stage(graph, state).address(Some(uri.clone()));
     let told = entry.link.stage(Stage::Advertised).map(|advertised| advertised.evidence.iter().copied());
     let draft = draft.evidence(told.into_iter().flatten());
     Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+/// The variable of the environment that made the URI what it is.
+fn odd_variable(state: &ProcessState, uri: &str) -> Option<String> {
+    let set = |name: &'static str| state.process.environment.get(name).map(|value| (name, value));
+    let (name, value) = ["ROS_HOSTNAME", "ROS_IP"].into_iter().find_map(set)?;
+    uri.contains(value.as_str()).then(|| format!("Its {name} is {value:?}."))
+}
+
+/// The address that stands in a URI with something else around it, or one of the host that wrote it.
+fn meant(graph: &Graph, process: Option<&ProcessState>, uri: &str) -> Option<IpAddr> {
+    let written = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let mut parts = written.split(|c: char| !(c.is_ascii_hexdigit() || c == '.'));
+    let written = parts.next().and_then(|part| part.parse().ok()).filter(|ip| is_advertisable(*ip));
+    let own = process.and_then(|state| graph.namespace(state.process.net_namespace));
+    let own = own.map(|namespace| namespace.addresses.iter().map(|own| own.address));
+    match own {
+        Some(mut own) => {
+            let mut all = own.clone().filter(|ip| is_advertisable(*ip));
+            own.find(|ip| Some(*ip) == written).or_else(|| all.next())
+        }
+        None => written,
+    }
 }

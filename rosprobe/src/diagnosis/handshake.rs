@@ -14,6 +14,8 @@ use crate::observation::{Call, ObservationId, Span};
 
 /// An answer that has not come after this long will not come: nodes answer within milliseconds.
 const ANSWER_AFTER: Duration = Duration::from_secs(5);
+/// A client that itself closes without an answer sooner than this has not waited for it: it ended, or wanted something else.
+const WAITED_FOR: Duration = Duration::from_secs(3);
 /// A refusal, or a connection closed without an answer, may be a node on its way out, or be tried again at once.
 const CLOSED_AFTER: Duration = Duration::from_secs(1);
 
@@ -29,7 +31,10 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         {
             return topic_refused(graph, entry, state, reason);
         }
-        if unanswered(graph, state) {
+        if matches!(state.failure, Some(Outcome::NeverAttempted { .. })) {
+            return Some(unread(graph, entry, state));
+        }
+        if unanswered(graph, entry, state) {
             return Some(no_response(graph, entry, state));
         }
     }
@@ -40,7 +45,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
                 wrong_node(graph, entry, refused).unwrap_or_else(|| header_refused(graph, entry, state, reason)),
             );
         }
-        if unanswered(graph, state) {
+        if unanswered(graph, entry, state) {
             return Some(no_header(graph, entry, state));
         }
     }
@@ -66,10 +71,17 @@ fn is_farewell(link: &Link, state: &StageState) -> bool {
 }
 
 /// A stage that asked and was not answered.
-fn unanswered(graph: &Graph, state: &StageState) -> bool {
+fn unanswered(graph: &Graph, entry: &Entry, state: &StageState) -> bool {
     match (&state.failure, &state.outcome) {
+        (Some(Outcome::Abandoned { after_ns, .. }), _)
+            if entry.track.given_up && Duration::from_nanos(*after_ns) < WAITED_FOR =>
+        {
+            false
+        }
         (Some(Outcome::Abandoned { .. }), _) => {
-            state.last_failure.is_some_and(|at| graph.now().since(at) >= CLOSED_AFTER)
+            // Who tries again every second fails again before the last failure is old.
+            let counted = if state.failures > 1 { state.first_failure } else { state.last_failure };
+            counted.is_some_and(|at| graph.now().since(at) >= CLOSED_AFTER)
         }
         (_, Outcome::Pending { since, .. }) => graph.now().since(*since) >= ANSWER_AFTER,
         _ => false,
@@ -126,7 +138,7 @@ fn wrong_node(graph: &Graph, entry: &Entry, refused: &Outcome) -> Option<Finding
 
 fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
     let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
-    let ended = ending(graph, state);
+    let ended = ending(graph, entry, state);
     let summary = format!(
         "{} at {} did not answer when {} asked for {topic} (requestTopic): {ended}",
         capital(&publisher),
@@ -142,6 +154,27 @@ fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
     draft(graph, entry, state, Code::NoResponse, Severity::Error).finish(&Words { summary, explanation, remedies })
 }
 
+/// Seen at the publisher: a subscriber is connected, and what it asks is not read.
+fn unread(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
+    let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
+    let place = entry.link.stage(Stage::Xmlrpc).map(place).unwrap_or_default();
+    let since = state.first_failure.unwrap_or(state.at);
+    let summary = format!(
+        "{} wants {topic} and is connected to {publisher} at {place}, which has read nothing of its request for {}",
+        client(graph, entry),
+        Span(graph.now().0.saturating_sub(since.0))
+    );
+    let (mut explanation, mut remedies) = silent_peer(entry, state, &publisher);
+    explanation.insert(0, "The connection was established, so network and firewall are right.".into());
+    if let Some(process) = &entry.link.publisher.process {
+        explanation.push("Or it has no file descriptors left to accept with.".into());
+        remedies.push(format!("Compare how many files it has open with its limit, run: ls /proc/{0}/fd | wc -l; grep 'open files' /proc/{0}/limits", process.pid));
+    }
+    let ladder = entry.link.stages.iter().flat_map(|state| state.evidence.iter().copied());
+    let draft = draft(graph, entry, state, Code::NoResponse, Severity::Error).address(Some(place)).evidence(ladder);
+    draft.finish(&Words { summary, explanation, remedies })
+}
+
 /// Whether what waits for an answer is a request for datagrams.
 fn asks_for_datagrams(graph: &Graph, entry: &Entry) -> bool {
     let datagrams = |call: &Call| match call {
@@ -152,13 +185,14 @@ fn asks_for_datagrams(graph: &Graph, entry: &Entry) -> bool {
 }
 
 /// How a stage without an answer stands.
-fn ending(graph: &Graph, state: &StageState) -> String {
+fn ending(graph: &Graph, entry: &Entry, state: &StageState) -> String {
     match (&state.outcome, &state.failure) {
-        (Outcome::Pending { since, .. }, _) => {
+        (Outcome::Pending { since, .. }, failure) if failure.is_none() || graph.now().since(*since) >= ANSWER_AFTER => {
             format!("nothing came back for {}", Span(graph.now().0.saturating_sub(since.0)))
         }
         (_, Some(Outcome::Abandoned { after_ns, .. })) => {
-            format!("the connection was closed after {} without a byte of answer", Span(*after_ns))
+            let who = if entry.track.given_up { "the client gave up" } else { "the connection was closed" };
+            format!("{who} after {} without a byte of answer", Span(*after_ns))
         }
         _ => "nothing came back".into(),
     }
@@ -166,7 +200,7 @@ fn ending(graph: &Graph, state: &StageState) -> String {
 
 /// Why a peer that accepted says nothing.
 fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<String>, Vec<String>) {
-    let closed = matches!(state.failure, Some(Outcome::Abandoned { .. }));
+    let closed = matches!(state.failure, Some(Outcome::Abandoned { .. })) && !entry.track.given_up;
     if let Some(carrier) = &entry.link.carried_by {
         let explanation = format!(
             "The connection is carried by {} (pid {}), which accepts everything on this host; that nothing comes back means that its far end could not connect to {publisher}.",
@@ -213,8 +247,16 @@ fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
     }
     let mut remedies = Vec::new();
     if reason.contains("type") || reason.contains("md5") {
-        explanation.push("Both sides must use the same message definition.".into());
-        remedies.push(format!("Build both nodes from the same message package, or give one of them another {what} name; to compare the definitions, run on both hosts: rosmsg md5 {}", entry.link.data_type.clone().unwrap_or_default()));
+        explanation.push(format!("Both sides must use the same definition of the {what}'s type."));
+        let (data_type, service) = (entry.link.data_type.as_deref(), entry.link.kind == LinkKind::Service);
+        let compare = match (service, data_type) {
+            (true, Some(data_type)) => format!("rossrv md5 {data_type}"),
+            // Clients of services do not say what type they take it for.
+            (true, None) => format!("rossrv md5 $(rosservice type {name})"),
+            (false, Some(data_type)) => format!("rosmsg md5 {data_type}"),
+            (false, None) => format!("rosmsg md5 $(rostopic type {name})"),
+        };
+        remedies.push(format!("Build both nodes from the same message package, or give one of them another {what} name; to compare the definitions, run on both hosts: {compare}"));
     } else {
         remedies.push(format!("Do what the message says, or restart {publisher}."));
     }
@@ -228,10 +270,11 @@ fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
         capital(&publisher),
         place(state),
         client(graph, entry),
-        ending(graph, state)
+        ending(graph, entry, state)
     );
     let (mut explanation, remedies) = silent_peer(entry, state, &publisher);
-    explanation.insert(0, "The TCPROS header was sent, and the publisher must answer with its own.".into());
+    let whose = if entry.link.kind == LinkKind::Service { "server" } else { "publisher" };
+    explanation.insert(0, format!("The TCPROS header was sent, and the {whose} must answer with its own."));
     draft(graph, entry, state, Code::NoHeader, Severity::Error).finish(&Words { summary, explanation, remedies })
 }
 

@@ -21,9 +21,12 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let state = entry.link.stage(Stage::Master)?;
-    let outcome = trouble_of(graph, state, false)?;
+    let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
     if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && may_be_starting(&trouble) {
+        return None;
+    }
+    if is_back(graph, &trouble) {
         return None;
     }
     let (errno, ended) = match &outcome {
@@ -51,6 +54,21 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         explanation,
         remedies: remedies(&trouble, &outcome),
     }))
+}
+
+/// Whoever could not reach it has ended, and others reach it since.
+fn is_back(graph: &Graph, trouble: &Trouble<'_>) -> bool {
+    let state = trouble.client.process.as_ref().and_then(|process| graph.process(process));
+    let ended = state.is_some_and(|state| state.exited.is_some());
+    let reached = |entry: &Entry| {
+        let master = entry.link.stage(Stage::Master).filter(|_| entry.link.kind == LinkKind::Master);
+        master.is_some_and(|master| {
+            master.address == trouble.state.address
+                && master.outcome == Outcome::Ok
+                && Some(master.at) > trouble.state.last_failure
+        })
+    };
+    ended && graph.entries().any(reached)
 }
 
 fn master_variable(graph: &Graph, trouble: &Trouble<'_>) -> Option<String> {

@@ -21,10 +21,13 @@ impl Trouble<'_> {
             }
             _ => None,
         };
-        let condition = if known { String::new() } else { format!("if it runs on the host of the master, {better}: ") };
+        let restart = if known {
+            format!("Restart {node}{}", self.publisher_pid())
+        } else {
+            format!("If {node} runs on the host of the master ({better}), restart it")
+        };
         Some(format!(
-            "Restart {node}{} with ROS_IP={better} in its environment{}; {condition}it then tells everybody to connect to {better}.{}",
-            self.publisher_pid(),
+            "{restart} with ROS_IP={better} in its environment{}; it then tells everybody to connect to {better}.{}",
             self.publisher_now(),
             loser.unwrap_or_default()
         ))
@@ -49,7 +52,11 @@ impl Trouble<'_> {
         let (Some(master), Some(subnet), Some(ip)) = (self.master_ip(), self.subnet(), self.ip) else {
             return Vec::new();
         };
-        if subnet.contains(master) || ip.is_loopback() || matches!(self.way, Way::OnLink { .. } | Way::Own { .. }) {
+        if !is_unicast(ip)
+            || subnet.contains(master)
+            || ip.is_loopback()
+            || matches!(self.way, Way::OnLink { .. } | Way::Own { .. })
+        {
             return Vec::new();
         }
         let no_route = matches!(self.way, Way::None | Way::Rejected { .. }) || errno == Some(Errno::ENETUNREACH);
@@ -131,13 +138,30 @@ impl Trouble<'_> {
         ))
     }
 
+    /// The same for a router on the way, which may be what drops.
+    pub fn open_router(&self) -> Option<String> {
+        let Way::Gateway { gateway, .. } = self.way else { return None };
+        let ip = self.ip.filter(|ip| *ip != gateway && ip.is_ipv4() == gateway.is_ipv4())?;
+        if self.publisher_namespace().is_some_and(|own| own.addresses.iter().any(|own| own.address == gateway)) {
+            return None;
+        }
+        let command = if ip.is_ipv4() { "iptables" } else { "ip6tables" };
+        Some(format!(
+            "If it is the router {gateway} that stops them (a container's host, for instance), let it pass them on, there run: sudo {command} -I FORWARD -p tcp -d {ip} -j ACCEPT"
+        ))
+    }
+
     /// A line for the hosts file of the client.
     pub fn hosts_line(&self) -> Option<String> {
         if self.host.parse::<IpAddr>().is_ok() {
             return None;
         }
-        let owner = self.owner_of_name();
-        let (ip, known) = owner.map(|ip| (ip, true)).or_else(|| self.better_address())?;
+        let (ip, known) = match self.owner_of_name() {
+            // With its name alone a host that is not reached is not reached either.
+            Some((ip, false)) => return self.hosts_line_and_tunnel(ip),
+            Some((ip, true)) => (ip, true),
+            None => self.better_address()?,
+        };
         let condition =
             if known { String::new() } else { format!("If {} runs on the host of the master, ", self.publisher()) };
         let verb = if known { "Tell" } else { "tell" };
@@ -149,8 +173,24 @@ impl Trouble<'_> {
         ))
     }
 
-    /// An address of the host that calls itself by this name and that the client can reach.
-    fn owner_of_name(&self) -> Option<IpAddr> {
+    /// The same where no way leads to the host: a tunnel carries it.
+    fn hosts_line_and_tunnel(&self, ip: IpAddr) -> Option<String> {
+        let master = self.master_ip()?;
+        let subnet = Subnet::of(ip, if ip.is_ipv4() { 24 } else { 64 });
+        if subnet.contains(master) {
+            return None;
+        }
+        let no_route = !matches!(self.graph.way_of(self.client, ip), Way::Gateway { .. });
+        Some(format!(
+            "Tell {0} where {1} is, and carry {subnet} over ssh through {master}; on {0}, run: echo '{ip} {1}' | sudo tee -a /etc/hosts && {2}sshuttle -r {master} {subnet}",
+            self.client_host(),
+            self.host,
+            self.route_first(master, subnet, no_route)
+        ))
+    }
+
+    /// An address of the host that calls itself by this name, and whether the client can surely reach it.
+    fn owner_of_name(&self) -> Option<(IpAddr, bool)> {
         let owner = self.graph.processes().find(|state| {
             state.process.hostname.as_deref() == Some(self.host.as_str())
                 && state.process.net_namespace != self.graph.net_namespace_of(self.client)
@@ -162,7 +202,8 @@ impl Trouble<'_> {
             Some(*ip) == self.client.master.map(|master| master.ip())
                 || matches!(self.graph.way_of(self.client, *ip), Way::OnLink { .. })
         };
-        addresses.clone().find(reachable).or_else(|| addresses.clone().next())
+        let reached = addresses.clone().find(reachable).map(|ip| (ip, true));
+        reached.or_else(|| addresses.clone().next().map(|ip| (ip, false)))
     }
 
     /// A registration that a dead node left behind.
@@ -173,4 +214,9 @@ impl Trouble<'_> {
             self.publisher()
         )
     }
+}
+
+/// No host has these addresses.
+fn is_unicast(ip: IpAddr) -> bool {
+    !ip.is_multicast() && !ip.is_unspecified() && !matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
 }

@@ -16,7 +16,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let state = entry.link.stage(Stage::Service)?;
-    let outcome = trouble_of(graph, state, false)?;
+    let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
     let (service, server, place) = (&entry.link.name, trouble.publisher(), trouble.place());
     let (errno, ended) = match &outcome {

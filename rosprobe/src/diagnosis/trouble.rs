@@ -9,8 +9,12 @@ use crate::graph::{Actor, Client, Entry, Graph, Link, LinkKind, Outcome, Resolut
 /// A connect under way this long without an answer is no longer a slow link. The SYN is sent again after 1 and after 2 more
 /// seconds, and an address on the link that nobody has is given up after 3.1 s: that is a failure of its own.
 const PENDING_AFTER: Duration = Duration::from_secs(4);
+/// The same for a port that answers others of this client: its listen queue is full, and room comes.
+const BUSY_AFTER: Duration = Duration::from_secs(30);
 /// A link that worked may fail this long before it counts: its publisher may be on its way out, and the master says so in time.
 const GRACE: Duration = Duration::from_secs(3);
+/// A node that answered this long ago is taken to be alive still.
+const ALIVE_FOR: Duration = Duration::from_secs(5);
 
 /// A link's stage with everything from which a cause can be told.
 pub(super) struct Trouble<'a> {
@@ -73,6 +77,27 @@ impl<'a> Trouble<'a> {
                 && client.name.is_some()
                 && (self.entry.link.publisher.node.is_none() || client.name == self.entry.link.publisher.node)
         })
+    }
+
+    /// The publisher advertises an address that its host, which is seen, does not have.
+    pub fn is_of_no_interface(&self) -> bool {
+        let Some(namespace) = self.publisher_namespace().filter(|namespace| !namespace.addresses.is_empty()) else {
+            return false;
+        };
+        let ip: Option<IpAddr> = self.host.parse().ok();
+        ip.is_some_and(|ip| !ip.is_loopback() && namespace.addresses.iter().all(|own| own.address != ip.to_canonical()))
+    }
+
+    /// The node was alive at the address a moment before this failed: it answered requestTopic there.
+    pub fn has_just_answered(&self) -> bool {
+        let link = &self.entry.link;
+        let Some(asked) = link.stage(Stage::RequestTopic).filter(|asked| asked.outcome == Outcome::Ok) else {
+            return false;
+        };
+        let first = self.state.first_failure.unwrap_or(self.state.at);
+        self.state.stage == Stage::Tcpros
+            && asked.address.map(|address| address.ip()) == self.ip
+            && first.since(asked.at) < ALIVE_FOR
     }
 
     /// Whether the publisher is on another host than the client. Two network namespaces are two hosts.
@@ -170,7 +195,8 @@ pub(super) fn publisher(link: &Link) -> String {
 }
 
 /// What is wrong with a stage that connects, if anything: the last failure stays wrong until a success.
-pub(super) fn trouble_of(graph: &Graph, state: &StageState, worked: bool) -> Option<Outcome> {
+pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Outcome> {
+    let worked = entry.link.kind == LinkKind::Topic && entry.track.worked;
     let failed = |outcome: &Outcome| {
         matches!(outcome, Outcome::Failed { .. } | Outcome::Abandoned { .. } | Outcome::NeverAttempted { .. })
     };
@@ -179,7 +205,12 @@ pub(super) fn trouble_of(graph: &Graph, state: &StageState, worked: bool) -> Opt
         return (!worked || graph.now().since(first) >= GRACE).then_some(failure);
     }
     match &state.outcome {
-        Outcome::Pending { since, .. } if graph.now().since(*since) >= PENDING_AFTER => Some(state.outcome.clone()),
+        Outcome::Pending { since, .. } => {
+            let reached = graph.client(entry.track.client).zip(state.address);
+            let reached = reached.and_then(|(client, address)| client.reached.get(&address));
+            let limit = if reached.is_some_and(|at| at > since) { BUSY_AFTER } else { PENDING_AFTER };
+            (graph.now().since(*since) >= limit).then(|| state.outcome.clone())
+        }
         _ => None,
     }
 }

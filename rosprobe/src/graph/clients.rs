@@ -58,6 +58,10 @@ pub(crate) struct Client {
     /// Its own address on its way to the master.
     pub reaches_master_from: Option<IpAddr>,
     pub addresses: BTreeSet<IpAddr>,
+    /// When it last began or finished a connect.
+    pub tried: Option<Monotonic>,
+    /// Where its connects were answered, and when that was last.
+    pub reached: BTreeMap<SocketAddr, Monotonic>,
     pub lists: BTreeMap<String, PublisherList>,
 }
 
@@ -73,6 +77,16 @@ impl Client {
             self.lists.pop_first();
         }
         self.lists.insert(topic.to_owned(), PublisherList { uris })
+    }
+
+    /// It tries to connect; `answered` is where that was successful.
+    pub fn connects(&mut self, at: Monotonic, answered: Option<SocketAddr>) {
+        self.tried = Some(at);
+        let Some(address) = answered else { return };
+        if self.reached.len() >= TOPIC_LIMIT && !self.reached.contains_key(&address) {
+            self.reached.pop_first();
+        }
+        self.reached.insert(address, at);
     }
 
     fn seen_at(&mut self, address: Option<IpAddr>) {
@@ -209,6 +223,8 @@ impl Clients {
             master: None,
             reaches_master_from: None,
             addresses: BTreeSet::new(),
+            tried: None,
+            reached: BTreeMap::new(),
             lists: BTreeMap::new(),
         };
         self.all.insert(id, client);

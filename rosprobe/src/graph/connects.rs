@@ -127,15 +127,20 @@ impl Graph {
         }
         let carrier = self.sockets.redirected(socket).and_then(|other| other.owner.clone());
         let at_client = observation.what != What::Accepted;
+        let answered = remote.filter(|_| matches!(observation.what, What::Connected { .. }));
         for (link, stage) in claims {
             if let Some(entry) = self.links.get_mut(link) {
+                if let Some(client) = self.clients.get_mut(entry.track.client) {
+                    client.connects(at, answered);
+                }
                 entry.track.at_client |= at_client;
                 if carrier.is_some() {
                     entry.link.carried_by.clone_from(&carrier);
                 }
             }
             self.links.mark(link, stage, at, observation.id, |state| {
-                state.address = remote;
+                // A socket that its owner has closed while it connected names no port any more.
+                state.address = remote.filter(|remote| remote.port() != 0).or(state.address);
                 state.socket = Some(socket);
                 outcome(&observation.what, state, at);
             });
@@ -185,11 +190,14 @@ impl Graph {
         let (at, gone) = (observation.monotonic, matches!(observation.what, What::Closed { .. }));
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let was_closed = std::mem::replace(&mut socket.closed, true);
+        // The end that did not hear of the other's closing closed by itself.
+        let by_client = socket.connecting.unwrap_or(true) == gone;
         let (link, unanswered) = (socket.link, socket.header_from_client.is_some() && !socket.header_from_server);
         if !was_closed {
             for call in self.calls.socket_closed(id, at) {
                 let after_ns = at.0.saturating_sub(call.at.0);
                 if let (Some(link), "requestTopic") = (call.link, call.call.method()) {
+                    self.given_up(link, by_client);
                     self.links.mark(link, Stage::RequestTopic, at, observation.id, |state| {
                         if matches!(state.outcome, Outcome::Pending { .. }) {
                             state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
@@ -198,6 +206,7 @@ impl Graph {
                 }
             }
             if let (Some(link), true) = (link, unanswered) {
+                self.given_up(link, by_client);
                 self.links.mark(link, Stage::Header, at, observation.id, |state| {
                     if let Outcome::Pending { since, .. } = state.outcome {
                         let after_ns = at.0.saturating_sub(since.0);
@@ -209,6 +218,12 @@ impl Graph {
         }
         if gone {
             self.sockets.remove(id);
+        }
+    }
+
+    fn given_up(&mut self, link: LinkId, by_client: bool) {
+        if let Some(entry) = self.links.get_mut(link) {
+            entry.track.given_up = by_client;
         }
     }
 

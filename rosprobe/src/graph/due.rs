@@ -14,6 +14,10 @@ use crate::observation::AdvertisedUri;
 pub(super) const DUE_AFTER: Duration = Duration::from_secs(2);
 /// The same where a name server was asked and has not answered yet.
 const NAME_DUE_AFTER: Duration = Duration::from_secs(5);
+/// A publisher reads what a subscriber asks within milliseconds of its connection.
+const READ_AFTER: Duration = Duration::from_secs(5);
+/// The same while the client connects to others: a node with hundreds of topics takes them one after the other.
+const BUSY_DUE_AFTER: Duration = Duration::from_secs(30);
 
 impl Graph {
     pub(super) fn due_at(&mut self, link: LinkId, from: Monotonic, after: Duration) {
@@ -39,7 +43,7 @@ impl Graph {
         if link.gone || !track.judged || link.incomplete {
             return;
         }
-        let Some(stage) = next_step(link) else { return };
+        let Some(stage) = next_step(link) else { return self.judge_unread(id) };
         let host = match stage {
             Stage::Tcpros => track.data_target.as_ref().map(|target| target.host.clone()),
             _ => track.target.as_ref().map(|target| target.host.clone()),
@@ -54,15 +58,40 @@ impl Graph {
         if waits_for_name {
             return self.due_at(id, self.now, Duration::from_secs(1));
         }
+        let told = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
+        let busy = client.tried.is_some_and(|tried| self.now.since(tried) < DUE_AFTER);
+        if busy && link.kind == LinkKind::Topic && told.is_some_and(|told| self.now.since(told) < BUSY_DUE_AFTER) {
+            return self.due_at(id, self.now, Duration::from_secs(1));
+        }
         // A process that is seen and leaves a service alone that it could reach wanted nothing of it.
         let could = |target: &AdvertisedUri| !self.resolve(client, &target.host).addresses().is_empty();
         if stage == Stage::Service && client.process.is_some() && track.target.as_ref().is_some_and(could) {
             return;
         }
-        let since = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
-        let (now, since) = (self.now, since.unwrap_or(link.first_seen));
+        let (now, since) = (self.now, told.unwrap_or(link.first_seen));
         self.changes += 1;
         if let Some(state) = self.links.get_mut(id).and_then(|entry| entry.link.stage_mut(stage)) {
+            state.fail(Outcome::NeverAttempted { since }, now);
+            state.first_failure = Some(since);
+        }
+    }
+
+    /// Seen at the publisher alone: its kernel has accepted the subscriber's connection, and nobody reads what comes through it.
+    fn judge_unread(&mut self, id: LinkId) {
+        let Some(Entry { link, track }) = self.links.get(id) else { return };
+        let Some(connected) = link.stage(Stage::Xmlrpc).filter(|state| state.outcome == Outcome::Ok) else { return };
+        let open = connected.socket.and_then(|socket| self.sockets.get(socket)).is_some_and(|socket| !socket.closed);
+        let untried = link.stage(Stage::RequestTopic).is_some_and(|state| state.outcome == Outcome::NotReached);
+        let here = self.clients.get(track.client).is_some_and(|client| client.process.is_none());
+        if link.kind != LinkKind::Topic || track.worked || !(open && untried && here && self.sees_processes()) {
+            return;
+        }
+        let (now, since) = (self.now, connected.at);
+        if now.since(since) < READ_AFTER {
+            return self.due_at(id, since, READ_AFTER);
+        }
+        self.changes += 1;
+        if let Some(state) = self.links.get_mut(id).and_then(|entry| entry.link.stage_mut(Stage::RequestTopic)) {
             state.fail(Outcome::NeverAttempted { since }, now);
             state.first_failure = Some(since);
         }

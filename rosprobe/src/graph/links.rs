@@ -40,6 +40,7 @@ pub(crate) struct DataTarget {
 
 /// What only the graph and its diagnosis need to know of a link.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each was seen or not, in any combination")]
 pub(crate) struct Track {
     /// The URI as it was given: with client, kind and name it tells links apart.
     pub uri: String,
@@ -58,6 +59,8 @@ pub(crate) struct Track {
     pub at_client: bool,
     /// Topics whose publishers a callback was to announce.
     pub topics: BTreeSet<String>,
+    /// The client itself closed the connection on which it waited for an answer last.
+    pub given_up: bool,
     /// It carried data once, or its header was accepted.
     pub worked: bool,
     /// When it first succeeded at anything.
@@ -319,6 +322,7 @@ fn track(new: &NewLink<'_>) -> Track {
         header_since: None,
         at_client: false,
         topics: BTreeSet::new(),
+        given_up: false,
         worked: false,
         gone: None,
         samples: VecDeque::new(),

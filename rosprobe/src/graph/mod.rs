@@ -267,6 +267,12 @@ impl Graph {
         self.clients.with_api_port(port, other.place()).filter_map(|id| self.clients.get(id))
     }
 
+    /// Clients of a name in the network of another.
+    pub(crate) fn clients_named<'a>(&'a self, name: &str, other: &'a Client) -> impl Iterator<Item = &'a Client> {
+        let same = |client: &&Client| self.clients.networks.same(client.place(), other.place());
+        self.clients.named(name).filter(same)
+    }
+
     pub(crate) fn incidents(&self) -> impl Iterator<Item = (&IncidentKind, &Incident)> {
         self.incidents.iter()
     }
