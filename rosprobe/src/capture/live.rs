@@ -4,7 +4,6 @@
 //! of events within one thread, but two threads that use one socket at the same moment may change places: sort by time and
 //! by stream offset where it matters.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::task::{Context, Poll, Waker};
@@ -12,14 +11,13 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
-use rosprobe_common::{
-    Flow, Kind, PAYLOAD_LIMIT, RING_BUFFER_BYTES, SocketState, WAKE_UP_INTERVAL, WRITERS_OF_SOCKET, WriterCount,
-};
+use rosprobe_common::{Kind, PAYLOAD_LIMIT, RING_BUFFER_BYTES, WAKE_UP_INTERVAL};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::capture_error::CaptureError;
+use super::counters::{Counters, SocketMap};
 use super::datagram::Datagrams;
 use super::existing;
 use super::kernel_log::KernelLog;
@@ -30,7 +28,7 @@ use super::start::{self, Started};
 use super::statistics::Statistics;
 use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
-use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic, Transport};
+use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
 
 /// Records that came without a wake-up are there after this time: twice the interval, because one may still be on its way.
 const LOOK_AGAIN: Duration = Duration::from_nanos(2 * WAKE_UP_INTERVAL);
@@ -77,29 +75,6 @@ pub struct Description {
     pub notes: Vec<String>,
 }
 
-/// [`SocketState`] as aya wants it.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-pub(super) struct SocketStatePod(SocketState);
-
-// SAFETY: `SocketState` is `repr(C)`, integers only and without padding, so that every bit pattern is one.
-unsafe impl aya::Pod for SocketStatePod {}
-
-impl SocketStatePod {
-    /// Writers that the socket has places for.
-    pub(super) fn writers(&self) -> [WriterCount; WRITERS_OF_SOCKET] {
-        self.0.writers
-    }
-}
-
-/// A socket whose totals are read.
-#[derive(Debug)]
-struct Counted {
-    socket: SocketRef,
-    process: Option<ProcessRef>,
-    traffic: Traffic,
-}
-
 /// A running capture. Dropping it detaches everything.
 pub struct LiveCapture {
     /// Holds the programs and their attachments.
@@ -112,14 +87,13 @@ pub struct LiveCapture {
     /// The record that is read.
     raw: Vec<u8>,
     lost: PerCpuArray<MapData, u64>,
-    sockets: BpfHashMap<MapData, u64, SocketStatePod>,
+    sockets: SocketMap,
     followed: BpfHashMap<MapData, u32, u8>,
-    counted: HashMap<u64, Counted>,
+    counters: Counters,
     writers: Writers,
     writer_map: WriterMap,
     datagrams: Datagrams,
     processes: ProcessTable,
-    unacknowledged_known: bool,
     /// Whether sockets that had been open before were looked for.
     looked_around: bool,
     /// Records that were not understood; they are as good as lost.
@@ -168,12 +142,11 @@ impl LiveCapture {
             lost,
             sockets,
             followed,
-            counted: HashMap::new(),
+            counters: Counters::new(unacknowledged_known),
             writers: Writers::default(),
             writer_map,
             datagrams: Datagrams::default(),
             processes: ProcessTable::new(),
-            unacknowledged_known,
             looked_around: false,
             malformed: 0,
             description,
@@ -319,17 +292,8 @@ impl LiveCapture {
         match parsed.kind {
             // Of UDP sockets only those of RTPS.
             Kind::Counting if socket.transport == Transport::Udp => self.writers.meet(socket, process),
-            Kind::Counting | Kind::AlreadyOpen => {
-                let counted =
-                    Counted { socket: socket.clone(), process: process.cloned(), traffic: Traffic::default() };
-                self.counted.insert(socket.id, counted);
-            }
-            Kind::Closed => {
-                self.read_counter(time, socket.id, out);
-                // Not there for a socket that was not counted.
-                let _ = self.sockets.remove(&socket.id);
-                self.counted.remove(&socket.id);
-            }
+            Kind::Counting | Kind::AlreadyOpen => self.counters.meet(socket, process),
+            Kind::Closed => self.counters.closed(time, socket.id, &mut self.sockets, out),
             _ => {}
         }
     }
@@ -342,10 +306,7 @@ impl LiveCapture {
             self.looked_around = true;
             self.look_around(time, out);
         }
-        let ids: Vec<u64> = self.counted.keys().copied().collect();
-        for id in ids {
-            self.read_counter(time, id, out);
-        }
+        self.counters.sample(time, &self.sockets, out);
         self.writers.sample(time, &self.sockets, &mut self.writer_map, out);
         // A counter that cannot be read is read the next time.
         let Ok(lost) = self.lost.get(&0, 0) else { return };
@@ -377,35 +338,6 @@ impl LiveCapture {
     pub fn now(&self) -> Monotonic {
         let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from);
         Monotonic(time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
-    }
-
-    fn read_counter(&mut self, time: Monotonic, id: u64, out: &mut Vec<Event>) {
-        let Some(counted) = self.counted.get_mut(&id) else { return };
-        let Ok(SocketStatePod(state)) = self.sockets.get(&id, 0) else {
-            // Forgotten by the kernel side, which remembers a limited number of sockets.
-            self.counted.remove(&id);
-            return;
-        };
-        let traffic = traffic(&state, self.unacknowledged_known);
-        if traffic == counted.traffic {
-            return;
-        }
-        counted.traffic = traffic;
-        let (socket, process) = (Some(counted.socket.clone()), counted.process.clone());
-        out.push(Event { time, process, socket, fact: Fact::Traffic(traffic) });
-    }
-}
-
-fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
-    let sent = &state.direction[Flow::Sent as usize];
-    let received = &state.direction[Flow::Received as usize];
-    Traffic {
-        sent_bytes: sent.bytes,
-        sent_messages: sent.messages,
-        received_bytes: received.bytes,
-        received_messages: received.messages,
-        unacknowledged_bytes: unacknowledged_known.then_some(state.unacknowledged.into()),
-        retransmits: state.retransmits.into(),
     }
 }
 

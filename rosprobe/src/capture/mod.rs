@@ -3,9 +3,11 @@
 mod bounded;
 mod btf;
 mod capture_error;
+mod counters;
 mod datagram;
 mod existing;
 mod hook;
+mod identity;
 mod kernel;
 mod kernel_log;
 pub mod live;
@@ -19,7 +21,8 @@ mod statistics;
 mod writers;
 
 pub use self::capture_error::CaptureError;
+pub use self::identity::ENVIRONMENT;
 pub use self::live::{Description, LiveCapture, Options};
 pub use self::mode::CaptureMode;
-pub use self::process::{ENVIRONMENT, ProcessTable};
+pub use self::process::ProcessTable;
 pub use self::statistics::Statistics;

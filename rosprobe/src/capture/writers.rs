@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aya::maps::{HashMap as BpfHashMap, MapData};
 use rosprobe_common::{Flow, WRITER_LIMIT, WriterCount, WriterKey, WriterState};
 
-use super::live::SocketStatePod;
+use super::counters::SocketMap;
 use crate::event::{Direction, Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
 
 /// Writers whose totals are remembered, each once for every socket and direction.
@@ -79,14 +79,7 @@ impl Writers {
     }
 
     /// The process ended, and its sockets with it: appends the last totals, and forgets them.
-    pub fn exited(
-        &mut self,
-        now: Monotonic,
-        pid: u32,
-        sockets: &BpfHashMap<MapData, u64, SocketStatePod>,
-        map: &mut WriterMap,
-        out: &mut Vec<Event>,
-    ) {
+    pub fn exited(&mut self, now: Monotonic, pid: u32, sockets: &SocketMap, map: &mut WriterMap, out: &mut Vec<Event>) {
         let of_process = |process: &Option<ProcessRef>| process.as_ref().is_some_and(|process| process.pid == pid);
         if !self.sockets.values().any(|(_, process)| of_process(process)) {
             return;
@@ -103,13 +96,7 @@ impl Writers {
     }
 
     /// Appends the totals that changed.
-    pub fn sample(
-        &mut self,
-        now: Monotonic,
-        sockets: &BpfHashMap<MapData, u64, SocketStatePod>,
-        map: &mut WriterMap,
-        out: &mut Vec<Event>,
-    ) {
+    pub fn sample(&mut self, now: Monotonic, sockets: &SocketMap, map: &mut WriterMap, out: &mut Vec<Event>) {
         let mut counts: HashMap<Writer, (u64, u64)> = HashMap::new();
         for id in self.sockets.keys() {
             // Forgotten by the kernel side until its next datagram.
