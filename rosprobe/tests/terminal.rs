@@ -38,6 +38,14 @@ impl Terminal {
         terminal
     }
 
+    /// With the demo on its screen.
+    fn with_demo(test: &str) -> Self {
+        let terminal = Self::new(test);
+        terminal.run(&format!("{PROGRAM} demo"));
+        terminal.wait_for("ENETUNREACH");
+        terminal
+    }
+
     fn tmux(&self, arguments: &[&str]) -> String {
         let mut tmux = Command::new("tmux");
         let output = tmux.env_remove("TMUX").args(["-L", &self.server]).args(arguments).output().unwrap();
@@ -91,6 +99,21 @@ impl Terminal {
         let children = format!("/proc/{0}/task/{0}/children", shell.trim());
         let children = std::fs::read_to_string(children).unwrap();
         Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
+    /// Leaves the program, and looks what it leaves behind.
+    fn leave(&self) {
+        self.press(&["q"]);
+        self.wait_for("$");
+        self.is_sane();
+    }
+
+    /// The program has stopped and the shell has its terminal back; goes on with it.
+    fn resume(&self, view: &str) {
+        self.wait_for("Stopped");
+        self.is_sane();
+        self.run("clear; fg");
+        self.wait_for(view);
     }
 
     /// Modes, alternate screen, mouse and cursor are what they were.
@@ -183,9 +206,7 @@ fn same_screen_from_the_trace(terminal: &Terminal, trace: &Path) {
 #[test]
 #[ignore = "needs tmux: cargo xtask test"]
 fn a_terminal_of_another_size_is_filled() {
-    let terminal = Terminal::new("size");
-    terminal.run(&format!("{PROGRAM} demo"));
-    terminal.wait_for("ENETUNREACH");
+    let terminal = Terminal::with_demo("size");
     terminal.tmux(&["resize-window", "-x", "50", "-y", "10"]);
     terminal.wait_for("is too small");
     terminal.tmux(&["resize-window", "-x", "300", "-y", "80"]);
@@ -213,33 +234,21 @@ fn sigterm_gives_the_terminal_back() {
 #[test]
 #[ignore = "needs tmux: cargo xtask test"]
 fn ctrl_z_stops_and_fg_resumes() {
-    let terminal = Terminal::new("suspend");
-    terminal.run(&format!("{PROGRAM} demo"));
-    terminal.wait_for("ENETUNREACH");
+    let terminal = Terminal::with_demo("suspend");
     terminal.press(&["C-z"]);
-    terminal.wait_for("Stopped");
-    terminal.is_sane();
-    terminal.run("clear; fg");
-    terminal.wait_for("ENETUNREACH");
+    terminal.resume("ENETUNREACH");
     terminal.press(&["4"]);
     terminal.wait_for("WHAT");
-    terminal.press(&["q"]);
-    terminal.wait_for("$");
-    terminal.is_sane();
+    terminal.leave();
 }
 
 #[test]
 #[ignore = "needs tmux: cargo xtask test"]
 fn a_signal_from_outside_stops_and_resumes_like_ctrl_z() {
-    let terminal = Terminal::new("tstp");
-    terminal.run(&format!("{PROGRAM} demo"));
-    terminal.wait_for("ENETUNREACH");
+    let terminal = Terminal::with_demo("tstp");
     let program = terminal.child();
     kill(program, Signal::SIGTSTP).unwrap();
-    terminal.wait_for("Stopped");
-    terminal.is_sane();
-    terminal.run("clear; fg");
-    terminal.wait_for("ENETUNREACH");
+    terminal.resume("ENETUNREACH");
     terminal.press(&["2"]);
     terminal.wait_for("ENVIRONMENT");
     // SIGSTOP cannot be seen coming: what the shell did to the terminal meanwhile is undone when we go on.
@@ -249,9 +258,7 @@ fn a_signal_from_outside_stops_and_resumes_like_ctrl_z() {
     terminal.wait_for("ENVIRONMENT");
     terminal.press(&["4"]);
     terminal.wait_for("WHAT");
-    terminal.press(&["q"]);
-    terminal.wait_for("$");
-    terminal.is_sane();
+    terminal.leave();
 }
 
 #[test]
@@ -268,9 +275,7 @@ fn the_finding_reaches_the_clipboard_of_the_terminal() {
         copied.contains("connect() to 10.0.1.1:") && copied.contains("Why  ") && copied.contains("Fix  "),
         "{copied}"
     );
-    terminal.press(&["q"]);
-    terminal.wait_for("$");
-    terminal.is_sane();
+    terminal.leave();
 }
 
 #[test]
