@@ -1,4 +1,4 @@
-//! `cargo xtask check`: formatting and lints.
+//! `cargo xtask check`: formatting, lints and links within the documentation.
 
 use anyhow::Result;
 
@@ -10,6 +10,9 @@ pub fn check() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     let mut peers = cargo();
     run(peers.current_dir(peers::sources()).args(["fmt", "--all", "--check"]))?;
-    let workspace = ["clippy", "--locked", "--workspace", "--exclude", "rosprobe-ebpf", "--all-targets"];
-    run(cargo().args(workspace).args(["--", "-D", "warnings"]))
+    let workspace = ["--locked", "--workspace", "--exclude", "rosprobe-ebpf"];
+    run(cargo().arg("clippy").args(workspace).args(["--all-targets", "--", "-D", "warnings"]))?;
+    let mut documentation = cargo();
+    documentation.env("RUSTDOCFLAGS", "-D warnings").arg("doc").args(workspace);
+    run(documentation.args(["--no-deps", "--document-private-items"]))
 }

@@ -14,7 +14,7 @@ use crate::printable::printable;
 /// to the address that it names, all from this host. Needs no privileges and changes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The master's URI [default: `$ROS_MASTER_URI`, else <http://localhost:11311>]
+    /// The master's URI.
     #[arg(long, value_name = "URI", help = "The master's URI [default: $ROS_MASTER_URI, else http://localhost:11311]")]
     master: Option<String>,
 }
