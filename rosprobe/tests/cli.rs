@@ -61,9 +61,12 @@ fn usage_errors_say_what_and_exit_with_2() {
         &["watch", "--payload-limit", "1"],
         &["watch", "--payload-limit", "4GB"],
         &["watch", "--pid", "rostopic"],
+        &["watch", "--pid", "0"],
+        &["watch", "--netns", "nowhere", "--output", "text"],
         &["watch", "--output", "xml"],
         &["watch", "--topic", "re:("],
         &["watch", "--comm", "a["],
+        &["report", "nothing.json"],
         &["wacth"],
         &[],
     ];
@@ -75,6 +78,22 @@ fn usage_errors_say_what_and_exit_with_2() {
         writeln!(said, "$ rosprobe {}\n{}", arguments.join(" "), text(&output.stderr)).unwrap();
     }
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn output_that_nobody_can_take_is_named() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ros2/e7_qos.pcap");
+    for arguments in [
+        &["demo"][..],
+        &["domain", "--format", "json", "5"],
+        &["report", capture],
+        &["export", "--format", "json", capture],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = rosprobe(arguments).stdout(full).output().unwrap();
+        let said = "rosprobe: standard output cannot be written: No space left on device; make room there, or send it elsewhere\n";
+        assert_eq!((text(&output.stderr).as_str(), output.status.code()), (said, Some(2)), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -196,10 +196,7 @@ fn a_file_that_is_no_trace_says_what_it_is() {
             "this trace is of version 2, and this rosprobe reads versions up to 1",
         ),
         (b"{\"rosprobe_trace\": 0}", "of version 0, which never was"),
-        (
-            b"\xd4\xc3\xb2\xa1\x02\0",
-            "this packet capture cannot be read: it is no readable packet capture: its header is cut",
-        ),
+        (b"\xd4\xc3\xb2\xa1\x02\0", "this packet capture cannot be read: its header is cut; copy or record it again"),
     ] {
         let error = open_text(bytes).unwrap_err();
         assert!(error.contains(expected), "{error}");

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::Verdict;
 use super::files;
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
                 Format::Pcapng => trace::pcapng_bytes(&opened)?,
             };
             let mut out = io::stdout().lock();
-            out.write_all(&bytes).and_then(|()| out.flush()).context("standard output")?;
+            out.write_all(&bytes).and_then(|()| out.flush())?;
         }
     }
     for sentence in &opened.missing {

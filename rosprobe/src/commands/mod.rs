@@ -82,6 +82,11 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Errors) => ExitCode::from(1),
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_of_output(&error) => {
+            let reason = printable(&on_one_line(&error)).into_owned();
+            eprintln!("rosprobe: standard output cannot be written: {reason}; make room there, or send it elsewhere");
+            ExitCode::from(2)
+        }
         Err(error) => {
             eprintln!("rosprobe: {}", printable(&on_one_line(&error)));
             ExitCode::from(2)
@@ -111,6 +116,14 @@ fn without_number(text: &str) -> String {
         rest = after.split_once(')').map_or("", |(_, after)| after);
     }
     clean + rest
+}
+
+/// Whether writing to standard output failed: whatever else is read or written says its name.
+fn is_of_output(error: &anyhow::Error) -> bool {
+    let outermost = error.chain().next();
+    outermost.is_some_and(|error| {
+        error.is::<io::Error>() || error.downcast_ref::<serde_json::Error>().is_some_and(serde_json::Error::is_io)
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

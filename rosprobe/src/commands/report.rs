@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
 use jiff::tz::TimeZone;
 
 use super::Verdict;
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         Format::Text => text(&mut out, &opened)?,
         Format::Markdown => out.write_all(trace::markdown(&opened).as_bytes())?,
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &Report::of(&opened)).context("the report cannot be written")?;
+            serde_json::to_writer_pretty(&mut out, &Report::of(&opened))?;
             writeln!(out)?;
         }
     }

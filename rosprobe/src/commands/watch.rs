@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -127,7 +127,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_pid(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "that is no process id; give a number, or use --comm for a name".to_owned())
+    let pid = text.parse().ok().filter(|pid| *pid != 0);
+    pid.ok_or_else(|| "that is no process id; give a number, or use --comm for a name".to_owned())
 }
 
 /// How it is shown.
@@ -166,8 +167,11 @@ fn net_namespaces(given: &[String]) -> anyhow::Result<Vec<u64>> {
             Ok(pid) => PathBuf::from(format!("/proc/{pid}/ns/net")),
             Err(_) => Path::new("/run/netns").join(given),
         };
-        let metadata = std::fs::metadata(&path).with_context(|| {
-            format!("cannot look at network namespace {given} ({}): give a name that `ip netns` lists, or the pid of a process in it", path.display())
+        let metadata = std::fs::metadata(&path).map_err(|error| {
+            let path = path.display();
+            anyhow!(
+                "--netns {given}: {path}: {error}; give a name that `ip netns` lists, or the pid of a process in it"
+            )
         })?;
         Ok(metadata.ino())
     };
@@ -177,7 +181,9 @@ fn net_namespaces(given: &[String]) -> anyhow::Result<Vec<u64>> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let filter = arguments.filter()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("no event loop can be made")?.block_on(watch(arguments, filter))
+    runtime
+        .context("no event loop can be made; are there too many open files (ulimit -n)?")?
+        .block_on(watch(arguments, filter))
 }
 
 impl Arguments {
@@ -224,6 +230,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         mode: arguments.capture_mode.map(CaptureMode::from),
         ..capture::Options::default()
     };
+    let namespaces = net_namespaces(&arguments.netns)?;
     let signals = Signals::new().context("signals cannot be caught")?;
     let mut capture = LiveCapture::start(&options)?;
     let clock = clock(&capture);
@@ -234,10 +241,12 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     let mut command = start_command(arguments, &mut capture)?;
     let scope = match &command {
         Some(_) => Scope::descendants(),
-        None if arguments.netns.is_empty() => Scope::everything(),
-        None => Scope::namespaces(net_namespaces(&arguments.netns)?),
+        None if namespaces.is_empty() => Scope::everything(),
+        None => Scope::namespaces(namespaces),
     };
-    privileges::drop_unneeded().context("privileges that are no longer needed could not be dropped")?;
+    privileges::drop_unneeded().context(
+        "privileges that are no longer needed could not be dropped; please report it with what `rosprobe doctor` says",
+    )?;
     let screen = screen_options(arguments, &capture);
     let plan = Plan { scope, signals, duration: arguments.duration, command: command.as_mut() };
     match arguments.form() {

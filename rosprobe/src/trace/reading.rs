@@ -11,7 +11,7 @@ use crate::observation::Observation;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file could not be opened or read.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}; {remedy}", remedy = remedy(.0))]
     Io(#[source] io::Error),
     /// It is something else.
     #[error(
@@ -30,14 +30,22 @@ pub enum OpenError {
         found: u64,
     },
     /// It is a trace, and nothing of it can be used.
-    #[error("this trace is damaged so that nothing of it can be used: {reason}")]
+    #[error("this trace is damaged so that nothing of it can be used: {reason}; copy or record it again")]
     Useless {
         /// What is wrong.
         reason: String,
     },
     /// A packet capture whose beginning cannot be understood.
-    #[error("this packet capture cannot be read: {0}")]
+    #[error("this packet capture cannot be read: {0}; copy or record it again (`tcpdump -i any -w fault.pcap`)")]
     PacketCapture(String),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "is its name right, and the folder?",
+        io::ErrorKind::PermissionDenied => "run rosprobe as its owner, or let the owner give it to you",
+        _ => "copy it again, or record it again",
+    }
 }
 
 /// What a trace says besides its observations.

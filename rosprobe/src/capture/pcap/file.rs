@@ -186,7 +186,7 @@ impl PacketFile {
 fn header_error(error: &PcapError) -> OpenError {
     match error {
         PcapError::IncompleteBuffer => OpenError::Header("its header is cut".to_owned()),
-        error => OpenError::Header(error.to_string()),
+        error => OpenError::Header(format!("its header is not one of pcap or pcapng: {error}")),
     }
 }
 
@@ -215,7 +215,7 @@ pub enum OpenError {
     #[error("the file is empty")]
     Empty,
     /// It does not begin like a pcap or a pcapng.
-    #[error("it is no readable packet capture: {0}")]
+    #[error("{0}")]
     Header(String),
 }
 
