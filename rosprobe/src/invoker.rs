@@ -78,6 +78,18 @@ impl Invoker {
     }
 }
 
+/// A path as a shell understands it: `~/a.json` is in the home of whoever called, through sudo or not.
+pub fn expand_home(path: &Path) -> PathBuf {
+    let home = || match Invoker::of_this_process() {
+        Some(invoker) => invoker.home,
+        None => std::env::var_os("HOME").map(PathBuf::from),
+    };
+    match path.strip_prefix("~") {
+        Ok(rest) => home().map_or_else(|| path.to_owned(), |home| home.join(rest)),
+        Err(_) => path.to_owned(),
+    }
+}
+
 /// The environment of the outermost sudo above this process: sudo cleans what it hands on, but `/proc` still shows what it was given.
 fn environment_before_sudo(proc: &Path) -> Option<Vec<(OsString, OsString)>> {
     let mut pid = std::os::unix::process::parent_id();

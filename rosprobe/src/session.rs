@@ -67,6 +67,15 @@ impl Session {
         }
     }
 
+    /// `damaged` observations of the file could not be read. What is concluded from something not being there stands only when
+    /// `written`, the findings of the file, say it too. Gives back how many findings do not stand.
+    pub fn distrust(&mut self, damaged: u64, written: &[Finding]) -> usize {
+        self.forgotten += damaged;
+        let before = self.findings.len();
+        self.findings.retain(|finding| finding.errno.is_some() || written.iter().any(|known| known.id == finding.id));
+        before - self.findings.len()
+    }
+
     /// Folds in one observation.
     pub fn observe(&mut self, observation: Observation) {
         // What was due before this observation is judged before it is known: live, and when a file is read at one go.

@@ -92,6 +92,12 @@ fn telling_addresses(texts: &[&str]) -> BTreeSet<IpAddr> {
     texts.iter().filter_map(address).filter(telling).collect()
 }
 
+/// Prefixes of GUIDs, in which implementations put addresses, numbers of hosts and process ids.
+fn prefixes<'a>(texts: &[&'a str]) -> BTreeSet<&'a str> {
+    let words = texts.iter().flat_map(|text| text.split(|character: char| !character.is_ascii_alphanumeric()));
+    words.filter(|word| word.len() == 24 && word.bytes().all(|byte| byte.is_ascii_hexdigit())).collect()
+}
+
 /// What Fast DDS and Cyclone DDS tell about the machine of a participant, with its parts.
 fn host_properties(opened: &Opened) -> BTreeSet<String> {
     let mut hosts = BTreeSet::new();
@@ -135,6 +141,15 @@ fn no_host_and_no_address_of_a_ros_2_capture_is_left_and_the_findings_are_the_sa
             let left = texts_after.iter().find(|text| text.split(|at| !is_word(at)).any(|word| word == host));
             assert_eq!(left, None, "{host} is left of {}", path.display());
         }
+        let (before, after) = (prefixes(&texts_before), prefixes(&texts_after));
+        assert!(!before.is_empty() && before.is_disjoint(&after), "{}: {before:?}", path.display());
+        assert_eq!(before.len(), after.len(), "as many participants as before in {}", path.display());
+        let vendors = |prefixes: &BTreeSet<&str>| {
+            let mut vendors: Vec<String> = prefixes.iter().map(|prefix| prefix[..4].to_owned()).collect();
+            vendors.sort();
+            vendors
+        };
+        assert_eq!(vendors(&before), vendors(&after), "{}", path.display());
         assert_eq!(opened.session.history().len(), redacted.session.history().len());
         assert_eq!(gists(&opened), gists(&redacted), "{}", path.display());
     }

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -91,6 +92,48 @@ fn a_file_that_is_none_is_status_2_and_says_what_it_is() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("this is an ELF program or library"), "{message}");
     assert_eq!(rosprobe(&["report"], Path::new("/nonexistent/file")).status.code(), Some(2));
+}
+
+/// Standard output of `rosprobe report --format json -` fed with these bytes.
+fn from_standard_input(bytes: Vec<u8>) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rosprobe"))
+        .args(["report", "--format", "json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || drop(input.write_all(&bytes)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+#[test]
+fn what_can_be_read_only_once_says_the_same_as_the_file() {
+    let findings = |output: &Output| {
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["findings"].clone(), report["observations"].clone())
+    };
+    for name in ["ros1/pcap/s02_reject_rst_roscpp-outer.pcap", "trace/no-route.json.gz", "trace/version-1.json"] {
+        let file = fixture(name);
+        let expected = findings(&rosprobe(&["report", "--format", "json"], &file));
+        let bytes = std::fs::read(&file).unwrap();
+        assert_eq!(findings(&from_standard_input(bytes.clone())), expected, "{name} from standard input");
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let writer = std::thread::spawn({
+            let fifo = fifo.clone();
+            move || std::fs::write(fifo, bytes).unwrap()
+        });
+        assert_eq!(findings(&rosprobe(&["report", "--format", "json"], &fifo)), expected, "{name} from a FIFO");
+        writer.join().unwrap();
+    }
+    let nothing = from_standard_input(Vec::new());
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("-: this is an empty file"), "{nothing:?}");
 }
 
 #[test]

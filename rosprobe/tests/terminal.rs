@@ -347,7 +347,7 @@ async fn the_screen_panics() {
         theme: rosprobe::tui::Theme::Dark,
         zone: jiff::tz::TimeZone::UTC,
     };
-    let _ = rosprobe::tui::show(Path::new("nothing"), options, |_| panic!("on purpose")).await;
+    let _ = rosprobe::tui::show(0, options, |_| panic!("on purpose")).await;
     panic!("on purpose, after the screen");
 }
 

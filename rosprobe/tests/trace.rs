@@ -222,3 +222,36 @@ fn a_recording_is_never_written_over_a_file() {
     assert!(error.to_string().contains("choose another name"));
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }
+
+/// What a finding is about, without what depends on how often it was seen.
+fn gists(opened: &Opened) -> std::collections::BTreeSet<String> {
+    let findings = opened.session.findings().iter();
+    findings.map(|finding| format!("{:?} {:?} {:?}", finding.code, finding.topic, finding.errno)).collect()
+}
+
+#[test]
+fn a_damaged_line_makes_no_false_alarm() {
+    for name in ["healthy.json.gz", "no-route.json.gz"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/trace").join(name);
+        let whole = open(&path);
+        let truth = gists(&whole);
+        let mut recording = String::new();
+        std::io::Read::read_to_string(
+            &mut flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()),
+            &mut recording,
+        )
+        .unwrap();
+        let lines: Vec<&str> = recording.lines().collect();
+        for damaged in (1..lines.len()).step_by(13) {
+            let mut lines = lines.clone();
+            lines[damaged] = "{\"observation\":{\"id\":";
+            let opened = open_text(lines.join("\n").as_bytes()).unwrap();
+            let found = gists(&opened);
+            assert!(found.is_subset(&truth), "{name} without line {}: {found:?}", damaged + 1);
+            assert!(!opened.missing.is_empty() && opened.session.forgotten() > 0);
+            // The same once it was written again and its damage is no longer to be seen.
+            let again = open_text(text(&opened.meta, &opened.session).as_bytes()).unwrap();
+            assert_eq!(gists(&again), found, "{name} without line {}", damaged + 1);
+        }
+    }
+}

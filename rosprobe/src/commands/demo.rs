@@ -1,12 +1,11 @@
 //! `rosprobe demo`.
 
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 use super::Verdict;
 use super::screen;
 use crate::lines::{Paint, Style};
-use crate::trace;
+use crate::trace::{self, FileError};
 
 /// What a fault looks like: a recorded one, without root and without ROS
 ///
@@ -20,10 +19,10 @@ const TRACE: &[u8] = include_bytes!("../../demo/no-route.json.gz");
 const NAME: &str = "a recorded fault (demo)";
 
 pub fn run(_: &Arguments) -> anyhow::Result<Verdict> {
-    if io::stdout().is_terminal() {
+    if screen::is_possible() {
         let options = screen::options(NAME, "", false);
-        return screen::show(Path::new("the demo's trace"), "rosprobe demo | cat", options, |_| {
-            trace::open_bytes(TRACE)
+        return screen::show(0, "rosprobe demo | cat", options, |_| {
+            trace::open_bytes(TRACE).map_err(|source| FileError { path: NAME.into(), source })
         });
     }
     let session = trace::open_bytes(TRACE)?.session;

@@ -12,7 +12,7 @@ use crate::trace;
 /// Writes a trace in another form: packets for Wireshark, or the JSON document
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Traces, recordings, pcap or pcapng files; several are joined
+    /// Traces, recordings, pcap or pcapng files; several are joined; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// pcapng: packets made from the observations, with process, errno and findings as comments; json: the trace document
@@ -21,7 +21,10 @@ pub struct Arguments {
     /// The file to write, never over an existing one, compressed when it ends in .gz [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace parameter values, host names, user names and addresses by placeholders (they are left as they are by default)
+    /// Replace parameter values, host names, user names, addresses and GUIDs by placeholders (they are left as they are by default)
+    ///
+    /// The same original has the same placeholder everywhere, and subnets stay subnets. Names of topics, nodes, types and parameters,
+    /// commands, process ids and ports stay as they are: look through the result before you publish it.
     #[arg(long)]
     redact: bool,
 }

@@ -18,13 +18,16 @@ use crate::trace::{self, Opened, Report};
 /// are aligned.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Traces, recordings, pcap or pcapng files, compressed with gzip or not
+    /// Traces, recordings, pcap or pcapng files, compressed with gzip or not; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// For a person, for an issue, or for a script
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Replace parameter values, host names, user names and addresses by placeholders [default with --format markdown]
+    /// Replace parameter values, host names, user names, addresses and GUIDs by placeholders [default with --format markdown]
+    ///
+    /// The same original has the same placeholder everywhere, and subnets stay subnets. Names of topics, nodes, types and parameters,
+    /// commands, process ids and ports stay as they are: look through the result before you publish it.
     #[arg(long, overrides_with = "no_redact")]
     redact: bool,
     /// Leave everything as it is [default with --format text and json]

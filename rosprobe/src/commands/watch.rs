@@ -11,8 +11,8 @@ use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use super::Verdict;
 use super::size::{self, Size};
+use super::{Verdict, screen};
 use crate::capture::{self, CaptureMode, LiveCapture};
 use crate::decode::{Decoder, Limits};
 use crate::event::Clock;
@@ -209,7 +209,7 @@ impl Arguments {
     }
 
     fn form(&self) -> Form {
-        let terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let terminal = screen::is_possible() && io::stdin().is_terminal();
         self.output.unwrap_or(if terminal { Form::Tui } else { Form::Text })
     }
 

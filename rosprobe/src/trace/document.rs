@@ -139,7 +139,7 @@ impl Meta {
     pub(super) fn note_limits(&mut self, lost: Lost, findings: &[Finding]) {
         if lost.observations > 0 {
             self.note(format!(
-                "{} observations are not in the file: older than what was kept, or not written for lack of space.",
+                "{} observations are not in the file: older than what was kept, not written for lack of space, or damaged.",
                 lost.observations
             ));
         }

@@ -16,8 +16,20 @@ pub enum WriteError {
         /// The name.
         path: PathBuf,
     },
+    /// A folder has the name.
+    #[error("{}: that is a folder; name a file in it", path.display())]
+    Folder {
+        /// The name.
+        path: PathBuf,
+    },
+    /// A device, a pipe or a socket has the name.
+    #[error("{}: that is a device or a pipe, and no file; it is left as it is: name a file", path.display())]
+    NoFile {
+        /// The name.
+        path: PathBuf,
+    },
     /// The folder does not allow it.
-    #[error("{}: cannot be created: {source}; {}", path.display(), remedy(source))]
+    #[error("{}: cannot be created: {}; {}", path.display(), reason(source), remedy(source))]
     Create {
         /// The name.
         path: PathBuf,
@@ -25,13 +37,19 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Writing failed.
-    #[error("{}: cannot be written: {source}; {}", path.display(), remedy(source))]
+    #[error("{}: cannot be written: {}; {}", path.display(), reason(source), remedy(source))]
     Write {
         /// The name.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What the system said, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -88,8 +106,16 @@ pub(super) fn write_whole(
     existing: Existing,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    if existing == Existing::Keep && path.symlink_metadata().is_ok() {
-        return Err(WriteError::Exists { path: path.to_owned() });
+    if path.is_dir() {
+        return Err(WriteError::Folder { path: path.to_owned() });
+    }
+    match path.symlink_metadata() {
+        // Replacing a device, such as /dev/null, would break the machine.
+        Ok(there) if !there.is_file() && !there.is_symlink() => {
+            return Err(WriteError::NoFile { path: path.to_owned() });
+        }
+        Ok(_) if existing == Existing::Keep => return Err(WriteError::Exists { path: path.to_owned() }),
+        _ => {}
     }
     let temporary = Temporary::beside(path)?;
     let failed = |source| WriteError::Write { path: path.to_owned(), source };
@@ -107,7 +133,15 @@ pub(super) fn write_whole(
     match existing {
         Existing::Keep => temporary.keep_as(path),
         Existing::Replace => temporary.replace(path),
-    }
+    }?;
+    sync_folder_of(path);
+    Ok(())
+}
+
+/// Makes the name safe on the disk as well as what is in the file. A file system that cannot do this keeps the name as safe as it can.
+pub(super) fn sync_folder_of(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 /// A file under a provisional name; removed again unless it is kept.
@@ -129,6 +163,7 @@ impl Temporary {
                 Err(WriteError::Create { source, .. } | WriteError::Write { source, .. }) => {
                     return Err(WriteError::Create { path: path.to_owned(), source });
                 }
+                Err(other) => return Err(other),
             }
         }
         Err(last.unwrap_or(WriteError::Exists { path: path.to_owned() }))
@@ -243,9 +278,30 @@ mod tests {
         write_whole(&path, Existing::Replace, |out| out.write_all(b"new")).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        std::fs::create_dir(folder.path().join("folder")).unwrap();
-        let error = write_whole(&folder.path().join("folder"), Existing::Replace, |_| Ok(())).unwrap_err().to_string();
-        assert!(error.contains("name a file in a folder that exists"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_and_a_device_are_left_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for existing in [Existing::Keep, Existing::Replace] {
+            let error = write_whole(folder.path(), existing, |_| panic!("nothing is written")).unwrap_err().to_string();
+            assert!(error.contains("that is a folder; name a file in it"), "{error}");
+            let error = write_whole(&pipe, existing, |_| panic!("nothing is written")).unwrap_err().to_string();
+            assert!(error.contains("and no file; it is left as it is"), "{error}");
+        }
+        assert!(!pipe.symlink_metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn an_error_says_what_the_system_said_without_its_number() {
+        let path = Path::new("/nowhere/at/all/a.json");
+        let error = write_whole(path, Existing::Keep, |_| Ok(())).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "/nowhere/at/all/a.json: cannot be created: No such file or directory; make the folder first, or name another"
+        );
     }
 
     #[test]

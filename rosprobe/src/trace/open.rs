@@ -1,21 +1,25 @@
 //! Opening a file for looking at it: a trace, a recording or a packet capture becomes a session.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, IsTerminal as _, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use super::detect::FileKind;
 use super::document::{Lost, Meta};
+use super::join::join;
 use super::read::read;
-use super::reading::{OpenError, unknown_meta};
+use super::reading::{FileError, OpenError, unknown_meta};
 use crate::capture::pcap::PacketCapture;
 use crate::decode::Decoder;
 use crate::event::Clock;
 use crate::observation::Observation;
 use crate::session::Session;
+
+/// The name that stands for standard input.
+pub const STANDARD_INPUT: &str = "-";
 
 /// Told how many bytes of the file were read; says whether to go on.
 pub type Progress<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
@@ -40,30 +44,84 @@ pub fn open(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenEr
     })
 }
 
-/// The same, until `progress` breaks it off: then with what was read by that moment.
+/// The same, until `progress` breaks it off: then with what was read by that moment. `-` is standard input.
 pub fn open_until(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
+    if path == Path::new(STANDARD_INPUT) {
+        if std::io::stdin().is_terminal() {
+            return Err(OpenError::NotATrace { found: "a terminal, and nothing comes from it".to_owned() });
+        }
+        return open_stream(std::io::stdin(), "standard input", progress);
+    }
     let file = File::open(path).map_err(OpenError::Io)?;
-    if file.metadata().map_err(OpenError::Io)?.is_dir() {
+    let metadata = file.metadata().map_err(OpenError::Io)?;
+    if metadata.is_dir() {
         return Err(OpenError::NotATrace { found: "a folder".to_owned() });
     }
-    let mut start = [0; 512];
-    let length = fill(file, &mut start)?;
-    let mut kind = FileKind::of(&start[..length]);
-    if kind == FileKind::Gzip {
-        let mut inner = [0; 512];
-        let length = fill(MultiGzDecoder::new(Cursor::new(head_of(path)?)), &mut inner).unwrap_or(0);
-        kind = FileKind::of(&inner[..length]);
+    if !metadata.is_file() {
+        return open_stream(file, &name_of(path), progress);
     }
-    match kind {
-        FileKind::PacketCapture => open_packets(path, progress),
-        _ => open_trace(path, progress),
+    match kind_of(&head_of(file)?) {
+        FileKind::PacketCapture => {
+            let capture = PacketCapture::open(path).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
+            Ok(packets(capture, name_of(path), progress))
+        }
+        _ => read_trace(File::open(path).map_err(OpenError::Io)?, progress),
     }
 }
 
-/// Enough of a compressed file to see what is in it.
-fn head_of(path: &Path) -> Result<Vec<u8>, OpenError> {
-    let mut head = Vec::new();
-    File::open(path).map_err(OpenError::Io)?.take(1 << 16).read_to_end(&mut head).map_err(OpenError::Io)?;
+/// Opens several files, one after the other, and joins what they show. `progress` is told the bytes of all of them.
+pub fn open_all(paths: &[PathBuf], progress: &mut Progress<'_>) -> Result<Opened, FileError> {
+    let mut files = Vec::with_capacity(paths.len());
+    let mut before = 0;
+    for path in paths {
+        let mut read = 0;
+        let opened = open_until(path, &mut |bytes| {
+            read = bytes;
+            progress(before + bytes)
+        });
+        before += read;
+        files.push((path.clone(), opened.map_err(|source| FileError { path: path.clone(), source })?));
+    }
+    let nothing = || FileError { path: PathBuf::new(), source: OpenError::NotATrace { found: "no file".to_owned() } };
+    join(files).ok_or_else(nothing)
+}
+
+/// What can be read only once: a pipe, a FIFO, a terminal's line.
+fn open_stream(
+    mut input: impl Read + Send + 'static,
+    name: &str,
+    progress: &mut Progress<'_>,
+) -> Result<Opened, OpenError> {
+    let head = head_of(&mut input)?;
+    let kind = kind_of(&head);
+    let whole = Cursor::new(head).chain(input);
+    if kind == FileKind::PacketCapture {
+        let capture = PacketCapture::new(whole).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
+        return Ok(packets(capture, name.to_owned(), progress));
+    }
+    read_trace(whole, progress)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Judges by the first bytes, of a compressed file by those of what is in it.
+fn kind_of(head: &[u8]) -> FileKind {
+    let kind = FileKind::of(head);
+    if kind != FileKind::Gzip {
+        return kind;
+    }
+    let mut inner = [0; 512];
+    let length = fill(MultiGzDecoder::new(head), &mut inner).unwrap_or(0);
+    FileKind::of(&inner[..length])
+}
+
+/// Enough of an input to see what it is, also where it is compressed.
+fn head_of(input: impl Read) -> Result<Vec<u8>, OpenError> {
+    let mut head = vec![0; 4096];
+    let length = fill(input, &mut head)?;
+    head.truncate(length);
     Ok(head)
 }
 
@@ -81,10 +139,6 @@ fn fill(mut input: impl Read, buffer: &mut [u8]) -> Result<usize, OpenError> {
     Ok(filled)
 }
 
-fn open_trace(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
-    read_trace(File::open(path).map_err(OpenError::Io)?, progress)
-}
-
 /// Opens a trace that is in memory, compressed or not.
 pub fn open_bytes(bytes: &[u8]) -> Result<Opened, OpenError> {
     read_trace(bytes, &mut |_| ControlFlow::Continue(()))
@@ -99,7 +153,18 @@ fn read_trace(input: impl Read, progress: &mut Progress<'_>) -> Result<Opened, O
         missing.insert(0, stopped_at(input.read));
     }
     describe_lost(reading.lost, &mut missing);
-    session.finish_file(reading.meta.end, reading.lost.events, reading.lost.observations, reading.findings);
+    let (lost, damaged) = (reading.lost, reading.damaged);
+    if damaged == 0 || lost.observations > 0 {
+        session.finish_file(reading.meta.end, lost.events, lost.observations, reading.findings);
+    } else {
+        session.finish_file(reading.meta.end, lost.events, 0, Vec::new());
+        if session.distrust(damaged, &reading.findings) > 0 {
+            missing.push(
+                "What would follow from observations not being there is not shown, because they may be among the damaged ones."
+                    .to_owned(),
+            );
+        }
+    }
     Ok(Opened { meta: reading.meta, session, missing })
 }
 
@@ -136,8 +201,7 @@ impl<R: Read> Read for Watched<'_, R> {
     }
 }
 
-fn open_packets(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
-    let mut capture = PacketCapture::open(path).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
+fn packets(mut capture: PacketCapture, name: String, progress: &mut Progress<'_>) -> Opened {
     let position = capture.progress();
     let mut session = Session::for_file();
     let (mut events, mut observations) = (Vec::new(), Vec::<Observation>::new());
@@ -162,7 +226,6 @@ fn open_packets(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, Open
             break;
         }
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut meta = match capture.clock() {
         Some(clock) => Meta::of_packets(clock, name).until(capture.now()),
         None => Meta::of_packets(Clock { zero: unknown_meta(None).started }, name),
@@ -172,7 +235,7 @@ fn open_packets(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, Open
     for limit in &missing {
         meta.note(limit.clone());
     }
-    Ok(Opened { meta, session, missing })
+    Opened { meta, session, missing }
 }
 
 /// What a packet capture could not tell, in sentences.

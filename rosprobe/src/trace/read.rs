@@ -188,7 +188,7 @@ impl Recording {
             missing.push(format!("The recording was not ended in order; it goes up to {time:.3}."));
         }
         let end = if self.ended { meta.end.max(until) } else { until };
-        Reading { meta: meta.until(end), findings: self.findings, lost: self.lost, missing }
+        Reading { meta: meta.until(end), findings: self.findings, lost: self.lost, missing, damaged: self.damaged }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What reading a trace gives, or why it gives nothing.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::document::{Lost, Meta, Source, VERSION};
 use crate::diagnosis::Finding;
@@ -48,6 +49,16 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
+/// Which of several files could not be opened, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct FileError {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub source: OpenError,
+}
+
 /// What a trace says besides its observations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
@@ -59,6 +70,8 @@ pub struct Reading {
     pub lost: Lost,
     /// What is missing because the file is damaged; each a sentence.
     pub missing: Vec<String>,
+    /// Observations in the midst of the file, or lines that may have been some, that could not be read.
+    pub damaged: u64,
 }
 
 /// Refuses versions that this program cannot know.

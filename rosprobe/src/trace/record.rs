@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -17,6 +19,9 @@ use crate::observation::Observation;
 
 /// What is kept in memory while the disk takes nothing, in bytes; what comes after that is counted and left out.
 const PENDING_LIMIT: usize = 16 << 20;
+
+/// What was written is made safe on the disk at least this often: a machine that loses its power loses that much and no more.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// Writes a recording.
 ///
@@ -32,6 +37,11 @@ pub struct Recorder {
     written: Findings,
     lost: Lost,
     failing: bool,
+    /// Written since it was made safe last.
+    unsynced: u64,
+    synced: Instant,
+    /// A thread of its own: a slow disk must not hold up the capture.
+    syncing: Option<JoinHandle<()>>,
 }
 
 /// Findings as they were last written, by id.
@@ -54,9 +64,21 @@ impl Recorder {
         };
         let head = RecordingHead { rosprobe_trace: VERSION, recording: true, meta: meta.clone() };
         let (written, lost) = (Findings::new(), Lost::default());
-        let mut recorder = Self { path: path.to_owned(), file, meta, pending, written, lost, failing: false };
+        let mut recorder = Self {
+            path: path.to_owned(),
+            file,
+            meta,
+            pending,
+            written,
+            lost,
+            failing: false,
+            unsynced: 0,
+            synced: Instant::now(),
+            syncing: None,
+        };
         recorder.line(&head);
         recorder.write_pending().map_err(|source| recorder.error(source))?;
+        files::sync_folder_of(path);
         Ok(recorder)
     }
 
@@ -79,7 +101,9 @@ impl Recorder {
         if self.pending.len() <= PENDING_LIMIT {
             self.line(&Line::Now { monotonic: now, lost: self.lost });
         }
-        match self.write_pending() {
+        let written = self.write_pending();
+        self.make_safe();
+        match written {
             Ok(()) => {
                 self.failing = false;
                 Ok(())
@@ -89,6 +113,21 @@ impl Recorder {
                 self.failing = true;
                 Err(self.error(source))
             }
+        }
+    }
+
+    /// Has what was written made safe on the disk, when that is due.
+    fn make_safe(&mut self) {
+        let busy = self.syncing.as_ref().is_some_and(|thread| !thread.is_finished());
+        if busy || self.unsynced == 0 || self.synced.elapsed() < SYNC_EVERY {
+            return;
+        }
+        if let Ok(file) = self.file.try_clone() {
+            self.unsynced = 0;
+            self.synced = Instant::now();
+            // What a disk does not take is said by the next write, or when the recording ends.
+            let sync = move || drop(file.sync_data());
+            self.syncing = std::thread::Builder::new().name("sync".to_owned()).spawn(sync).ok();
         }
     }
 
@@ -147,6 +186,7 @@ impl Recorder {
             }
         };
         pending.drain(..done);
+        self.unsynced += done as u64;
         result
     }
 
@@ -247,6 +287,22 @@ mod tests {
             assert_eq!(opened.missing, Vec::<String>::new());
             assert_eq!(opened.session.history().len(), 3);
         }
+    }
+
+    #[test]
+    fn what_was_written_is_made_safe_once_that_is_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Meta::here(Source::Live, Clock { zero: jiff::Timestamp::UNIX_EPOCH }, Monotonic(0));
+        let mut recorder = Recorder::create(&folder.path().join("a.jsonl"), meta).unwrap();
+        recorder.observation(&observation(1));
+        recorder.flush(Monotonic(10), &[], 0).unwrap();
+        assert!(recorder.syncing.is_none() && recorder.unsynced > 0, "not yet due");
+        let Some(due) = Instant::now().checked_sub(SYNC_EVERY) else { return };
+        recorder.synced = due;
+        recorder.flush(Monotonic(20), &[], 0).unwrap();
+        assert_eq!(recorder.unsynced, 0);
+        recorder.syncing.take().unwrap().join().unwrap();
+        recorder.finish(Monotonic(30), &[], 0).unwrap();
     }
 
     #[test]

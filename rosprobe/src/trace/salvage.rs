@@ -290,6 +290,7 @@ impl Found {
         } else if !self.complete {
             self.missing.push("The end of the file is missing.".to_owned());
         }
+        let damaged = self.unreadable[List::Observations as usize].max(u64::from(self.damaged_from.is_some()));
         if self.meta.is_none() {
             self.missing.push("Where the trace comes from is missing.".to_owned());
         }
@@ -300,6 +301,7 @@ impl Found {
             findings: self.findings,
             lost: self.lost.unwrap_or_default(),
             missing: self.missing,
+            damaged,
         })
     }
 

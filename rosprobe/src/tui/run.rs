@@ -17,11 +17,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::message::{Effect, Export, ExportError, Message, Options, Progress};
 use super::state::App;
 use super::terminal::Screen;
+use crate::invoker;
 use crate::session::Session;
-use crate::trace::{self, Existing, Meta, OpenError, Opened, WriteError};
+use crate::trace::{self, Existing, FileError, Meta, Opened, WriteError};
 
 /// Time between two pictures: at most 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
+/// Time that a reader has to stop.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// Messages that are taken in before the next picture may be drawn.
 const BATCH: usize = 64;
 
@@ -31,14 +34,9 @@ pub enum Error {
     /// The terminal.
     #[error("the terminal cannot be used for the screen: {0}. Use --output text instead, or run it on a terminal")]
     Terminal(#[from] io::Error),
-    /// The file.
-    #[error("{}: {reason}", path.display())]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// A file: which, and why.
+    #[error("{0}")]
+    Open(String),
 }
 
 /// Shows the screen until somebody leaves it or the capture ends; gives back the session with everything that came in.
@@ -49,14 +47,14 @@ pub async fn run(feed: mpsc::UnboundedReceiver<Message>, options: Options, meta:
     Ok(app.into_session())
 }
 
-/// Shows what a file holds until somebody leaves. `read` reads it, telling how many bytes it has read, until it is told to stop.
-pub async fn show<R>(path: &Path, options: Options, read: R) -> Result<Session, Error>
+/// Shows what files hold until somebody leaves. `read` reads their `total` bytes (0 when nobody knows), telling how many it has read,
+/// until it is told to stop.
+pub async fn show<R>(total: u64, options: Options, read: R) -> Result<Session, Error>
 where
-    R: FnOnce(&mut trace::Progress<'_>) -> Result<Opened, OpenError> + Send + 'static,
+    R: FnOnce(&mut trace::Progress<'_>) -> Result<Opened, FileError> + Send + 'static,
 {
     let (sender, feed) = mpsc::unbounded_channel();
     let stop = Arc::new(AtomicBool::new(false));
-    let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let stopped = Arc::clone(&stop);
     let reader = tokio::task::spawn_blocking(move || {
         let mut told = 0;
@@ -79,13 +77,14 @@ where
     runner.stop_reading = Arc::clone(&stop);
     let (app, failure) = runner.run().await?;
     stop.store(true, Ordering::Relaxed);
-    if let Err(error) = reader.await
+    // A pipe that nothing comes through holds the reader for as long as it likes.
+    if let Ok(Err(error)) = timeout(LAST_WORD, reader).await
         && let Ok(panic) = error.try_into_panic()
     {
         std::panic::resume_unwind(panic);
     }
     match failure {
-        Some(reason) => Err(Error::Open { path: path.to_owned(), reason }),
+        Some(reason) => Err(Error::Open(reason)),
         None => Ok(app.into_session()),
     }
 }
@@ -178,12 +177,12 @@ impl Runner {
             match effect {
                 Effect::Quit => self.leaving = true,
                 Effect::Export { path, overwrite } => {
-                    let result = self.export(path, overwrite);
+                    let result = self.export(&path, overwrite);
                     self.app.update(Message::Exported(result));
                 }
                 Effect::ExportUnnamed => {
                     let path = trace::free_name(Path::new("."), jiff::Timestamp::now(), "json");
-                    let result = self.export(path, false);
+                    let result = self.export(&path, false);
                     self.app.update(Message::Exported(result));
                 }
                 Effect::Copy(text) => self.screen.copy(&text)?,
@@ -197,11 +196,12 @@ impl Runner {
         Ok(())
     }
 
-    fn export(&self, path: PathBuf, overwrite: bool) -> Result<Export, ExportError> {
+    fn export(&self, path: &Path, overwrite: bool) -> Result<Export, ExportError> {
         let failed = |reason: String| ExportError::Failed(reason);
         let Some(meta) = &self.meta else {
             return Err(failed("nothing was written: the file is still being read".to_owned()));
         };
+        let path = invoker::expand_home(path);
         let session = self.app.whole_session();
         let existing = if overwrite { Existing::Replace } else { Existing::Keep };
         match trace::write_document(&path, existing, meta, &session) {

@@ -90,9 +90,13 @@ impl std::fmt::Debug for PacketFile {
 
 impl PacketFile {
     pub fn open(path: &Path) -> Result<(Self, Progress), OpenError> {
+        Self::counted(File::open(path).map_err(OpenError::Io)?)
+    }
+
+    pub fn counted(reader: impl Read + Send + 'static) -> Result<(Self, Progress), OpenError> {
         let progress = Progress::default();
-        let file = Counted { inner: File::open(path).map_err(OpenError::Io)?, progress: progress.clone() };
-        Ok((Self::new(Box::new(file))?, progress))
+        let counted = Counted { inner: reader, progress: progress.clone() };
+        Ok((Self::new(Box::new(counted))?, progress))
     }
 
     pub fn new(mut reader: Box<dyn Read + Send>) -> Result<Self, OpenError> {

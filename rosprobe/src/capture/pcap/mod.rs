@@ -78,7 +78,8 @@ impl PacketCapture {
 
     /// Reads a packet capture from anywhere.
     pub fn new(reader: impl Read + Send + 'static) -> Result<Self, OpenError> {
-        Ok(Self::of(PacketFile::new(Box::new(reader))?, Progress::default()))
+        let (file, progress) = PacketFile::counted(reader)?;
+        Ok(Self::of(file, progress))
     }
 
     fn of(file: PacketFile, progress: Progress) -> Self {

@@ -1,4 +1,5 @@
-//! Fit for the public: parameter values, host names, user names and addresses become placeholders.
+//! Fit for the public: parameter values, host names, user names, addresses and the prefixes of GUIDs become placeholders.
+//! Names of topics, nodes, types and parameters, commands, process ids and ports stay: without them nobody could read the diagnosis.
 //!
 //! The same original has the same placeholder everywhere in one file, inside URIs, headers, bodies, command lines and
 //! environments too, and subnets stay subnets: so the redacted observations give the same graph and the same findings.
@@ -8,7 +9,7 @@ mod names;
 mod parameters;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -87,6 +88,8 @@ fn collect_words(schema: &Value, words: &mut BTreeSet<String>) {
 struct Found {
     addresses: BTreeSet<IpAddr>,
     names: Names,
+    /// Prefixes of GUIDs with their placeholders.
+    prefixes: BTreeMap<String, String>,
 }
 
 impl Found {
@@ -146,18 +149,30 @@ impl Found {
         text::for_each_address(value, |address| {
             self.addresses.insert(address);
         });
+        text::for_each_guid_prefix(value, |prefix| self.prefix(prefix));
         text::for_each_uri_host(value, |host| self.names.host(host));
         text::for_each_home(value, |user| self.names.user(user));
     }
 
+    /// The first two bytes of a GUID are the vendor and stay; the rest becomes a number.
+    fn prefix(&mut self, prefix: &str) {
+        let nobody = prefix.bytes().all(|byte| byte == b'0');
+        if !nobody && !self.prefixes.contains_key(prefix) {
+            let number = self.prefixes.len() + 1;
+            self.prefixes.insert(prefix.to_owned(), format!("{}{number:020x}", &prefix[..4]));
+        }
+    }
+
     fn finish(self) -> Redactor {
-        Redactor { addresses: AddressMap::new(&self.addresses), names: self.names.finish() }
+        let (addresses, names) = (AddressMap::new(&self.addresses), self.names.finish());
+        Redactor { addresses, names, prefixes: self.prefixes }
     }
 }
 
 struct Redactor {
     addresses: AddressMap,
     names: Replacer,
+    prefixes: BTreeMap<String, String>,
 }
 
 impl Redactor {
@@ -202,7 +217,8 @@ impl Redactor {
     }
 
     fn text(&self, text: &str) -> String {
-        self.names.replace(&text::replace_addresses(text, |address| self.addresses.get(address)))
+        let text = text::replace_guid_prefixes(text, |prefix| self.prefixes.get(prefix).cloned());
+        self.names.replace(&text::replace_addresses(&text, |address| self.addresses.get(address)))
     }
 }
 

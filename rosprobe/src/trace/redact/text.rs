@@ -1,10 +1,11 @@
 //! Addresses, hosts of URIs and users' folders inside any text.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 /// A pattern of this file; `None` never happens, because tests compile them all.
 fn pattern(text: &str) -> Option<Regex> {
@@ -17,6 +18,25 @@ static ADDRESSES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static URI_HOSTS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0-9+.]*://(?:[^/\s@"'<>]*@)?([^/\s"'<>\\,;()]+)"#));
 static HOMES: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"/(?:home|Users)/([^/\s"':;,<>]+)"#));
+
+static GUIDS: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b[0-9a-f]{24}\b"));
+
+/// Prefixes of GUIDs in a text. In them implementations put addresses, numbers of hosts and process ids.
+pub(super) fn for_each_guid_prefix(text: &str, mut found: impl FnMut(&str)) {
+    if let Some(pattern) = GUIDS.as_ref().filter(|_| text.len() >= 24) {
+        pattern.find_iter(text).for_each(|prefix| found(prefix.as_str()));
+    }
+}
+
+/// The text with other prefixes of GUIDs.
+pub(super) fn replace_guid_prefixes(text: &str, replace: impl Fn(&str) -> Option<String>) -> Cow<'_, str> {
+    match GUIDS.as_ref().filter(|_| text.len() >= 24) {
+        Some(pattern) => {
+            pattern.replace_all(text, |found: &Captures<'_>| replace(&found[0]).unwrap_or_else(|| found[0].to_owned()))
+        }
+        None => Cow::Borrowed(text),
+    }
+}
 
 /// Where in a text addresses are.
 fn addresses(text: &str) -> Vec<(Range<usize>, IpAddr)> {
@@ -141,7 +161,7 @@ mod tests {
 
     #[test]
     fn patterns_compile() {
-        assert!(ADDRESSES.is_some() && URI_HOSTS.is_some() && HOMES.is_some());
+        assert!(ADDRESSES.is_some() && URI_HOSTS.is_some() && HOMES.is_some() && GUIDS.is_some());
     }
 
     #[test]
