@@ -205,6 +205,8 @@ pub struct Link {
     pub carried_by: Option<ProcessRef>,
     /// True once the subscriber unsubscribed, its process ended, or the publisher is no longer listed.
     pub gone: bool,
+    /// True when the subscriber left in trouble: what failed was never resolved.
+    pub unresolved: bool,
     /// True when bytes that belong to this link were lost, so that its state may be wrong.
     pub incomplete: bool,
 }
@@ -249,12 +251,10 @@ impl Link {
         self.stage(stage).is_some_and(|state| state.outcome == Outcome::Ok)
     }
 
-    /// What its stages amount to.
+    /// What its stages amount to. A failure that was never resolved stays one when the subscriber has left.
     pub fn health(&self) -> Health {
-        if self.gone {
-            return Health::Gone;
-        }
-        self.stages.iter().map(StageState::health).min().unwrap_or(Health::Ok)
+        let worst = self.stages.iter().map(StageState::health).min().unwrap_or(Health::Ok);
+        if self.gone && !(self.unresolved && worst == Health::Failed) { Health::Gone } else { worst }
     }
 
     /// The stage that decides how the link is doing: the worst one, or the furthest that was reached.

@@ -211,6 +211,7 @@ impl Links {
         }
         entry.track.gone = Some((cause, at));
         entry.link.gone = true;
+        entry.link.unresolved = cause == GoneCause::ClientLeft;
         entry.link.changed = at;
         self.gone.push_back(id);
         if self.gone.len() > GONE_LIMIT {
@@ -224,6 +225,7 @@ impl Links {
             return;
         }
         entry.link.gone = false;
+        entry.link.unresolved = false;
         entry.link.changed = at;
         let ladder = entry.link.stages.iter().map(|state| StageState::new(state.stage, at)).collect();
         entry.link.stages = ladder;
@@ -306,6 +308,7 @@ fn link(id: LinkId, new: &NewLink<'_>, at: Monotonic) -> Link {
         rate: Rate::default(),
         carried_by: None,
         gone: false,
+        unresolved: false,
         incomplete: false,
     }
 }

@@ -12,6 +12,7 @@ use crate::graph::Link;
 use crate::graph::dds::Endpoint;
 use crate::observation::ObservationId;
 use crate::observation::dds::RosName;
+use crate::printable::printable;
 
 /// What the list shows of a finding.
 pub const COLUMNS: &[Column] = &[
@@ -74,14 +75,19 @@ fn concerns(scene: &Scene, finding: &Finding, link: &Link) -> bool {
         return concerns_dds(scene, finding, link, [writer, reader]);
     }
     let evidence = || link.stages.iter().flat_map(|state| &state.evidence).any(|id| finding.evidence.contains(id));
-    let named = finding.topic.as_deref() == Some(&link.name) || finding.service.as_deref() == Some(&link.name);
+    // A finding's texts are made for reading; a link's are as they came.
+    let is = |said: &Option<String>, came: &str| said.as_deref() == Some(&*printable(came));
+    let same = |said: &Option<String>, came: &Option<String>| {
+        said.is_some() && came.as_deref().is_some_and(|came| is(said, came))
+    };
+    let named = is(&finding.topic, &link.name) || is(&finding.service, &link.name);
     let process = match (&finding.process, &link.subscriber.process) {
         (Some(process), Some(subscriber)) => process.pid == subscriber.pid,
         _ => true,
     };
     let peer = finding.peer.as_ref().is_none_or(|peer| {
-        (peer.node.is_some() && peer.node == link.publisher.node)
-            || (peer.uri.is_some() && peer.uri == link.publisher.uri)
+        same(&peer.node, &link.publisher.node)
+            || same(&peer.uri, &link.publisher.uri)
             || (peer.node.is_none() && peer.uri.is_none())
     });
     (named && process && peer) || (finding.topic.is_none() && finding.service.is_none() && process && evidence())
@@ -93,6 +99,7 @@ fn concerns_dds(scene: &Scene, finding: &Finding, link: &Link, ends: [&Endpoint;
     let shown = |id: ObservationId| finding.evidence.contains(&id);
     let topic = RosName::of_dds_topic(&ends[0].data.topic).name;
     if finding.topic.is_some() || finding.service.is_some() {
+        let topic = printable(&topic);
         let named = [&finding.topic, &finding.service].into_iter().flatten().any(|name| *name == topic);
         let stage = finding.stage.is_some() && finding.stage == link.deciding_stage().map(|state| state.stage);
         return named && (stage || ends.iter().any(|end| shown(end.changed.id) || shown(end.first.id)));

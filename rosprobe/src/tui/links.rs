@@ -54,7 +54,7 @@ fn order(scene: &Scene, links: &mut [&Link], sort: Sort) {
                 (worst[link.name.as_str()], plumbing(link), link.name.as_str(), link.health(), link.id)
             });
         }
-        1 => links.sort_by_cached_key(|link| (link.name.as_str(), link.health(), link.id)),
+        1 => links.sort_by_cached_key(|link| (title(link), link.health(), link.id)),
         2 => links.sort_by_cached_key(|link| (subscriber(scene, link), link.id)),
         3 => links.sort_by_cached_key(|link| (publisher_name(scene, link), link.id)),
         4 => links.sort_by_cached_key(|link| (address(scene, link), link.id)),
@@ -148,6 +148,7 @@ fn since(link: &Link) -> crate::event::Monotonic {
 pub fn outcome(scene: &Scene, link: &Link) -> (String, Role) {
     let (_, role) = marks::of_health(link.health());
     let words = match link.deciding_stage() {
+        Some(state) if link.gone && link.health() == Health::Failed => format!("{}, gone", stage_outcome(scene, state)),
         _ if link.gone => "gone".to_owned(),
         None => "nothing so far".to_owned(),
         Some(state) if state.stage == Stage::Data && state.outcome == Outcome::Ok => speed(link),

@@ -179,6 +179,7 @@ impl Dds {
             rate: samples.filter(|_| flows).map_or_else(Rate::default, |samples| samples.rate),
             carried_by: None,
             gone: from.gone.is_some() || to.gone.is_some(),
+            unresolved: false,
             incomplete: false,
         })
     }
