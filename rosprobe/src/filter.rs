@@ -102,9 +102,21 @@ impl Pattern {
                 .map(|glob| Self::Glob(glob.compile_matcher()))
                 .map_err(|error| FilterError::Pattern { pattern: text.to_owned(), reason: error.kind().to_string() });
         }
+        Self::part(text)
+    }
+
+    fn part(text: &str) -> Result<Self, FilterError> {
         let part = RegexBuilder::new(&regex::escape(text)).case_insensitive(!has_capital(text)).build();
         part.map(|expression| Self::Part { expression })
             .map_err(|error| FilterError::Pattern { pattern: text.to_owned(), reason: error.to_string() })
+    }
+
+    /// The brackets of `[fd50::1]:41235` are part of an address, and no choice of characters.
+    fn of_address(text: &str) -> Result<Self, FilterError> {
+        if text.starts_with('[') && !text.contains(['*', '?']) {
+            return Self::part(text);
+        }
+        Self::parse(&if text.starts_with("re:") { text.to_owned() } else { text.replace('[', "[[]") })
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -193,7 +205,7 @@ impl Term {
             Some(("pid", number)) => Self::Pid(number.parse().map_err(|_| FilterError::Pid(number.to_owned()))?),
             Some(("comm", pattern)) => Self::Comm(Pattern::parse(pattern)?),
             Some(("node", pattern)) => Self::Node(Pattern::parse(pattern)?),
-            Some(("addr", pattern)) => Self::Address(Pattern::parse(pattern)?),
+            Some(("addr", pattern)) => Self::Address(Pattern::of_address(pattern)?),
             Some(("errno", name)) => Self::Errno(name.to_ascii_uppercase()),
             _ => Self::name(text)?,
         })
@@ -215,7 +227,13 @@ impl Term {
             Self::Comm(pattern) => subject.comms.iter().any(|comm| pattern.matches(comm)),
             Self::Node(pattern) => subject.nodes.iter().any(|node| pattern.matches(node)),
             Self::Address(pattern) => subject.addresses.iter().any(|address| pattern.matches(address)),
-            Self::Errno(name) => subject.errnos.iter().any(|errno| errno.to_string().starts_with(name.as_str())),
+            Self::Errno(name) => {
+                let number = name.parse().ok();
+                subject
+                    .errnos
+                    .iter()
+                    .any(|errno| Some(errno.0) == number || errno.to_string().starts_with(name.as_str()))
+            }
             Self::Pid(pid) => subject.pids.contains(pid),
             Self::Failed => subject.failed,
         }
@@ -247,7 +265,7 @@ mod tests {
             names: vec!["/robot1/scan".into()],
             nodes: vec!["/viewer".into(), "/lidar".into()],
             pids: vec![4242],
-            addresses: vec!["10.0.1.1:41235".into()],
+            addresses: vec!["10.0.1.1:41235".into(), "[fd50::1]:41236".into()],
             comms: vec!["rostopic".into()],
             errnos: vec![Errno::ECONNREFUSED],
             failed: true,
@@ -273,6 +291,12 @@ mod tests {
             ("comm:python", false),
             ("node:/view*", true),
             ("errno:ETIMEDOUT", false),
+            ("errno:111", true),
+            ("errno:11", false),
+            ("addr:[fd50::1]:41236", true),
+            ("addr:[fd50::1]*", true),
+            ("addr:[fd51*", false),
+            ("addr:re:^10[.]0", true),
             ("lidar", false),
         ];
         for (text, expected) in cases {

@@ -114,6 +114,8 @@ impl App {
 
     fn on_filter(&mut self, action: Action, before: &str) {
         match action {
+            // What makes no sense is not taken: its error stays where it is typed.
+            Action::Accept if self.filter_error.is_some() => {}
             Action::Accept => self.mode = Mode::Screen,
             Action::Cancel => {
                 self.mode = Mode::Screen;
@@ -150,10 +152,15 @@ impl App {
     }
 
     fn on_help(&mut self, action: Action, scrolled: usize) -> Vec<Effect> {
-        let furthest = help::lines(self).len().saturating_sub(usize::from(self.size.height.saturating_sub(2)));
+        let page = usize::from(self.size.height.saturating_sub(2));
+        let furthest = help::lines(self).len().saturating_sub(page);
         self.mode = match action {
             Action::Up => Mode::Help(scrolled.saturating_sub(1)),
             Action::Down => Mode::Help((scrolled + 1).min(furthest)),
+            Action::PageUp => Mode::Help(scrolled.saturating_sub(page)),
+            Action::PageDown => Mode::Help((scrolled + page).min(furthest)),
+            Action::Top => Mode::Help(0),
+            Action::Bottom => Mode::Help(furthest),
             Action::Quit => {
                 self.thaw();
                 return vec![Effect::Quit];

@@ -54,7 +54,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let used: usize = spans.iter().map(Span::width).sum();
     let room = usize::from(area.width).saturating_sub(used + 2);
     frame.render_widget(Line::from(spans), area);
-    let state = text::fit(&printable(&filter_state(app)), room, Cut::Middle);
+    let state = filter_state(app, room);
     let right = Line::styled(format!("{state} "), theme.style(Role::Accent)).alignment(Alignment::Right);
     frame.render_widget(
         right,
@@ -66,13 +66,15 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     );
 }
 
-/// The filter and how many rows pass it.
-fn filter_state(app: &App) -> String {
+/// The filter, cut to what `room` leaves, and how many rows pass it, whole.
+fn filter_state(app: &App, room: usize) -> String {
     let list = app.list();
     if app.selection.is_everything() {
         return format!("{}", list.total());
     }
-    let failing = if app.selection.failures { "failing " } else { "" };
-    let filter = app.input.text();
-    format!("{failing}{filter}  {} of {}", list.keys().len(), list.total())
+    let count = format!("  {} of {}", list.keys().len(), list.total());
+    let failing = if app.selection.failures { "failing" } else { "" };
+    let filter = [failing, app.filter_text.trim()].join(" ");
+    let room = room.saturating_sub(text::width(&count));
+    format!("{}{count}", text::fit(&printable(filter.trim()), room, Cut::Middle))
 }

@@ -10,6 +10,9 @@ use super::state::App;
 use super::text;
 use super::theme::Role;
 
+/// Columns that the keys take.
+const KEYS: usize = 19;
+
 /// The page, unscrolled.
 pub fn lines(app: &App) -> Vec<Line<'static>> {
     let style = |role: Role| app.options.theme.style(role);
@@ -20,9 +23,12 @@ pub fn lines(app: &App) -> Vec<Line<'static>> {
         }
         lines.push(Line::styled(heading.to_owned(), style(Role::Heading)));
         for (keys, help) in rows {
-            let padding = " ".repeat(16_usize.saturating_sub(text::width(&keys)));
-            let keys = Span::styled(format!("  {keys}{padding} "), style(Role::Accent));
-            lines.push(Line::from(vec![keys, Span::raw(help.to_owned())]));
+            let padding = " ".repeat((KEYS - 3).saturating_sub(text::width(&keys)));
+            let columns = usize::from(app.size.width).saturating_sub(KEYS);
+            for (position, part) in text::wrap(help, columns).into_iter().enumerate() {
+                let beside = if position == 0 { format!("  {keys}{padding} ") } else { " ".repeat(KEYS) };
+                lines.push(Line::from(vec![Span::styled(beside, style(Role::Accent)), Span::raw(part)]));
+            }
         }
     };
     for (scope, heading) in Scope::ALL {

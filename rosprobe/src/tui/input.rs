@@ -32,9 +32,10 @@ impl Input {
         &self.text[..self.cursor]
     }
 
-    /// Types a text; control characters in it are left out.
+    /// Types a text. Line ends and tabs in it become spaces; other control characters are left out.
     pub fn insert(&mut self, text: &str) {
-        for character in text.chars().filter(|character| !character.is_control()) {
+        let typed = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n").replace(['\r', '\n', '\t'], " ");
+        for character in typed.chars().filter(|character| !character.is_control()) {
             if self.text.len() + character.len_utf8() > LIMIT {
                 return;
             }
@@ -101,6 +102,13 @@ mod tests {
         input.edit(Action::EraseLine);
         assert_eq!(input, Input::default());
         assert!(!input.edit(Action::Quit));
+    }
+
+    #[test]
+    fn a_pasted_line_end_keeps_words_apart() {
+        let mut input = Input::default();
+        input.insert("node:/a\r\nfailed\tscan\n");
+        assert_eq!(input.text(), "node:/a failed scan");
     }
 
     #[test]

@@ -192,7 +192,7 @@ pub const BINDINGS: &[Binding] = {
             Action::Filter,
             &[c('/')],
             "filter",
-            "filter as you type: text, glob *, re:…, pid: comm: node: addr: errno: failed",
+            "filter as you type: text, glob *, re:…, pid: comm: node: addr: errno: failed; terms apart by spaces must all hold",
         ),
         bind(Screen, Action::ToggleFailures, &[c('f')], "failing", "failures only, or everything"),
         bind(Screen, Action::Open, &[ENTER], "detail", "detail on the whole screen"),
@@ -270,6 +270,10 @@ pub const BINDINGS: &[Binding] = {
         bind(Help, Action::Back, &[ESC, c('?'), n(KeyCode::F(1)), c('q'), ENTER], "back", "back to the screen"),
         bind(Help, Action::Up, &[n(KeyCode::Up), c('k')], "up", "one row up"),
         bind(Help, Action::Down, &[n(KeyCode::Down), c('j')], "down", "one row down"),
+        bind(Help, Action::PageUp, &[n(KeyCode::PageUp), Key::control('b')], "", "one page up"),
+        bind(Help, Action::PageDown, &[n(KeyCode::PageDown), Key::control('f'), c(' ')], "page", "one page down"),
+        bind(Help, Action::Top, &[n(KeyCode::Home), c('g')], "", "first row"),
+        bind(Help, Action::Bottom, &[n(KeyCode::End), c('G')], "", "last row"),
         bind(Help, Action::Quit, &[Key::control('c')], "", "leave"),
     ]
 };

@@ -5,6 +5,9 @@ use ratatui::layout::{Rect, Size};
 /// The smallest screen that is drawn on.
 pub const LEAST: Size = Size { width: 60, height: 12 };
 
+/// Rows that the detail gets before the list gets half of the screen: what is wrong, why, and the first remedy with its command.
+const VERDICT: u16 = 13;
+
 /// Where everything stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Areas {
@@ -32,7 +35,8 @@ pub fn areas(size: Size, rows: usize, whole: bool) -> Option<Areas> {
     let line = |y: u16, height: u16| Rect { x: 0, y, width: size.width, height };
     let body = size.height - 3;
     let wanted = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(1);
-    let list = if whole { 0 } else { wanted.clamp(4, (body / 2).max(4)) };
+    let most = (body / 2).min((body - 1).saturating_sub(VERDICT)).max(body / 3).max(4);
+    let list = if whole { 0 } else { wanted.clamp(4, most) };
     // With nothing to select there is no detail: the list's place is for saying why.
     let list = if rows == 0 { body - 1 } else { list };
     let detail = body - list - 1;
@@ -46,4 +50,19 @@ pub fn areas(size: Size, rows: usize, whole: bool) -> Option<Areas> {
         detail: inset(line(3 + list, detail)),
         foot: line(size.height - 1, 1),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_has_its_room_before_the_list_has_half() {
+        for (height, list, detail) in [(12, 4, 4), (24, 7, 13), (30, 13, 13), (40, 18, 18), (80, 38, 38)] {
+            let areas = areas(Size { width: 80, height }, 1000, false).unwrap();
+            assert_eq!((areas.list.height, areas.detail.height), (list, detail), "{height} rows");
+        }
+        let few = areas(Size { width: 80, height: 24 }, 2, false).unwrap();
+        assert_eq!((few.list.height, few.detail.height), (4, 16));
+    }
 }

@@ -7,6 +7,7 @@
 
 mod actions;
 mod address;
+mod ascii;
 mod bar;
 mod conversation;
 mod counts;

@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use super::keys::Action;
 use super::layout::Areas;
 use super::state::{App, Mode};
 use super::{bar, list};
@@ -12,6 +13,17 @@ const WHEEL: isize = 3;
 
 impl App {
     pub(super) fn mouse(&mut self, mouse: MouseEvent) {
+        if matches!(self.mode, Mode::Help(_)) {
+            let action = match mouse.kind {
+                MouseEventKind::ScrollUp => Action::Up,
+                MouseEventKind::ScrollDown => Action::Down,
+                _ => return,
+            };
+            for _ in 0..WHEEL {
+                self.act(action);
+            }
+            self.changed = true;
+        }
         if self.mode != Mode::Screen {
             return;
         }

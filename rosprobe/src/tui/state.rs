@@ -115,6 +115,8 @@ pub struct App {
     pub(super) selection: Selection,
     pub(super) input: Input,
     pub(super) filter_error: Option<String>,
+    /// The filter that holds: the last one that made sense.
+    pub(super) filter_text: String,
     pub(super) view: ViewKind,
     pub(super) mode: Mode,
     pub(super) pane: Pane,
@@ -145,6 +147,7 @@ impl App {
             selection: Selection { failures: options.failures, ..Selection::default() },
             input: Input::new(options.filter.clone()),
             filter_error: None,
+            filter_text: String::new(),
             view: ViewKind::default(),
             mode: Mode::default(),
             pane: Pane::default(),
@@ -277,6 +280,7 @@ impl App {
         match Filter::parse(self.input.text()) {
             Ok(filter) => {
                 self.selection.filter = filter;
+                self.input.text().clone_into(&mut self.filter_text);
                 self.filter_error = None;
             }
             // The last filter that made sense holds while the next one is being typed.

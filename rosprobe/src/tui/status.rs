@@ -136,14 +136,19 @@ fn reading(progress: Progress) -> String {
 
 /// A line being typed, with the cursor in it.
 fn draw_input(app: &App, frame: &mut Frame<'_>, area: Rect, prompt: &str, input: &Input) {
-    let mut spans = vec![styled(app, prompt, Role::Heading), styled(app, printable(input.text()), Role::Text)];
+    let room = usize::from(area.width).saturating_sub(text::width(prompt) + 1);
+    let before = printable(input.before_cursor()).into_owned();
+    // A line that is longer than the screen is shown from where the cursor is in sight.
+    let shown = text::ending(&before, room);
+    let after = printable(&input.text()[input.before_cursor().len()..]).into_owned();
+    let mut spans = vec![styled(app, prompt, Role::Heading), styled(app, format!("{shown}{after}"), Role::Text)];
     spans.push(Span::raw("   "));
     match &app.filter_error {
         Some(error) if matches!(app.mode, Mode::Filter(_)) => spans.push(styled(app, printable(error), Role::Warn)),
         _ => spans.extend(hints(app, Scope::Line)),
     }
     frame.render_widget(Line::from(spans), area);
-    let before = text::width(prompt) + text::width(&printable(input.before_cursor()));
-    let x = area.x + u16::try_from(before).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+    let cursor = text::width(prompt) + text::width(&shown);
+    let x = area.x + u16::try_from(cursor).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
     frame.set_cursor_position(Position { x, y: area.y });
 }

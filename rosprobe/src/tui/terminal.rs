@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use ratatui::crossterm::execute;
@@ -15,9 +14,10 @@ use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::layout::Size;
+use ratatui::{Frame, Terminal};
 
-use super::screen;
 use super::state::App;
+use super::{ascii, screen};
 
 /// True while the terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -30,6 +30,7 @@ const CLIPBOARD_LIMIT: usize = 74_000;
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    ascii: bool,
 }
 
 impl Screen {
@@ -43,7 +44,8 @@ impl Screen {
             }));
         });
         take()?;
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| give_back())? })
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| give_back())?;
+        Ok(Self { terminal, ascii: ascii::is_wanted(|name| std::env::var(name).ok()) })
     }
 
     /// How large it is.
@@ -56,7 +58,14 @@ impl Screen {
         if !TAKEN.load(Ordering::SeqCst) {
             return Err(io::Error::other("a part of rosprobe failed, as its message above says"));
         }
-        self.terminal.draw(|frame| screen::draw(app, frame)).map(|_| ())
+        let ascii = self.ascii;
+        let draw = |frame: &mut Frame<'_>| {
+            screen::draw(app, frame);
+            if ascii {
+                ascii::replace(frame.buffer_mut());
+            }
+        };
+        self.terminal.draw(draw).map(|_| ())
     }
 
     /// Draws everything at the next time, whatever was there.

@@ -49,6 +49,11 @@ fn shortened(text: &str, columns: usize, tail: usize) -> String {
     format!("{}…{}", head.concat(), ending.concat())
 }
 
+/// The end of a text, behind an ellipsis where the whole of it is wider than `columns`.
+pub fn ending(text: &str, columns: usize) -> String {
+    if text.width() <= columns { text.to_owned() } else { shortened(text, columns, columns.saturating_sub(1)) }
+}
+
 fn fit_name(text: &str, columns: usize) -> String {
     let (name, rest) = text.split_at(text.find(" [").unwrap_or(text.len()));
     // With less than four columns for the name there is nothing to recognise it by: the end matters less.
@@ -168,6 +173,19 @@ mod tests {
         ];
         for (text, columns, cut, expected) in cases {
             assert_eq!(fit(text, columns, cut), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_line_the_end_is_shown() {
+        for (text, columns, expected) in [
+            ("/data/a.json", 12, "/data/a.json"),
+            ("/data/a.json", 7, "…a.json"),
+            ("/カメラ", 4, "…ラ"),
+            ("ab", 1, "…"),
+            ("ab", 0, ""),
+        ] {
+            assert_eq!(ending(text, columns), expected);
         }
     }
 

@@ -74,6 +74,6 @@ fn verdict(finding: &Finding, page: &mut Page) {
     page.labelled("", &format!("{symbol} {}", finding.summary), role);
     page.labelled("Why", &finding.explanation, Role::Text);
     for (position, remedy) in finding.remedies.iter().enumerate() {
-        page.labelled(if position == 0 { "Fix" } else { "or" }, remedy, Role::Accent);
+        page.remedy(if position == 0 { "Fix" } else { "or" }, remedy);
     }
 }

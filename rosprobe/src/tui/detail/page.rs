@@ -11,6 +11,8 @@ pub const TIED: &str = "\u{a0}";
 
 /// How far the second line of a text is set in.
 const INSET: usize = 4;
+/// Columns of a short label with the space behind it.
+const LABEL: usize = 5;
 
 /// What a page is made for.
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +51,37 @@ impl Page {
 
     /// A text that hangs beside its label, wrapped.
     pub fn labelled(&mut self, label: &str, body: &str, role: Role) {
-        let indent = if label.is_empty() { 0 } else { 5.max(text::width(label) + 1) };
+        let indent = if label.is_empty() { 0 } else { LABEL.max(text::width(label) + 1) };
         let columns = self.frame.width.saturating_sub(indent).max(10);
         let safe = body.lines().map(printable).collect::<Vec<_>>().join("\n");
         for (position, part) in text::wrap(&safe, columns).into_iter().enumerate() {
             let label = if position == 0 { label } else { "" };
             let label = self.span(format!("{label:<indent$}"), Role::Heading);
+            let part = self.span(part, role);
+            self.line(vec![label, part]);
+        }
+    }
+
+    /// A remedy beside its label; the command in it (what follows `run: ` to the end of its line) stands on lines of its own.
+    pub fn remedy(&mut self, label: &str, remedy: &str) {
+        let mut label = label;
+        for line in remedy.lines() {
+            let (words, command) = match line.split_once("run: ") {
+                Some((words, command)) => (format!("{words}run:"), Some(command)),
+                None => (line.to_owned(), None),
+            };
+            self.hanging(label, &words, Role::Accent);
+            if let Some(command) = command {
+                self.hanging("   $", command, Role::Heading);
+            }
+            label = " ";
+        }
+    }
+
+    fn hanging(&mut self, label: &str, body: &str, role: Role) {
+        let columns = self.frame.width.saturating_sub(LABEL).max(10);
+        for (position, part) in text::wrap(&printable(body), columns).into_iter().enumerate() {
+            let label = self.span(format!("{:<LABEL$}", if position == 0 { label } else { "" }), Role::Heading);
             let part = self.span(part, role);
             self.line(vec![label, part]);
         }
