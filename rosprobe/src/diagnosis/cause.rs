@@ -183,6 +183,12 @@ impl Trouble<'_> {
 
     /// The master is reached, the node is not: that is what confuses people.
     fn master_contrast(&self) -> String {
+        if let Some(relay) = &self.client.master_through {
+            return format!(
+                " It does reach the master, through {} (pid {}): that is why the topic is listed. But that carries the master's port alone, and nodes talk to each other at ports of their own.",
+                relay.comm, relay.pid
+            );
+        }
         match self.client.master {
             Some(master) if self.master_is_elsewhere() == Some(true) => {
                 format!(" It did reach the master, at {master}: that is why the topic is listed.")

@@ -102,6 +102,13 @@ fn never_attempted(trouble: &Trouble<'_>) -> Finding {
             remedies.extend(trouble.open_ports().filter(|_| arrives_here(trouble)));
         }
         remedies.extend(trouble.advertise_better());
+        if remedies.is_empty() {
+            remedies.push(format!(
+                "Restart {} with ROS_IP set to an address of its host that {} reaches.",
+                trouble.publisher(),
+                trouble.who()
+            ));
+        }
     }
     explanation.push(silence(trouble));
     draft(trouble, Code::NeverAttempted, &outcome).finish(&Words { summary, explanation, remedies })
@@ -146,14 +153,14 @@ fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
 }
 
 /// The variable of the environment that made the URI what it is.
-fn odd_variable(state: &ProcessState, uri: &str) -> Option<String> {
+pub(super) fn odd_variable(state: &ProcessState, uri: &str) -> Option<String> {
     let set = |name: &'static str| state.process.environment.get(name).map(|value| (name, value));
     let (name, value) = ["ROS_HOSTNAME", "ROS_IP"].into_iter().find_map(set)?;
     uri.contains(value.as_str()).then(|| format!("Its {name} is {value:?}."))
 }
 
 /// The address that stands in a URI with something else around it, or one of the host that wrote it.
-fn meant(graph: &Graph, process: Option<&ProcessState>, uri: &str) -> Option<IpAddr> {
+pub(super) fn meant(graph: &Graph, process: Option<&ProcessState>, uri: &str) -> Option<IpAddr> {
     let written = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     let mut parts = written.split(|c: char| !(c.is_ascii_hexdigit() || c == '.'));
     let written = parts.next().and_then(|part| part.parse().ok()).filter(|ip| is_advertisable(*ip));

@@ -1,5 +1,6 @@
 //! Masters that cannot be reached.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::cause::meaning;
@@ -8,7 +9,7 @@ use super::name::lookup_words_of;
 use super::trouble::{Trouble, trouble_of, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Actor, Entry, Graph, LinkKind, Outcome, ProcessState, Resolution, Stage, Way};
+use crate::graph::{Actor, Entry, Graph, LinkKind, MASTER_PORT, Outcome, ProcessState, Resolution, Stage, Way};
 use crate::observation::{AdvertisedUri, Span};
 
 /// A master that refuses may still be starting: nodes and roslaunch ask until it is up.
@@ -21,6 +22,9 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let state = entry.link.stage(Stage::Master)?;
+    if let Some(Outcome::Refused { reason }) = &state.failure {
+        return Some(no_master(graph, &Trouble::new(graph, entry, state)?, reason));
+    }
     let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
     if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && may_be_starting(&trouble) {
@@ -54,6 +58,31 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         explanation,
         remedies: remedies(&trouble, &outcome),
     }))
+}
+
+/// Somebody else listens where the client expects its master.
+fn no_master(graph: &Graph, trouble: &Trouble<'_>, reason: &str) -> Finding {
+    let (place, variable) = (trouble.place(), master_variable(graph, trouble));
+    let summary = format!("{} takes {place} for its master, and what answers there is none: {reason}", trouble.who());
+    let mut explanation = vec!["The connection works; whoever listens there is a node or another program.".to_owned()];
+    explanation.extend(variable.as_ref().map(|uri| format!("ROS_MASTER_URI of {} is {uri}.", trouble.who())));
+    let usual = trouble.ip.filter(|_| trouble.answering_ports().contains(&MASTER_PORT));
+    let remedies = vec![match usual {
+        Some(ip) => format!(
+            "Set ROS_MASTER_URI of {} to the master; on that host something answers at the usual port: ROS_MASTER_URI=http://{}",
+            trouble.who(),
+            SocketAddr::new(ip, MASTER_PORT)
+        ),
+        None => format!(
+            "Set ROS_MASTER_URI of {} to where the master runs; its usual port is {MASTER_PORT}, for instance ROS_MASTER_URI=http://{}:{MASTER_PORT}",
+            trouble.who(),
+            trouble.host
+        ),
+    }];
+    let state = trouble.state;
+    let draft = Draft::new(graph, Code::MasterUnreachable, Severity::Error, state.at);
+    let draft = draft.link(&trouble.entry.link, Some(trouble.client)).stage(graph, state).address(Some(place));
+    draft.peer(Some("/master".into()), variable).finish(&Words { summary, explanation, remedies })
 }
 
 /// Whoever could not reach it has ended, and others reach it since.

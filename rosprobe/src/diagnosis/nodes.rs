@@ -2,19 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
+use super::connect::{meant, odd_variable};
 use super::draft::{Draft, Words};
 use super::trouble::{is_own, master_is_elsewhere, who};
 use super::{Code, Finding, Severity};
 use crate::event::Namespace;
 use crate::graph::{Actor, Client, Graph, Incident, IncidentKind, Stage, in_hosts};
+use crate::observation::AdvertisedUri;
+
+/// A node that others can call is called this soon after it registered, by the subscriber of its log at least.
+const CALLED_AFTER: Duration = Duration::from_secs(3);
 
 /// Nodes whose caller API others cannot use, before anything failed. `blamed` are URIs about which something worse was found.
 pub(super) fn unusable_apis(graph: &Graph, blamed: &BTreeSet<String>) -> Vec<Finding> {
     graph
         .clients()
         .filter(|client| is_running(graph, client))
-        .filter_map(|client| unusable_api(graph, client, blamed))
+        .filter_map(|client| unusable_api(graph, client, blamed).or_else(|| odd_api(graph, client, blamed)))
         .collect()
 }
 
@@ -30,21 +36,32 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
     let (api, master, registered) = (client.api.as_ref()?, client.master?, client.registered?);
     let name = client.name.clone()?;
     let uri = format!("http://{api}/");
+    // Whether it works is seen at once, where the master subscribes to its log: only loopback cannot.
+    let tried = client.called || graph.now().since(registered.at) < CALLED_AFTER;
+    if tried && !is_loopback(&api.host) {
+        return None;
+    }
     if blamed.contains(&uri) || master_is_elsewhere(graph, client) != Some(true) {
         return None;
     }
     let node = graph.node_named(&name, client)?;
     let used = !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty();
     let (code, what) = complaint(graph, client, &api.host).filter(|_| used)?;
-    let summary = format!("{name} tells the master on {} to call it at {api}: {what}", master.ip());
+    let place = match &client.master_through {
+        Some(relay) => format!("behind {} (pid {})", relay.comm, relay.pid),
+        None => format!("on {}", master.ip()),
+    };
+    let summary = format!("{name} tells the master {place} to call it at {api}: {what}");
     let explanation = vec![
         format!("{} registered the caller API {uri}, and the master is on another host.", who(client)),
         "Others that are told this address cannot connect to the node, and the master cannot tell it of new publishers.".into(),
     ];
     let own = client.reaches_master_from.filter(|ip| !ip.is_loopback());
     let hint = own.map_or_else(|| "an address of its host".into(), |ip| ip.to_string());
+    let which =
+        if own.is_some() { ", the address by which it reached the master" } else { " that the others can reach" };
     let remedies = vec![format!(
-        "Restart {name} with ROS_IP={hint} in its environment{}, the address by which it reached the master.",
+        "Restart {name} with ROS_IP={hint} in its environment{}{which}.",
         without_hostname(graph, client)
     )];
     let draft =
@@ -55,6 +72,29 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
         .address(Some(api.to_string()))
         .peer(Some("/master".into()), Some(format!("http://{master}/")));
     Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+/// A node that told the master something that is no URI.
+fn odd_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Option<Finding> {
+    let (api, registered) = client.odd_api.as_ref()?;
+    let error = AdvertisedUri::parse(api).err().filter(|_| !blamed.contains(api))?;
+    let name = client.name.clone()?;
+    let summary = format!("{name} tells the master to call it at {api:?}, which is no address: {error}");
+    let mut explanation = vec![
+        format!("{} registered it as its caller API.", who(client)),
+        "Nobody can connect to the node, and the master cannot tell it of new publishers.".to_owned(),
+    ];
+    let state = client.process.as_ref().and_then(|process| graph.process(process));
+    explanation.extend(state.and_then(|state| odd_variable(state, api)));
+    let hint = meant(graph, state, api).map_or_else(|| "an address of its host".into(), |ip| ip.to_string());
+    let remedies = vec![format!("Restart {name} with ROS_IP={hint} in its environment, and nothing else in it.")];
+    let draft = Draft::new(graph, Code::CallbackFailed, Severity::Warning, registered.at);
+    let draft = draft.client(client).node(Some(name)).on(Stage::Callback).evidence([registered.by]);
+    Some(draft.address(Some(api.clone())).finish(&Words { summary, explanation, remedies }))
 }
 
 fn without_hostname(graph: &Graph, client: &Client) -> &'static str {

@@ -118,17 +118,16 @@ impl Trouble<'_> {
             LinkKind::Topic | LinkKind::Dds => "the subscriber's host",
             LinkKind::Master => "its host",
         };
-        match self.client.reaches_master_from {
-            Some(ip) if !ip.is_loopback() => format!("{whose} ({ip})"),
-            _ => whose.into(),
+        match self.client_address() {
+            Some(ip) => format!("{whose} ({ip})"),
+            None => whose.into(),
         }
     }
 
     /// Let the firewall pass: nodes take any port, so a single one is not enough.
     pub fn open_ports(&self) -> Option<String> {
         let ip = self.ip?;
-        let source =
-            self.client.reaches_master_from.filter(|from| !from.is_loopback() && from.is_ipv4() == ip.is_ipv4());
+        let source = self.client_address().filter(|from| from.is_ipv4() == ip.is_ipv4());
         let source = source.map(|from| format!(" -s {from}")).unwrap_or_default();
         let (first, last) =
             self.publisher_namespace().and_then(|namespace| namespace.ephemeral_ports).unwrap_or(USUAL_PORTS);

@@ -110,12 +110,18 @@ impl<'a> Trouble<'a> {
         {
             return Some(state.process.net_namespace != mine);
         }
-        if let Some(Client { actor: Actor::Host(ip), .. }) = self.publisher_client()
-            && !ip.is_loopback()
-        {
-            return Some(!self.is_own(*ip));
+        match self.publisher_client() {
+            // A relay on this machine spoke for it.
+            Some(Client { process: None, behind: Some(_), .. }) => return Some(true),
+            Some(Client { actor: Actor::Host(ip), .. }) if !ip.is_loopback() => return Some(!self.is_own(*ip)),
+            _ => {}
         }
         self.master_is_elsewhere()
+    }
+
+    /// The client's own address on its way to the master, where that is not the one of a relay.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client.reaches_master_from.filter(|ip| !ip.is_loopback() && self.client.behind.is_none())
     }
 
     /// Whether the client reached its master at an address of another host.
@@ -129,7 +135,10 @@ impl<'a> Trouble<'a> {
 
     /// The address at which the client reached its master, on another host.
     pub fn master_ip(&self) -> Option<IpAddr> {
-        let ip = self.client.master.map(|address| address.ip())?;
+        let ip = match &self.client.master_through {
+            Some(relay) => self.graph.relay_leads_to(relay)?,
+            None => self.client.master?.ip(),
+        };
         (self.master_is_elsewhere() == Some(true)).then_some(ip)
     }
 
@@ -157,13 +166,13 @@ impl<'a> Trouble<'a> {
                 self.graph.namespace_of(self.client).is_some_and(|own| own.net_namespace == namespace.net_namespace);
             let reachable = |ip: &IpAddr| {
                 same_host
-                    || Some(*ip) == self.client.master.map(|master| master.ip())
+                    || Some(*ip) == self.master_ip()
                     || matches!(self.graph.way_of(self.client, *ip), Way::OnLink { .. })
             };
             let addresses = || namespace.addresses.iter().map(|own| own.address).filter(other);
             return addresses().find(reachable).map(|ip| (ip, true));
         }
-        if let Some(Client { actor: Actor::Host(ip), .. }) = self.publisher_client()
+        if let Some(Client { actor: Actor::Host(ip), behind: None, .. }) = self.publisher_client()
             && other(ip)
         {
             return Some((*ip, true));
@@ -217,6 +226,9 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
 
 /// A client as a person would name it.
 pub(super) fn who(client: &Client) -> String {
+    if let (Some(name), None, Some(relay)) = (&client.name, &client.process, &client.behind) {
+        return format!("{name} (behind {}, pid {})", relay.comm, relay.pid);
+    }
     match (&client.name, &client.process, client.actor) {
         (Some(name), Some(process), _) => format!("{name} ({}, pid {})", process.comm, process.pid),
         (None, Some(process), _) => format!("{} (pid {})", process.comm, process.pid),
@@ -234,6 +246,9 @@ pub(super) fn is_own(graph: &Graph, client: &Client, ip: IpAddr) -> bool {
 
 pub(super) fn master_is_elsewhere(graph: &Graph, client: &Client) -> Option<bool> {
     let master = client.master?.ip();
+    if client.master_through.is_some() {
+        return Some(true);
+    }
     if is_own(graph, client, master) || client.reaches_master_from == Some(master) {
         return Some(false);
     }

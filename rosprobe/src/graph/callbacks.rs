@@ -77,7 +77,8 @@ impl Graph {
             Actor::Process(_) => true,
             Actor::Host(ip) => !self.sees_processes() && self.to_themselves.contains(&ip),
         };
-        if !seen {
+        let passed_on = ends.server.process.as_ref().is_some_and(|process| self.is_relay(process));
+        if !seen || passed_on {
             return;
         }
         let subscribes = |client: &&Client| {

@@ -61,6 +61,11 @@ impl WaitingCalls {
         broken
     }
 
+    /// Of calls that wait it is not known any more whether they were answered.
+    pub fn forget_unbroken(&mut self) {
+        self.by_id.retain(|_, call| call.broken.is_some());
+    }
+
     pub fn link_gone(&mut self, link: LinkId) {
         self.by_id.retain(|_, call| call.link != Some(link));
     }

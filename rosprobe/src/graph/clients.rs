@@ -53,6 +53,14 @@ pub(crate) struct Client {
     pub api: Option<AdvertisedUri>,
     /// The call that said so; `None` when the address was concluded from a connection.
     pub registered: Option<Registered>,
+    /// What it said when that was no URI, with what the master was told so by.
+    pub odd_api: Option<(String, Registered)>,
+    /// Another host has called it at its caller API.
+    pub called: bool,
+    /// The process on this machine through which it was seen last, where its own is not.
+    pub behind: Option<ProcessRef>,
+    /// The process that passes its calls on to a master elsewhere.
+    pub master_through: Option<ProcessRef>,
     /// The address at which it reached the master.
     pub master: Option<SocketAddr>,
     /// Its own address on its way to the master.
@@ -127,6 +135,8 @@ pub(crate) struct Sight {
     pub net_namespace: u64,
     /// The network namespace in which this was observed.
     pub seen_in: u64,
+    /// The process that passes on what it says.
+    pub behind: Option<ProcessRef>,
 }
 
 impl Sight {
@@ -193,6 +203,8 @@ impl Clients {
         let here = |client: &&Client| self.networks.same(client.place(), sight.place());
         let named = || self.named(name).filter(here);
         let itself = named().find(|client| client.actor == sight.actor);
+        // Whoever speaks through a relay on this machine may run on it as well.
+        let itself = itself.or_else(|| named().find(|client| sight.behind.is_some() && client.process.is_some()));
         let known = itself.or_else(|| named().find(|client| client.can_be(sight.actor, sight.address)));
         let known = known.map(|client| client.id);
         // Behind one address there are many clients, but a process that has no name yet is the one that now gives it.
@@ -220,6 +232,10 @@ impl Clients {
             name: None,
             api: None,
             registered: None,
+            odd_api: None,
+            called: false,
+            behind: None,
+            master_through: None,
             master: None,
             reaches_master_from: None,
             addresses: BTreeSet::new(),
@@ -245,6 +261,9 @@ impl Clients {
     fn meet(&mut self, id: ClientId, sight: &Sight) {
         let Some(client) = self.all.get_mut(&id) else { return };
         client.seen_at(sight.address);
+        if client.process.is_none() && sight.behind.is_some() {
+            client.behind.clone_from(&sight.behind);
+        }
         if client.net_namespace == 0 {
             client.net_namespace = sight.net_namespace;
         }
@@ -263,7 +282,9 @@ impl Clients {
         let Some(client) = self.all.get_mut(&id) else { return };
         if client.registered.is_none() || client.api.as_ref() != Some(&uri) {
             client.registered = Some(registered);
+            client.called = false;
         }
+        client.odd_api = None;
         self.set_api(id, uri);
     }
 
@@ -319,13 +340,20 @@ mod tests {
 
     fn host(address: &str) -> Sight {
         let ip: IpAddr = address.parse().unwrap();
-        Sight { actor: Actor::Host(ip), process: None, address: Some(ip), net_namespace: 0, seen_in: 7 }
+        Sight { actor: Actor::Host(ip), process: None, address: Some(ip), net_namespace: 0, seen_in: 7, behind: None }
     }
 
     fn process(pid: u32, address: &str) -> Sight {
         let reference = ProcessRef { pid, started: 1, comm: "python3".into() };
         let actor = Actor::Process((pid, 1));
-        Sight { actor, process: Some(reference), address: Some(address.parse().unwrap()), net_namespace: 7, seen_in: 7 }
+        Sight {
+            actor,
+            process: Some(reference),
+            address: Some(address.parse().unwrap()),
+            net_namespace: 7,
+            seen_in: 7,
+            behind: None,
+        }
     }
 
     #[test]

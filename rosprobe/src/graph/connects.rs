@@ -13,7 +13,7 @@ use crate::event::{Monotonic, Transport};
 use crate::observation::{AbandonCause, AdvertisedUri, Observation, What};
 
 /// Port of a master, unless somebody chose another one.
-const MASTER_PORT: u16 = 11311;
+pub(crate) const MASTER_PORT: u16 = 11311;
 /// An attempt given up sooner than this, without a SYN sent again, says nothing about the address.
 const ABANDON_COUNTS_AFTER_NS: u64 = 1_000_000_000;
 /// Hosts remembered as answering, and ports of each.

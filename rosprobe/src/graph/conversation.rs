@@ -34,6 +34,7 @@ impl Graph {
         let far_owner = mirror.and_then(|mirror| mirror.owner.as_ref());
         let far = sight(far_owner, socket.remote, mirror.map_or(0, |mirror| mirror.net_namespace), seen_in)?;
         let (client, server) = if at_client { (here, far) } else { (far, here) };
+        let client = self.behind_relay(client);
         let server_address = if at_client { socket.remote } else { socket.local };
         Some(Ends { client, server, server_address, socket: socket.id, at_client })
     }
@@ -104,5 +105,5 @@ fn sight(owner: Option<&ProcessRef>, address: Option<SocketAddr>, net_namespace:
         (None, Some(ip)) => Actor::Host(ip),
         (None, None) => return None,
     };
-    Some(Sight { actor, process: owner.cloned(), address: ip, net_namespace, seen_in })
+    Some(Sight { actor, process: owner.cloned(), address: ip, net_namespace, seen_in, behind: None })
 }

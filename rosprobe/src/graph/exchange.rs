@@ -4,7 +4,7 @@ use super::calls::{WaitingCall, slim};
 use super::clients::ClientId;
 use super::conversation::Ends;
 use super::incidents::IncidentKind;
-use super::link::{LinkId, Outcome, Stage};
+use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::registration::is_master_call;
 use super::{Graph, bounded};
 use crate::event::{Direction, Monotonic};
@@ -16,7 +16,10 @@ const MULTICALL_LIMIT: usize = 4096;
 impl Graph {
     pub(super) fn call_observed(&mut self, observation: &Observation, direction: Direction, call: &Call) {
         let at_client = direction == Direction::Sent;
-        let Some(ends) = self.ends(observation, at_client) else { return };
+        let Some(mut ends) = self.ends(observation, at_client) else { return };
+        if at_client && is_master_call(call) && self.may_be_relay(&ends.client) {
+            ends.client = self.behind_relay(ends.client);
+        }
         if let Some(socket) = self.sockets.get_mut(ends.socket) {
             socket.connecting.get_or_insert(at_client);
             socket.connected = true;
@@ -28,6 +31,9 @@ impl Graph {
             Call::RequestTopic { .. } => self.asking(&ends, caller.as_deref()),
             _ => self.calling(&ends, caller.as_deref()),
         };
+        if !at_client && !is_master_call(call) {
+            self.called_by(&ends);
+        }
         let mut link = None;
         for part in parts.iter().take(MULTICALL_LIMIT) {
             link = self.called_with(&ends, client, part, at, id).or(link);
@@ -65,6 +71,41 @@ impl Graph {
         let link = self.master_called(ends, client, at, id);
         self.register(ends, client, call, at, id);
         link
+    }
+
+    /// A node was called: by another host, which so can use the address that it advertises.
+    fn called_by(&mut self, ends: &Ends) {
+        if ends.client.address == ends.server.address || ends.client.address.is_some_and(|ip| ip.is_loopback()) {
+            return;
+        }
+        let callee = ends.server_address.and_then(|address| self.client_at(address, &ends.server));
+        if let Some(callee) = callee.and_then(|id| self.clients.get_mut(id)) {
+            callee.called = true;
+        }
+    }
+
+    /// What answers a call to a master is no XML-RPC: it is no master.
+    pub(super) fn answered_otherwise(&mut self, observation: &Observation, with: &str) {
+        let Some(socket) = observation.socket.as_ref().map(|socket| socket.id) else { return };
+        let (at, id) = (observation.monotonic, observation.id);
+        let of_master = |call: &WaitingCall| call.link.is_some_and(|link| self.links.is(link, LinkKind::Master));
+        let waiting: Vec<ObservationId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.socket == socket && of_master(call))
+            .map(|(waiting, _)| waiting)
+            .collect();
+        for call in waiting {
+            let Some(link) = self.calls.answered(call).and_then(|call| call.link) else { continue };
+            let reason = bounded(with);
+            self.links.mark(link, Stage::Master, at, id, |state| state.fail(Outcome::Refused { reason }, at));
+        }
+    }
+
+    /// Events were lost, answers to calls that wait perhaps among them: nobody knows any more whether those were answered.
+    pub(super) fn answers_lost(&mut self) {
+        self.calls.forget_unbroken();
+        self.links.forget_asked();
     }
 
     pub(super) fn answer_observed(
@@ -139,6 +180,12 @@ impl Graph {
             return self
                 .links
                 .mark(link, Stage::RequestTopic, at, id, |state| state.fail(Outcome::Refused { reason }, at));
+        }
+        let unknown_method = message.contains("is not supported") || message.contains("unknown method name");
+        if fault && unknown_method && is_master_call(call) {
+            let Some(link) = waiting.link else { return };
+            let reason = bounded(message);
+            return self.links.mark(link, Stage::Master, at, id, |state| state.fail(Outcome::Refused { reason }, at));
         }
         if matters(call, fault) {
             let kind = IncidentKind::CallFailed {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::clients::ClientId;
-use super::link::{Link, LinkId, LinkKind, Party, Rate, Stage, StageState};
+use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 use crate::event::{Monotonic, Traffic};
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -259,6 +259,16 @@ impl Links {
         if let Some(state) = entry.link.stage_mut(stage) {
             change(state);
             state.show(id);
+        }
+    }
+
+    /// Of what was asked and not answered yet it is not known any more whether it was answered.
+    pub fn forget_asked(&mut self) {
+        for state in self.entries.values_mut().flat_map(|entry| &mut entry.link.stages) {
+            let asked = matches!(state.stage, Stage::RequestTopic | Stage::Header);
+            if asked && matches!(state.outcome, Outcome::Pending { .. }) {
+                state.outcome = Outcome::NotReached;
+            }
         }
     }
 

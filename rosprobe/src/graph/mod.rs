@@ -25,6 +25,7 @@ mod node;
 mod parties;
 mod processes;
 mod registration;
+mod relay;
 mod request_topic;
 mod resolving;
 mod routes;
@@ -38,6 +39,7 @@ use std::net::{IpAddr, SocketAddr};
 use self::calls::WaitingCalls;
 use self::clients::Clients;
 pub(crate) use self::clients::{Actor, Client, ClientId};
+pub(crate) use self::connects::MASTER_PORT;
 use self::incidents::Incidents;
 pub(crate) use self::incidents::{Incident, IncidentKind};
 pub use self::link::{Health, Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
@@ -49,8 +51,8 @@ pub(crate) use self::networks::Place;
 pub use self::node::{Node, ProcessState};
 pub(crate) use self::routes::{Subnet, Way};
 use self::sockets::Sockets;
-use crate::event::{Clock, Monotonic, Namespace, Process, ProcessKey, ProcessRef};
-use crate::observation::{AdvertisedUri, Observation, ObservationId, What};
+use crate::event::{Clock, Direction, Monotonic, Namespace, Process, ProcessKey, ProcessRef};
+use crate::observation::{AdvertisedUri, Observation, ObservationId, Protocol, What};
 
 /// Longest name or URI that is kept whole, in bytes.
 const TEXT_LIMIT: usize = 512;
@@ -77,6 +79,8 @@ pub struct Graph {
     calls: WaitingCalls,
     incidents: Incidents,
     masters: Masters,
+    /// Processes that were seen passing on the calls of others.
+    relays: BTreeSet<ProcessKey>,
     /// Hosts and ports that answered a connect.
     answering: BTreeMap<(Place, IpAddr), BTreeSet<u16>>,
     due: BTreeSet<(Monotonic, LinkId)>,
@@ -143,6 +147,7 @@ impl Graph {
             What::Lost { events } => {
                 self.lost = self.lost.saturating_add(*events);
                 self.incidents.note(IncidentKind::EventsLost, *events, at, id);
+                self.answers_lost();
             }
             What::NameQuery { name, .. } => self.name_asked(observation, name),
             What::NameAnswer { name, addresses, status, .. } => {
@@ -173,6 +178,12 @@ impl Graph {
             What::Answer { direction, to, answer, .. } => self.answer_observed(observation, *direction, *to, answer),
             What::TcprosHeader { direction, header } => self.header_observed(observation, *direction, header),
             What::ServiceAnswer { ok, error, .. } => self.service_answered(observation, *ok, error),
+            What::HttpOnly { direction: Direction::Received, http } => {
+                self.answered_otherwise(observation, &http.start_line);
+            }
+            What::Malformed { direction: Direction::Received, protocol: Protocol::Http, reason, .. } => {
+                self.answered_otherwise(observation, reason);
+            }
             What::Gap { cause, .. } => self.gap_observed(observation, *cause),
             _ => {}
         }

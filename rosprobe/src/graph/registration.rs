@@ -32,10 +32,14 @@ impl Graph {
         if let Actor::Process(key) = ends.server.actor {
             self.masters.processes.insert(key);
         }
+        let through = ends.server.process.clone().filter(|process| self.is_relay(process));
         if let Some(known) = self.clients.get_mut(client)
             && (ends.at_client || known.master.is_none())
+            // What a relay on this machine passes on was seen where it was said as well.
+            && !(ends.client.behind.is_some() && known.process.is_some() && known.master.is_some())
         {
             known.master = Some(address);
+            known.master_through = through;
             known.reaches_master_from = ends.client.address;
         }
         if ends.at_client && ends.server.process.is_none() {
@@ -141,8 +145,13 @@ impl Graph {
             entry(node);
         }
         self.uri_of_node(&api, &name);
-        if let Ok(uri) = AdvertisedUri::parse(caller_api) {
-            self.clients.register_api(client, uri, registered);
+        match AdvertisedUri::parse(caller_api) {
+            Ok(uri) => self.clients.register_api(client, uri, registered),
+            Err(_) => {
+                if let Some(known) = self.clients.get_mut(client) {
+                    known.odd_api.get_or_insert((api, registered));
+                }
+            }
         }
     }
 }

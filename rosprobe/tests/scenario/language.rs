@@ -148,6 +148,10 @@ impl Player<'_> {
         if words[0] == "service-answer" {
             return What::ServiceAnswer { direction, ok: words[1] == "ok", error: words[2..].join(" ") };
         }
+        if words[0] == "http" {
+            let http = Http { start_line: words[1..].join(" "), ..Http::default() };
+            return What::HttpOnly { direction, http };
+        }
         if let Some(call) = call(words) {
             return What::Call { direction, call, http: Http::default() };
         }
