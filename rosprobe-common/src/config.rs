@@ -15,6 +15,8 @@ pub struct Config {
     pub payload_limit: u32,
     /// Not 0: diagnostics through aya-log.
     pub log: u32,
+    /// Not 0: `connect()` and payload are seen at the end of system calls, and sockets have numbers of our own.
+    pub system_calls: u32,
     /// Offsets in the kernel's structures.
     pub offsets: KernelOffsets,
     /// Numbers of system calls.
@@ -59,8 +61,14 @@ pub struct KernelOffsets {
     pub snd_una: u32,
     /// `socket.sk`.
     pub socket_sk: u32,
+    /// `socket.file`.
+    pub socket_file: u32,
     /// `file.private_data`.
     pub file_private_data: u32,
+    /// `file.f_inode`.
+    pub file_inode: u32,
+    /// `inode.i_ino`.
+    pub inode_number: u32,
     /// `task_struct.files`.
     pub task_files: u32,
     /// `files_struct.fdt`.
@@ -85,6 +93,12 @@ pub struct KernelOffsets {
     pub regs_syscall: u32,
     /// First six arguments in `pt_regs`.
     pub regs_argument: [u32; 6],
+    /// Word in `pt_regs` that tells a 64-bit program.
+    pub regs_mode: u32,
+    /// Bits of that word, not an offset.
+    pub regs_mode_mask: u32,
+    /// What these bits are in a 64-bit program, not an offset.
+    pub regs_mode_native: u32,
     /// `fd` in the record of `syscalls:sys_enter_connect`.
     pub enter_fd: u32,
     /// `uservaddr` in the record of `syscalls:sys_enter_connect`.
@@ -121,6 +135,7 @@ impl Config {
         layout_version: 0,
         payload_limit: 0,
         log: 0,
+        system_calls: 0,
         offsets: KernelOffsets {
             skc_daddr: 0,
             skc_rcv_saddr: 0,
@@ -139,7 +154,10 @@ impl Config {
             write_seq: 0,
             snd_una: 0,
             socket_sk: 0,
+            socket_file: 0,
             file_private_data: 0,
+            file_inode: 0,
+            inode_number: 0,
             task_files: 0,
             files_fdt: 0,
             fdtable_fd: 0,
@@ -152,6 +170,9 @@ impl Config {
             task_compat_mask: 0,
             regs_syscall: 0,
             regs_argument: [0; 6],
+            regs_mode: 0,
+            regs_mode_mask: 0,
+            regs_mode_native: 0,
             enter_fd: 0,
             enter_address: 0,
             enter_length: 0,
@@ -177,8 +198,8 @@ impl Config {
 
 const _: () = {
     assert!(align_of::<Config>() == 4);
-    assert!(offset_of!(Config, offsets) == 12);
-    assert!(size_of::<KernelOffsets>() == 39 * 4);
+    assert!(offset_of!(Config, offsets) == 16);
+    assert!(size_of::<KernelOffsets>() == 45 * 4);
     assert!(size_of::<Syscalls>() == 13 * 4);
-    assert!(size_of::<Config>() == 12 + 39 * 4 + 13 * 4);
+    assert!(size_of::<Config>() == 16 + 45 * 4 + 13 * 4);
 };

@@ -8,6 +8,7 @@ mod config;
 mod opening;
 mod record;
 mod socket;
+mod system_call;
 
 pub use config::{Config, KernelOffsets, Syscalls, UNKNOWN_OFFSET};
 pub use opening::{OPENING_BYTES, Opening, opening};
@@ -15,9 +16,10 @@ pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, is_recor
 pub use socket::{
     DirectionState, Framing, Protocol, SocketFlags, SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState,
 };
+pub use system_call::{CALL_NUMBERS, CallClass};
 
 /// Changes whenever a shared layout or the meaning of a field changes.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;
 
 /// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
 pub const SOCKET_LIMIT: u32 = 16 * 1024;
@@ -25,6 +27,9 @@ pub const SOCKET_LIMIT: u32 = 16 * 1024;
 pub const THREAD_LIMIT: u32 = 4 * 1024;
 /// Processes of which the end is reported; the least recently used is forgotten.
 pub const PROCESS_LIMIT: u32 = 8 * 1024;
+/// Processes that may have a descriptor of an internet socket, where payload is seen at the end of system calls; the least recently used
+/// is forgotten.
+pub const HOLDER_LIMIT: u32 = 16 * 1024;
 /// Processes that are followed because a watched command started them.
 pub const FOLLOWED_LIMIT: u32 = 8 * 1024;
 /// Default size of the ring buffer, in bytes. The kernel maps it twice, one behind the other, and counts it twice in the reader's

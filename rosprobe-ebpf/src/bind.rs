@@ -5,7 +5,7 @@ use rosprobe_common::{Kind, SocketAddress};
 use crate::connect::own_number;
 use crate::emit::{Fact, Socket, emit};
 use crate::kernel::{self, AF_INET, UDP};
-use crate::process;
+use crate::{identity, process};
 
 /// The first port of RTPS: discovery multicast of domain 0.
 const FIRST_PORT: u16 = 7400;
@@ -42,7 +42,7 @@ fn errno(result: i32) -> i32 {
 
 #[inline(always)]
 fn tell(sk: u64, address: &SocketAddress, fact: &Fact) {
-    let cookie = kernel::cookie(sk);
+    let cookie = identity::of_descriptor(fact.fd, sk);
     let cookie = if cookie == 0 { own_number() } else { cookie };
     process::remember(fact.pid);
     emit(&Socket { sk, cookie, protocol: UDP, remote: Some(address) }, fact);

@@ -12,7 +12,7 @@ use rosprobe_common::{Kind, Protocol, SocketAddress};
 use crate::emit::{Fact, Socket, emit};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP};
 use crate::maps::{CONNECTS, Connect, NUMBERS, SOCKETS, config};
-use crate::process;
+use crate::{identity, process};
 
 const EBADF: i32 = 9;
 const EINPROGRESS: i32 = 115;
@@ -55,6 +55,37 @@ pub fn call_returned(result: i32) {
     returned(&connect, result);
 }
 
+/// A TCP socket begins to connect, in the thread that called connect(), of which nothing was seen before.
+#[inline(always)]
+pub fn began(sk: u64, cookie: u64) {
+    // SAFETY: a helper without arguments.
+    let started = unsafe { bpf_ktime_get_ns() };
+    let connect = Connect { started, sk, cookie, address: SocketAddress::NONE, fd: -1, reserved: 0 };
+    let _ = CONNECTS.insert(bpf_get_current_pid_tgid(), &connect, 0);
+}
+
+/// The current thread's connect() returned, of which nothing was seen but, perhaps, that its socket [`began`]. `sk` is what the
+/// descriptor leads to now; 0 when it was closed meanwhile.
+#[inline(always)]
+pub fn call_ended(sk: u64, cookie: u64, fd: i32, address: u64, length: u64, result: i32) {
+    let thread = bpf_get_current_pid_tgid();
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let mut connect = Connect { started: now, sk, cookie, address: SocketAddress::NONE, fd, reserved: 0 };
+    if let Some(entry) = CONNECTS.get_ptr(&thread) {
+        // SAFETY: this thread's own entry.
+        let began = unsafe { *entry };
+        let _ = CONNECTS.remove(&thread);
+        if sk == 0 || began.sk == sk {
+            connect.started = began.started;
+            connect.cookie = began.cookie;
+        }
+    }
+    if user_address(address, length, &mut connect.address) {
+        returned(&connect, result);
+    }
+}
+
 /// The end of every way to learn a connect()'s result.
 #[inline(always)]
 pub fn returned(connect: &Connect, result: i32) {
@@ -68,7 +99,7 @@ pub fn returned(connect: &Connect, result: i32) {
     if protocol != TCP && protocol != UDP {
         return;
     }
-    let mut cookie = if connect.cookie != 0 { connect.cookie } else { kernel::cookie(sk) };
+    let mut cookie = if connect.cookie != 0 { connect.cookie } else { identity::existing(sk) };
     if protocol == UDP && cookie != 0 {
         restart_datagrams(cookie);
     }

@@ -79,7 +79,7 @@ pub fn unacknowledged(sk: u64) -> u32 {
 /// A word at `base + offset`; 0 when it cannot be read. Without the branches of [`read`], of which the compiler calculates with what
 /// was never written on the one that it throws away; older verifiers refuse that.
 #[inline(always)]
-fn word(base: u64, offset: u32) -> u32 {
+pub fn word(base: u64, offset: u32) -> u32 {
     let mut value = 0u32;
     if offset != UNKNOWN_OFFSET && base != 0 {
         // SAFETY: the helper checks the address, and zeroes where it cannot read.
@@ -221,6 +221,47 @@ pub fn copy<T>(from: &T, to: &mut T) {
     }
 }
 
+/// Family of a socket; 0 when unknown.
+#[inline(always)]
+pub fn family(sk: u64) -> u16 {
+    read(sk, config!(offsets.skc_family)).unwrap_or(0)
+}
+
+/// Whether these registers are those of a 64-bit program.
+#[inline(always)]
+pub fn is_native(registers: u64) -> bool {
+    word(registers, config!(offsets.regs_mode)) & config!(offsets.regs_mode_mask) == config!(offsets.regs_mode_native)
+}
+
+/// A socket that a descriptor of the current process leads to.
+pub struct Held {
+    file: u64,
+    /// The kernel's `struct sock`.
+    pub sk: u64,
+}
+
+impl Held {
+    /// What a descriptor leads to, if it is a socket: other files have other things in the place of theirs, and none of those has the
+    /// file in the place of a socket's.
+    #[inline(always)]
+    pub fn of(fd: i32) -> Option<Self> {
+        let file = file_of(fd)?;
+        let socket: u64 = read(file, config!(offsets.file_private_data))?;
+        if read::<u64>(socket, config!(offsets.socket_file))? != file {
+            return None;
+        }
+        Some(Self { file, sk: read(socket, config!(offsets.socket_sk))? })
+    }
+
+    /// Number of its inode; 0 when unknown.
+    #[inline(always)]
+    pub fn inode(&self) -> u64 {
+        read::<u64>(self.file, config!(offsets.file_inode))
+            .and_then(|inode| read(inode, config!(offsets.inode_number)))
+            .unwrap_or(0)
+    }
+}
+
 /// The socket behind a descriptor of the current process; 0 when it is none, or unknown.
 #[inline(always)]
 pub fn socket_of(fd: i32) -> u64 {
@@ -229,6 +270,13 @@ pub fn socket_of(fd: i32) -> u64 {
 
 #[inline(always)]
 fn walk(fd: i32) -> Option<u64> {
+    let file = file_of(fd)?;
+    let socket: u64 = read(file, config!(offsets.file_private_data))?;
+    read(socket, config!(offsets.socket_sk))
+}
+
+#[inline(always)]
+fn file_of(fd: i32) -> Option<u64> {
     let files: u64 = read(current_task(), config!(offsets.task_files))?;
     let table: u64 = read(files, config!(offsets.files_fdt))?;
     let count: u32 = read(table, config!(offsets.fdtable_max_fds))?;
@@ -236,9 +284,7 @@ fn walk(fd: i32) -> Option<u64> {
         return None;
     }
     let array: u64 = read(table, config!(offsets.fdtable_fd))?;
-    let file: u64 = read(array + u64::from(fd as u32) * 8, 0)?;
-    let socket: u64 = read(file, config!(offsets.file_private_data))?;
-    read(socket, config!(offsets.socket_sk))
+    read(array + u64::from(fd as u32) * 8, 0)
 }
 
 /// Whether the current task's registers are those of a 64-bit system call of a program.

@@ -5,14 +5,16 @@ use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_probe_read_user
 use rosprobe_common::{Flow, IOVEC_LIMIT};
 
 use crate::kernel;
-use crate::maps::{BATCHES, Batch, config};
+use crate::maps::{BATCHES, Batch, CALLS, Entered, config};
 
 /// Size of `struct msghdr` of user space.
 const MSGHDR: usize = 56;
 /// It is not known which message of a batch it is.
 const UNKNOWN_MESSAGE: u32 = u32::MAX;
 /// Size of `struct mmsghdr` of user space.
-const MMSGHDR: u64 = 64;
+pub const MMSGHDR: u64 = 64;
+/// Where in it the kernel writes how many bytes went.
+pub const MMSGHDR_LENGTH: u64 = 56;
 
 /// Where payload is in user memory.
 #[derive(Clone, Copy)]
@@ -41,12 +43,48 @@ pub struct Call {
     registers: u64,
     /// Its number.
     pub number: u32,
+    /// Which message of a batch it is about, where that is known.
+    message: u32,
 }
 
 impl Call {
+    /// The current thread is at the end of this call. What it has to be told, [`Call::current`] says to the handlers: registers of
+    /// the current task can only be asked for with BTF.
+    #[inline(always)]
+    pub fn enter(registers: u64, number: u32) {
+        let thread = bpf_get_current_pid_tgid();
+        match CALLS.get_ptr_mut(&thread) {
+            // SAFETY: this thread's own entry.
+            Some(entered) => unsafe { *entered = Entered { registers, number, message: UNKNOWN_MESSAGE } },
+            None => {
+                let _ = CALLS.insert(&thread, &Entered { registers, number, message: UNKNOWN_MESSAGE }, 0);
+            }
+        }
+    }
+
+    /// The current thread's call is about this message of its batch now.
+    #[inline(always)]
+    pub fn at_message(index: u32) {
+        if let Some(entered) = CALLS.get_ptr_mut(bpf_get_current_pid_tgid()) {
+            // SAFETY: this thread's own entry.
+            unsafe { (*entered).message = index };
+        }
+    }
+
+    #[inline(always)]
+    fn entered() -> Option<Self> {
+        let entered = CALLS.get_ptr(bpf_get_current_pid_tgid())?;
+        // SAFETY: this thread's own entry.
+        let Entered { registers, number, message } = unsafe { *entered };
+        Some(Self { registers, number, message })
+    }
+
     /// The call that the current task is in; `None` in kernel threads, io_uring's workers and 32-bit calls.
     #[inline(always)]
     pub fn current() -> Option<Self> {
+        if config!(system_calls) != 0 {
+            return Self::entered();
+        }
         if !kernel::in_native_syscall() {
             return None;
         }
@@ -54,7 +92,7 @@ impl Call {
         let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
         // The x32 ABI sets a bit above the number, so its calls are in no table.
         let number = kernel::read::<u32>(registers, config!(offsets.regs_syscall))?;
-        Some(Self { registers, number })
+        Some(Self { registers, number, message: UNKNOWN_MESSAGE })
     }
 
     /// Argument number `N`, from 0; 0 when it cannot be read.
@@ -108,6 +146,9 @@ impl Call {
 /// See [`Call::batch_index`]. A function of its own for its stack.
 #[inline(never)]
 fn message_of_batch(call: &Call, cookie: u64, failed: u32) -> u32 {
+    if call.message != UNKNOWN_MESSAGE {
+        return call.message;
+    }
     let count = call.argument::<2>() as u32;
     let count = if count > IOVEC_LIMIT { IOVEC_LIMIT } else { count };
     if count > 1 && call.number == config!(syscalls.recvmmsg) && call.argument::<4>() != 0 {

@@ -3,8 +3,8 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use rosprobe_common::{
-    Config, FAILURE_LIMIT, FOLLOWED_LIMIT, LAYOUT_VERSION, PAIR_LIMIT, PROCESS_LIMIT, RING_BUFFER_BYTES, SOCKET_LIMIT,
-    SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT, WriterCount, WriterKey,
+    CALL_NUMBERS, Config, FAILURE_LIMIT, FOLLOWED_LIMIT, HOLDER_LIMIT, LAYOUT_VERSION, PAIR_LIMIT, PROCESS_LIMIT,
+    RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT, WriterCount, WriterKey,
 };
 
 /// Written by the loader before the programs are loaded; zero in the object.
@@ -19,6 +19,10 @@ macro_rules! config {
     };
 }
 pub(crate) use config;
+
+/// What each system call means, by its number: `CallClass`. Written by the loader; zeros in the object.
+#[unsafe(no_mangle)]
+pub static CLASSES: [u8; CALL_NUMBERS] = [0; CALL_NUMBERS];
 
 /// Not 0: every program returns at once, so that the cost of the hooks alone can be measured.
 #[unsafe(no_mangle)]
@@ -71,6 +75,18 @@ pub static CONNECTS: LruHashMap<u64, Connect> = LruHashMap::with_max_entries(THR
 #[map]
 pub static BATCHES: LruHashMap<u64, Batch> = LruHashMap::with_max_entries(THREAD_LIMIT, 0);
 
+/// Calls at the end of which threads are, by pid and tgid.
+#[map]
+pub static CALLS: LruHashMap<u64, Entered> = LruHashMap::with_max_entries(THREAD_LIMIT, 0);
+
+/// Numbers of our own of sockets, by the address of the kernel's `struct sock`.
+#[map]
+pub static IDENTITIES: LruHashMap<u64, Identity> = LruHashMap::with_max_entries(SOCKET_LIMIT, 0);
+
+/// Processes that may have a descriptor of an internet socket; user space puts those in that had it before.
+#[map]
+pub static HOLDERS: LruHashMap<u32, u8> = LruHashMap::with_max_entries(HOLDER_LIMIT, 0);
+
 /// Processes that records named: their end is reported.
 #[map]
 pub static PROCESSES: LruHashMap<u32, u8> = LruHashMap::with_max_entries(PROCESS_LIMIT, 0);
@@ -99,6 +115,28 @@ pub struct Connect {
     pub fd: i32,
     /// Zero.
     pub reserved: u32,
+}
+
+/// The end of a call.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Entered {
+    /// Address of its registers.
+    pub registers: u64,
+    /// Its number.
+    pub number: u32,
+    /// Which message of a batch is looked at; `u32::MAX` when that is not known.
+    pub message: u32,
+}
+
+/// What a socket is called.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Identity {
+    /// The number.
+    pub number: u64,
+    /// Inode of a socket whose end is not seen; else 0.
+    pub inode: u64,
 }
 
 /// A reader and the writer that it answers, or two participants, one of which addressed the other: prefixes of their GUIDs, and

@@ -38,7 +38,8 @@ pub fn ended() {
 /// Whether children of this process are followed.
 #[inline(always)]
 pub fn is_followed(pid: u32) -> bool {
-    FOLLOWED.get_ptr(&pid).is_some()
+    // SAFETY: memory of the map. The value, not the address, as above.
+    FOLLOWED.get_ptr(&pid).map_or(0, |followed| unsafe { followed.read_volatile() }) != 0
 }
 
 /// The current process, a followed one, has a child.

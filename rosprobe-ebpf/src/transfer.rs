@@ -38,17 +38,23 @@ pub fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
     }
     // SAFETY: as above.
     let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
+    handed::<FLOW>(sk as u64, cookie, result, flags);
+}
+
+/// The same for an internet socket that is known by a name.
+#[inline(always)]
+pub fn handed<const FLOW: usize>(sk: u64, cookie: u64, result: i32, flags: i32) {
     let mut state = known(cookie);
     if state.is_none() {
         // SAFETY: null, or memory of the map.
-        state = unsafe { first_sight(sk as u64, cookie, result).as_mut() };
+        state = unsafe { first_sight(sk, cookie, result).as_mut() };
     }
     let Some(state) = state.filter(|state| state.protocol != Protocol::Other as u8) else { return };
     let of_udp = state.protocol == Protocol::Rtps as u8 || state.protocol == Protocol::Dns as u8;
-    if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk as u64) == UDP) {
-        datagram::transferred::<FLOW>(state, sk as u64, cookie, result, flags);
+    if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk) == UDP) {
+        datagram::transferred::<FLOW>(state, sk, cookie, result, flags);
     } else {
-        stream::<FLOW>(state, sk as u64, cookie, result, flags);
+        stream::<FLOW>(state, sk, cookie, result, flags);
     }
 }
 

@@ -3,6 +3,8 @@
 mod connect_call;
 mod fexit;
 mod process;
+mod raw_state;
 mod sock_length;
 mod socket_call;
 mod socket_state;
+mod system_call;

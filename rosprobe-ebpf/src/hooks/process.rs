@@ -11,15 +11,15 @@ fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     if empty() {
         return 0;
     }
-    if process::is_known(kernel::current_pid()) && last_thread(ctx.arg(0)) {
+    if process::is_known(kernel::current_pid()) && last_thread(ctx.arg::<*const u8>(0) as u64) {
         process::ended();
     }
     0
 }
 
 #[inline(always)]
-fn last_thread(task: *const u8) -> bool {
-    kernel::read::<u64>(task as u64, config!(offsets.task_signal))
+pub fn last_thread(task: u64) -> bool {
+    kernel::read::<u64>(task, config!(offsets.task_signal))
         .and_then(|signal| kernel::read::<i32>(signal, config!(offsets.signal_live)))
         .is_none_or(|live| live == 0)
 }

@@ -60,7 +60,7 @@ fn end_setsockopt(ctx: FExitContext) -> i32 {
 }
 
 #[inline(always)]
-fn bind_returned(result: i32) {
+pub fn bind_returned(result: i32) {
     let Some(call) = Call::current() else { return };
     let mut asked = SocketAddress::NONE;
     if user_address(call.argument::<1>(), call.argument::<2>(), &mut asked) {
@@ -73,7 +73,7 @@ fn bind_returned(result: i32) {
 }
 
 #[inline(always)]
-fn setsockopt_returned(result: i32) {
+pub fn setsockopt_returned(result: i32) {
     let Some(call) = Call::current() else { return };
     let (level, option) = (call.argument::<1>() as u32, call.argument::<2>() as u32);
     if level != IPPROTO_IP && level != IPPROTO_IPV6 {

@@ -1,6 +1,6 @@
 //! A place where the kernel calls one of rosprobe's programs.
 
-use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, TracePoint};
+use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint, TracePoint};
 use aya::{Btf, BtfError, Ebpf};
 
 /// A place where the kernel calls a program. The program has the place's name where none is given.
@@ -10,6 +10,13 @@ pub enum Hook {
     Btf {
         /// Its name.
         name: &'static str,
+    },
+    /// A tracepoint whose arguments come as they are, without BTF.
+    Raw {
+        /// Its name.
+        name: &'static str,
+        /// Its program.
+        program: &'static str,
     },
     /// The beginning of a function.
     Entry {
@@ -46,15 +53,19 @@ impl Hook {
     pub const fn program(self) -> &'static str {
         match self {
             Self::Btf { name } => name,
-            Self::Entry { program, .. } | Self::Exit { program, .. } | Self::TracePoint { program, .. } => program,
+            Self::Raw { program, .. }
+            | Self::Entry { program, .. }
+            | Self::Exit { program, .. }
+            | Self::TracePoint { program, .. } => program,
             Self::ExitIfThere { function } => function,
         }
     }
 
-    /// `tp_btf:NAME`, `fentry:FUNCTION`, `fexit:FUNCTION`, `tracepoint:CATEGORY:NAME`.
+    /// `tp_btf:NAME`, `raw_tp:NAME`, `fentry:FUNCTION`, `fexit:FUNCTION`, `tracepoint:CATEGORY:NAME`.
     pub fn shown(self) -> String {
         match self {
             Self::Btf { name } => format!("tp_btf:{name}"),
+            Self::Raw { name, .. } => format!("raw_tp:{name}"),
             Self::Entry { function, .. } => format!("fentry:{function}"),
             Self::Exit { function, .. } | Self::ExitIfThere { function } => format!("fexit:{function}"),
             Self::TracePoint { category, name, .. } => format!("tracepoint:{category}:{name}"),
@@ -69,6 +80,11 @@ impl Hook {
                 let program: &mut BtfTracePoint = find(ebpf, name)?;
                 program.load(name, described()?)?;
                 program.attach()?;
+            }
+            Self::Raw { name, program } => {
+                let program: &mut RawTracePoint = find(ebpf, program)?;
+                program.load()?;
+                program.attach(name)?;
             }
             Self::Entry { function, program } => {
                 let program: &mut FEntry = find(ebpf, program)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use rosprobe_common::{Config, KernelOffsets, LAYOUT_VERSION, Syscalls, UNKNOWN_OFFSET};
+use rosprobe_common::{CALL_NUMBERS, CallClass, Config, KernelOffsets, LAYOUT_VERSION, Syscalls, UNKNOWN_OFFSET};
 
 use super::btf::{Btf, BtfError};
 
@@ -18,6 +18,10 @@ pub struct Architecture {
     regs_syscall: u32,
     /// Offsets of its arguments.
     regs_argument: [u32; 6],
+    /// The calls of interest at the end of every system call, by name, meaning and number.
+    calls: &'static [(&'static str, CallClass, u32)],
+    /// Word in `pt_regs`, bits of it, and what they are in a 64-bit program.
+    regs_mode: (u32, u32, u32),
     /// Where in `task_struct` a 32-bit system call shows, and which bits of that word.
     compat: (&'static str, u32),
 }
@@ -40,6 +44,31 @@ pub const X86_64: Architecture = Architecture {
         recvmmsg: 299,
         connect: 42,
     },
+    calls: &[
+        ("read", CallClass::Read, 0),
+        ("write", CallClass::Send, 1),
+        ("readv", CallClass::Read, 19),
+        ("writev", CallClass::Send, 20),
+        ("sendfile", CallClass::SendFile, 40),
+        ("socket", CallClass::Socket, 41),
+        ("connect", CallClass::Connect, 42),
+        ("accept", CallClass::Descriptor, 43),
+        ("sendto", CallClass::Send, 44),
+        ("recvfrom", CallClass::ReceiveFrom, 45),
+        ("sendmsg", CallClass::Send, 46),
+        ("recvmsg", CallClass::ReceiveMessage, 47),
+        ("bind", CallClass::Bind, 49),
+        ("setsockopt", CallClass::SetOption, 54),
+        ("splice", CallClass::Splice, 275),
+        ("accept4", CallClass::Descriptor, 288),
+        ("recvmmsg", CallClass::ReceiveBatch, 299),
+        ("sendmmsg", CallClass::SendBatch, 307),
+        ("preadv2", CallClass::Read, 327),
+        ("pwritev2", CallClass::Send, 328),
+        ("pidfd_getfd", CallClass::Descriptor, 438),
+    ],
+    // `__USER_CS`; `int $0x80` of a 64-bit program is not told apart, and no library makes it.
+    regs_mode: (17 * 8, 0xffff, 0x33),
     regs_syscall: 15 * 8,
     regs_argument: [14 * 8, 13 * 8, 12 * 8, 7 * 8, 9 * 8, 8 * 8],
     compat: ("thread_info.status", 0x2),
@@ -65,6 +94,31 @@ pub const AARCH64: Architecture = Architecture {
         recvmmsg: 243,
         connect: 203,
     },
+    calls: &[
+        ("read", CallClass::Read, 63),
+        ("write", CallClass::Send, 64),
+        ("readv", CallClass::Read, 65),
+        ("writev", CallClass::Send, 66),
+        ("sendfile", CallClass::SendFile, 71),
+        ("splice", CallClass::Splice, 76),
+        ("socket", CallClass::Socket, 198),
+        ("bind", CallClass::Bind, 200),
+        ("accept", CallClass::Descriptor, 202),
+        ("connect", CallClass::Connect, 203),
+        ("sendto", CallClass::Send, 206),
+        ("recvfrom", CallClass::ReceiveFrom, 207),
+        ("setsockopt", CallClass::SetOption, 208),
+        ("sendmsg", CallClass::Send, 211),
+        ("recvmsg", CallClass::ReceiveMessage, 212),
+        ("accept4", CallClass::Descriptor, 242),
+        ("recvmmsg", CallClass::ReceiveBatch, 243),
+        ("sendmmsg", CallClass::SendBatch, 269),
+        ("preadv2", CallClass::Read, 286),
+        ("pwritev2", CallClass::Send, 287),
+        ("pidfd_getfd", CallClass::Descriptor, 438),
+    ],
+    // `PSR_MODE32_BIT` of `pstate`.
+    regs_mode: (33 * 8, 0x10, 0),
     regs_syscall: 35 * 8,
     regs_argument: [34 * 8, 8, 2 * 8, 3 * 8, 4 * 8, 5 * 8],
     compat: ("thread_info.flags", 1 << 22),
@@ -73,6 +127,19 @@ pub const AARCH64: Architecture = Architecture {
 /// The architecture of that name.
 pub fn architecture(name: &str) -> Option<Architecture> {
     [X86_64, AARCH64].into_iter().find(|architecture| architecture.name == name)
+}
+
+impl Architecture {
+    /// What each system call means, by its number.
+    pub fn classes(&self) -> [u8; CALL_NUMBERS] {
+        let mut classes = [CallClass::None as u8; CALL_NUMBERS];
+        for (_, class, number) in self.calls {
+            if let Some(place) = usize::try_from(*number).ok().and_then(|number| classes.get_mut(number)) {
+                *place = *class as u8;
+            }
+        }
+        classes
+    }
 }
 
 /// Offsets of a system call tracepoint's fields, read from its `format` file.
@@ -130,11 +197,13 @@ pub fn config(
     connect: ConnectFields,
     payload_limit: u32,
     log: bool,
+    system_calls: bool,
 ) -> Result<Config, BtfError> {
     Ok(Config {
         layout_version: LAYOUT_VERSION,
         payload_limit,
         log: u32::from(log),
+        system_calls: u32::from(system_calls),
         offsets: offsets(btf, architecture, connect)?,
         syscalls: architecture.syscalls,
     })
@@ -144,6 +213,7 @@ fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -
     let common = |member| btf.offset("sock_common", member);
     let maybe = |found: Result<u32, BtfError>| found.unwrap_or(UNKNOWN_OFFSET);
     let (compat, task_compat_mask) = architecture.compat;
+    let (regs_mode, regs_mode_mask, regs_mode_native) = architecture.regs_mode;
     Ok(KernelOffsets {
         skc_daddr: common("skc_daddr")?,
         skc_rcv_saddr: common("skc_rcv_saddr")?,
@@ -163,7 +233,10 @@ fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -
         write_seq: maybe(btf.offset("tcp_sock", "write_seq")),
         snd_una: maybe(btf.offset("tcp_sock", "snd_una")),
         socket_sk: btf.offset("socket", "sk")?,
+        socket_file: btf.offset("socket", "file")?,
         file_private_data: btf.offset("file", "private_data")?,
+        file_inode: btf.offset("file", "f_inode")?,
+        inode_number: btf.offset("inode", "i_ino")?,
         task_files: btf.offset("task_struct", "files")?,
         files_fdt: btf.offset("files_struct", "fdt")?,
         fdtable_fd: btf.offset("fdtable", "fd")?,
@@ -176,6 +249,9 @@ fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -
         task_compat_mask,
         regs_syscall: architecture.regs_syscall,
         regs_argument: architecture.regs_argument,
+        regs_mode,
+        regs_mode_mask,
+        regs_mode_native,
         enter_fd: connect.fd,
         enter_address: connect.address,
         enter_length: connect.length,

@@ -6,6 +6,7 @@ mod capture_error;
 mod counters;
 mod datagram;
 mod existing;
+mod holders;
 mod hook;
 mod identity;
 mod kernel;

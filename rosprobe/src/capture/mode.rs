@@ -13,17 +13,21 @@ pub enum CaptureMode {
     /// The tracepoints `sock_send_length` and `sock_recv_length`: Linux 6.3 with BTF. `connect()` is seen by fexit where the kernel lets it
     /// be loaded, else by the tracepoints of its system call.
     Sock,
+    /// The end of every system call, one raw tracepoint for `connect()` and payload: Linux 5.8, with or without BTF. It costs every system
+    /// call of every process, so it is the last that is tried.
+    Syscall,
 }
 
 impl CaptureMode {
     /// Every mode, the best first.
-    pub const ALL: [Self; 2] = [Self::Sock, Self::Fexit];
+    pub const ALL: [Self; 3] = [Self::Sock, Self::Fexit, Self::Syscall];
 
     /// Its name on the command line, in the status line and in the trace.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fexit => "fexit",
             Self::Sock => "sock",
+            Self::Syscall => "syscall",
         }
     }
 }
@@ -41,6 +45,8 @@ pub struct Rung {
     pub mode: CaptureMode,
     /// What is attached, what is likeliest to be refused first.
     pub hooks: &'static [&'static [Hook]],
+    /// Whether it sees calls at their end alone, whichever they are.
+    pub system_calls: bool,
     /// Whether it uses the tracepoints of `connect()`, whose fields tracefs describes.
     pub connect_calls: bool,
 }
@@ -88,9 +94,36 @@ const STATES: &[Hook] = &[
     Hook::Btf { name: "sched_process_fork" },
 ];
 
+/// Everything at the end of system calls. Last what runs the most.
+const CALL_ENDS: &[Hook] = &[
+    Hook::Raw { name: "inet_sock_set_state", program: "raw_set_state" },
+    Hook::Raw { name: "inet_sk_error_report", program: "raw_error_report" },
+    Hook::Raw { name: "tcp_retransmit_skb", program: "raw_retransmit" },
+    Hook::Raw { name: "tcp_destroy_sock", program: "raw_destroy" },
+    Hook::Raw { name: "sched_process_exit", program: "raw_process_exit" },
+    Hook::Raw { name: "sched_process_fork", program: "raw_process_fork" },
+    Hook::Raw { name: "sys_exit", program: "sys_exit" },
+];
+
 /// The rungs of each mode, the best first.
-pub const LADDER: [Rung; 3] = [
-    Rung { mode: CaptureMode::Sock, hooks: &[SOCKET_FUNCTIONS, PAYLOAD_TRACEPOINTS, STATES], connect_calls: false },
-    Rung { mode: CaptureMode::Sock, hooks: &[PAYLOAD_TRACEPOINTS, SOCKET_CALLS, STATES], connect_calls: true },
-    Rung { mode: CaptureMode::Fexit, hooks: &[SOCKET_FUNCTIONS, PAYLOAD_FUNCTIONS, STATES], connect_calls: false },
+pub const LADDER: [Rung; 4] = [
+    Rung {
+        mode: CaptureMode::Sock,
+        hooks: &[SOCKET_FUNCTIONS, PAYLOAD_TRACEPOINTS, STATES],
+        system_calls: false,
+        connect_calls: false,
+    },
+    Rung {
+        mode: CaptureMode::Sock,
+        hooks: &[PAYLOAD_TRACEPOINTS, SOCKET_CALLS, STATES],
+        system_calls: false,
+        connect_calls: true,
+    },
+    Rung {
+        mode: CaptureMode::Fexit,
+        hooks: &[SOCKET_FUNCTIONS, PAYLOAD_FUNCTIONS, STATES],
+        system_calls: false,
+        connect_calls: false,
+    },
+    Rung { mode: CaptureMode::Syscall, hooks: &[CALL_ENDS], system_calls: true, connect_calls: false },
 ];

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use aya::{Ebpf, EbpfLoader};
-use rosprobe_common::{Config, LAYOUT_VERSION, UNKNOWN_OFFSET};
+use rosprobe_common::{CALL_NUMBERS, Config, LAYOUT_VERSION, UNKNOWN_OFFSET};
 
 use super::btf::{self, Btf};
 use super::capture_error::{self, CaptureError};
+use super::holders;
 use super::hook::Hook;
 use super::kernel::{self, Architecture, ConnectFields};
 use super::kernel_log;
@@ -93,11 +94,21 @@ impl Machine<'_> {
             ConnectFields::UNKNOWN
         };
         let Options { payload_limit, kernel_log, .. } = *options;
-        let config = kernel::config(&self.types.structures, &self.architecture, fields, payload_limit, kernel_log);
+        let config = kernel::config(
+            &self.types.structures,
+            &self.architecture,
+            fields,
+            payload_limit,
+            kernel_log,
+            rung.system_calls,
+        );
         let config = ConfigPod(config.map_err(CaptureError::Btf)?);
-        let mut ebpf = load(&config, options)?;
+        let mut ebpf = load(&config, &self.architecture.classes(), options)?;
         check_layout(&ebpf)?;
         let programs = self.attach(&mut ebpf, rung)?;
+        if rung.system_calls {
+            holders::remember(&mut ebpf, Path::new("/proc"))?;
+        }
         let description = Description { mode: rung.mode, programs, kernel: self.release.clone(), notes };
         let unacknowledged_known = config.0.offsets.write_seq != UNKNOWN_OFFSET;
         Ok(Started { ebpf, description, unacknowledged_known })
@@ -142,11 +153,12 @@ fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
     if folder.join("events/syscalls").exists() { Ok(folder.into()) } else { Err(CaptureError::NoSyscallTracepoints) }
 }
 
-fn load(config: &ConfigPod, options: &Options) -> Result<Ebpf, CaptureError> {
+fn load(config: &ConfigPod, classes: &[u8; CALL_NUMBERS], options: &Options) -> Result<Ebpf, CaptureError> {
     let bytes = options.ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
     let level = if config.0.log == 0 { &kernel_log::NOTHING } else { &kernel_log::EVERYTHING };
     EbpfLoader::new()
         .override_global("CONFIG", config, true)
+        .override_global("CLASSES", classes, true)
         .override_global("EMPTY", &u32::from(options.empty_programs), true)
         .override_global(kernel_log::LEVEL, level, true)
         .map_max_entries("EVENTS", bytes)

@@ -149,6 +149,8 @@ enum Mode {
     Fexit,
     /// The tracepoints of sockets: Linux 6.3 with BTF
     Sock,
+    /// The end of every system call: Linux 5.17; it works without BTF, and costs every system call of every process
+    Syscall,
 }
 
 impl From<Mode> for CaptureMode {
@@ -156,6 +158,7 @@ impl From<Mode> for CaptureMode {
         match mode {
             Mode::Fexit => Self::Fexit,
             Mode::Sock => Self::Sock,
+            Mode::Syscall => Self::Syscall,
         }
     }
 }

@@ -56,6 +56,7 @@ fn the_kernel_functions_need_no_system_call_tracepoint() {
         let payload = match mode {
             CaptureMode::Fexit => "fexit:inet_sendmsg",
             CaptureMode::Sock => "tp_btf:sock_send_length",
+            CaptureMode::Syscall => "raw_tp:sys_exit",
         };
         assert!(attached.contains(&payload), "{attached:?}");
         if mode == CaptureMode::Fexit {

@@ -23,7 +23,7 @@ mod watched;
 fn modes() -> Vec<CaptureMode> {
     match std::env::var("ROSPROBE_CAPTURE_MODE") {
         Ok(name) => vec![CaptureMode::ALL.into_iter().find(|mode| mode.name() == name).unwrap()],
-        Err(_) => vec![CaptureMode::Sock],
+        Err(_) => vec![CaptureMode::Sock, CaptureMode::Syscall],
     }
 }
 

@@ -181,7 +181,7 @@ fn chosen(mode: &str) -> Vec<&str> {
 /// The capture modes that work here: each is tried. An executable that cannot be told one has its default.
 pub fn modes(rosprobe: &Path) -> Vec<String> {
     let works = |mode: &&str| start_rosprobe(rosprobe, &chosen(mode)).is_ok();
-    let modes: Vec<&str> = ["fexit", "sock"].into_iter().filter(works).collect();
+    let modes: Vec<&str> = ["fexit", "sock", "syscall"].into_iter().filter(works).collect();
     let modes = if modes.is_empty() { vec![DEFAULT] } else { modes };
     modes.into_iter().map(str::to_owned).collect()
 }

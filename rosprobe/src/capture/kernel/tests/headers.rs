@@ -23,9 +23,13 @@ fn defined<'a>(header: &'a str, prefix: &str) -> HashMap<&'a str, u32> {
 }
 
 fn numbers_are_those_of(header: &str, architecture: &Architecture) {
-    let defined = defined(header, "__NR_");
+    let (of_both_widths, defined) = (defined(header, "__NR3264_"), defined(header, "__NR_"));
     for (name, number) in named(&architecture.syscalls) {
         assert_eq!(defined.get(name), Some(&number), "{name} of {}", architecture.name);
+    }
+    for (name, _, number) in architecture.calls {
+        let found = defined.get(name).or_else(|| of_both_widths.get(name));
+        assert_eq!(found, Some(number), "{name} of {}", architecture.name);
     }
 }
 

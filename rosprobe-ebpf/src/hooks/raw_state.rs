@@ -1,0 +1,113 @@
+//! States, errors, retransmissions and ends of sockets and processes by raw tracepoints, which need no BTF. Their arguments are the
+//! kernel's own; nothing is known of the types.
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+
+use super::process::last_thread;
+use crate::emit::Socket;
+use crate::kernel::{self, TCP, tcp_state};
+use crate::maps::{config, empty};
+use crate::{connect, holder, identity, process, socket};
+
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+fn raw_set_state(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    let sk: u64 = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    if (new == tcp_state::SYN_SENT || new == tcp_state::ESTABLISHED) && kernel::protocol(sk) == TCP {
+        let cookie = identity::of_socket(sk);
+        if new == tcp_state::SYN_SENT {
+            connect::began(sk, cookie);
+        }
+        socket::changed(&Socket { sk, cookie, protocol: TCP, remote: None }, old, new);
+    }
+    0
+}
+
+#[raw_tracepoint(tracepoint = "inet_sk_error_report")]
+fn raw_error_report(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    let sk: u64 = ctx.arg(0);
+    let Some((mut socket, state)) = tracked(sk) else { return 0 };
+    socket.protocol = kernel::protocol(sk);
+    let errno = kernel::read::<i32>(sk, config!(offsets.sk_err)).unwrap_or(0);
+    socket::failed(&socket, state, errno);
+    0
+}
+
+#[raw_tracepoint(tracepoint = "tcp_retransmit_skb")]
+fn raw_retransmit(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    if let Some((socket, state)) = tracked(ctx.arg(0)) {
+        socket::retransmitted(&socket, state, kernel::state(socket.sk));
+    }
+    0
+}
+
+#[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
+fn raw_destroy(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    let sk: u64 = ctx.arg(0);
+    let cookie = identity::ended(sk);
+    if cookie != 0 {
+        socket::destroyed(&Socket { sk, cookie, protocol: TCP, remote: None });
+    }
+    0
+}
+
+/// A socket that is one of ours already.
+#[inline(always)]
+fn tracked<'a>(sk: u64) -> Option<(Socket<'static>, &'a mut rosprobe_common::SocketState)> {
+    let cookie = identity::existing(sk);
+    let state = socket::tracked(cookie)?;
+    Some((Socket { sk, cookie, protocol: TCP, remote: None }, state))
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+fn raw_process_exit(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    let pid = kernel::current_pid();
+    let task: u64 = ctx.arg(0);
+    if (process::is_known(pid) || holder::is_known(pid)) && last_thread(task) {
+        holder::forget(pid);
+        if process::is_known(pid) {
+            process::ended();
+        }
+    }
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+fn raw_process_fork(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    let parent = kernel::current_pid();
+    let (followed, holds) = (process::is_followed(parent), holder::is_known(parent));
+    if !followed && !holds {
+        return 0;
+    }
+    let task: u64 = ctx.arg(1);
+    match kernel::read::<u32>(task, config!(offsets.task_tgid)) {
+        // A thread has its process's number.
+        Some(child) if child != parent => {
+            holder::inherited(parent, child);
+            if followed {
+                process::forked(child);
+            }
+        }
+        _ => {}
+    }
+    0
+}
