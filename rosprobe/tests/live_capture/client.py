@@ -1,9 +1,11 @@
 """Both ends of one conversation, with the system calls that the test asks for. Prints what went over the wire as one JSON object."""
 import ctypes
+import fcntl
 import json
 import os
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
@@ -459,6 +461,118 @@ def failing_sends(count):
         except OSError:
             failures += 1
     return result
+
+
+REQUEST = b"POST /RPC2 HTTP/1.1\r\n\r\n"
+# What a program without sockets of its own does with a descriptor that it is told.
+WRITE = "import os, sys; os.write(int(sys.argv[1]), sys.argv[2].encode())"
+# The same where the descriptor was closed by exec: the number leads to a file then.
+WRITE_FILE = "import os, sys; fd = os.memfd_create('file'); os.dup2(fd, int(sys.argv[1])); os.write(int(sys.argv[1]), sys.argv[2].encode())"
+
+
+def forked(act, *arguments):
+    pid = os.fork()
+    if pid == 0:
+        act(*arguments)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    return pid
+
+
+def executed(program, fd, text, inherited):
+    child = subprocess.Popen(["python3", "-c", program, str(fd), text], pass_fds=[fd] if inherited else [])
+    assert child.wait() == 0
+    return child.pid
+
+
+def stranger(act):
+    """A process that has no socket of the internet, does `act` with one end of a UNIX socket, and ends. Its pid and the other end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        act(theirs)
+        os._exit(0)
+    return pid, ours
+
+
+def take_passed(end):
+    _, (fd,), _, _ = socket.recv_fds(end, 10, 1)
+    os.write(fd, b"passed")
+
+
+def take_other_s(end):
+    pid, fd = json.loads(end.recv(100))
+    own = libc.syscall(438, os.pidfd_open(pid), fd, 0)  # pidfd_getfd
+    assert own >= 0
+    os.write(own, b"fetched")
+
+
+def handed(pid_and_end, hand):
+    pid, end = pid_and_end
+    hand(end)
+    assert os.waitpid(pid, 0)[1] == 0
+    return pid
+
+
+def descriptors(way):
+    """A request, and what follows it by another descriptor or another process. `by`: who sent each part."""
+    strangers = {"passed": take_passed, "fetched": take_other_s}
+    pid_and_end = stranger(strangers[way]) if way in strangers else None
+    client, server = pair("4")
+    result, fd, own = ports(client, server), client.fileno(), os.getpid()
+    os.write(fd, REQUEST)
+    by, rest = own, way.encode()
+    if way == "dup":
+        os.write(os.dup(fd), rest)
+    elif way == "dup2":
+        os.write(os.dup2(fd, 700, inheritable=True), rest)
+    elif way == "dup3":
+        os.write(os.dup2(fd, 700, inheritable=False), rest)
+    elif way == "F_DUPFD":
+        other = fcntl.fcntl(fd, fcntl.F_DUPFD, 700)
+        client.close()
+        os.write(other, rest)
+    elif way == "thread":
+        thread = threading.Thread(target=os.write, args=(fd, rest))
+        thread.start()
+        thread.join()
+    elif way == "fork":
+        by = forked(os.write, fd, rest)
+    elif way == "exec":
+        by = executed(WRITE, fd, way, True)
+    elif way == "close-on-exec":
+        by, rest = executed(WRITE_FILE, fd, REQUEST.decode(), False), b""
+    elif way == "passed":
+        by = handed(pid_and_end, lambda end: socket.send_fds(end, [b"take it"], [fd]))
+    elif way == "fetched":
+        by = handed(pid_and_end, lambda end: end.send(json.dumps([own, fd]).encode()))
+    receive("recv", server, len(REQUEST + rest))
+    return {**result, "sent": (REQUEST + rest).hex(), "by": [own, by] if rest else [own]}
+
+
+def number_again():
+    """One number, three things: a socket, a file, another socket."""
+    results = []
+    for turn in (b"first", b"second"):
+        client, server = pair("4")
+        fd = os.dup2(client.fileno(), 700)
+        client.close()
+        os.write(fd, REQUEST + turn)
+        receive("recv", server, len(REQUEST + turn))
+        results.append({"server": server.getsockname()[1], "client": server.getpeername()[1], "sent": (REQUEST + turn).hex()})
+        os.dup2(os.memfd_create("file"), 700)
+        os.write(700, REQUEST + b"file")
+    return results
+
+
+def open_before():
+    """A connection that is there when it says so; one more request after a line."""
+    client, server = pair("4")
+    exchange(client, server, REQUEST, b"HTTP/1.1 200 OK\r\n\r\n", "send", "recv")
+    print(json.dumps({**ports(client, server), "again": REQUEST.hex()}), flush=True)
+    sys.stdin.readline()
+    exchange(client, server, REQUEST, b"", "send", "recv")
+    os._exit(0)
 
 
 if __name__ == "__main__":

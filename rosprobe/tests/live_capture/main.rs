@@ -11,6 +11,7 @@ use rosprobe::capture::{CaptureMode, Options};
 mod attached;
 mod bounds;
 mod conversations;
+mod descriptors;
 mod failures;
 mod kernel_log;
 mod network;
