@@ -55,9 +55,9 @@ impl Call {
         let thread = bpf_get_current_pid_tgid();
         match CALLS.get_ptr_mut(&thread) {
             // SAFETY: this thread's own entry.
-            Some(entered) => unsafe { *entered = Entered { registers, number, message: UNKNOWN_MESSAGE } },
+            Some(entered) => unsafe { *entered = Entered { registers, sk: 0, number, message: UNKNOWN_MESSAGE } },
             None => {
-                let _ = CALLS.insert(&thread, &Entered { registers, number, message: UNKNOWN_MESSAGE }, 0);
+                let _ = CALLS.insert(&thread, &Entered { registers, sk: 0, number, message: UNKNOWN_MESSAGE }, 0);
             }
         }
     }
@@ -71,11 +71,27 @@ impl Call {
         }
     }
 
+    /// The current thread's call is about this socket.
+    #[inline(always)]
+    pub fn on_socket(sk: u64) {
+        if let Some(entered) = CALLS.get_ptr_mut(bpf_get_current_pid_tgid()) {
+            // SAFETY: this thread's own entry.
+            unsafe { (*entered).sk = sk };
+        }
+    }
+
+    /// The socket that the current thread's call is about; 0 for none.
+    #[inline(always)]
+    pub fn socket() -> u64 {
+        // SAFETY: this thread's own entry.
+        CALLS.get_ptr(bpf_get_current_pid_tgid()).map_or(0, |entered| unsafe { (*entered).sk })
+    }
+
     #[inline(always)]
     fn entered() -> Option<Self> {
         let entered = CALLS.get_ptr(bpf_get_current_pid_tgid())?;
         // SAFETY: this thread's own entry.
-        let Entered { registers, number, message } = unsafe { *entered };
+        let Entered { registers, number, message, .. } = unsafe { *entered };
         Some(Self { registers, number, message })
     }
 

@@ -123,6 +123,8 @@ pub struct Connect {
 pub struct Entered {
     /// Address of its registers.
     pub registers: u64,
+    /// Its socket; 0 before that is known.
+    pub sk: u64,
     /// Its number.
     pub number: u32,
     /// Which message of a batch is looked at; `u32::MAX` when that is not known.

@@ -104,17 +104,25 @@ fn moved(fd: i32, result: i64, flags: u64, flow: u64) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn descriptor_moved(fd: u64, result: u64, flags: u64, flow: u64) -> u64 {
-    let Some(held) = Held::of(fd as i32) else { return 0 };
-    let cookie = identity::of_held(&held);
-    if cookie == 0 {
+    let cookie = find(fd as i32);
+    let sk = Call::socket();
+    if cookie == 0 || sk == 0 {
         return 0;
     }
     if flow == SENT as u64 {
-        handed::<SENT>(held.sk, cookie, result as i32, 0);
+        handed::<SENT>(sk, cookie, result as i32, 0);
     } else {
-        handed::<RECEIVED>(held.sk, cookie, result as i32, flags as i32);
+        handed::<RECEIVED>(sk, cookie, result as i32, flags as i32);
     }
     0
+}
+
+/// What the socket behind a descriptor is called, 0 for none; [`Call::socket`] is it then. A function of its own for its stack.
+#[inline(never)]
+fn find(fd: i32) -> u64 {
+    let Some(held) = Held::of(fd) else { return 0 };
+    Call::on_socket(held.sk);
+    identity::of_held(&held)
 }
 
 /// sendmmsg() or recvmmsg(): the kernel wrote into each message how much went.

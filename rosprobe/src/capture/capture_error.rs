@@ -92,6 +92,14 @@ pub enum CaptureError {
         /// The modes, each with what it said.
         reasons: Vec<String>,
     },
+    /// What is known is not found where it should be.
+    #[error(
+        "rosprobe does not read this kernel right: {0}; use another --capture-mode, and report this with the output of `uname -r`; {ELSEWHERE}"
+    )]
+    Calibration(String),
+    /// The sockets that are known could not be made.
+    #[error("the sockets to compare this kernel with cannot be made: {0}; allow this process more open files")]
+    KnownSocket(io::Error),
     /// A map could not be read or written.
     #[error("the map {name} cannot be used: {source}; start rosprobe again")]
     Map {

@@ -190,6 +190,46 @@ fn field_offset(format: &str, name: &str) -> Option<u32> {
     })
 }
 
+/// What is given wrong to the programs, to test that this is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the kernel's")]
+pub enum Misplaced {
+    SkcDaddr,
+    SkcNum,
+    SkcNet,
+    SkProtocol,
+    FilePrivateData,
+    Arguments,
+    /// Where the tracepoints of `connect()` have its address.
+    TracepointAddress,
+}
+
+impl Misplaced {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::SkcDaddr,
+        Self::SkcNum,
+        Self::SkcNet,
+        Self::SkProtocol,
+        Self::FilePrivateData,
+        Self::Arguments,
+        Self::TracepointAddress,
+    ];
+
+    /// Moves it to where something else is.
+    pub(super) fn misplace(self, offsets: &mut KernelOffsets) {
+        match self {
+            Self::SkcDaddr => offsets.skc_daddr = offsets.skc_rcv_saddr + 4,
+            Self::SkcNum => offsets.skc_num = offsets.skc_family,
+            Self::SkcNet => offsets.net_inum = offsets.net_inum.wrapping_sub(8),
+            Self::SkProtocol => offsets.sk_protocol += 2,
+            Self::FilePrivateData => offsets.file_private_data += 8,
+            Self::Arguments => offsets.regs_argument.rotate_left(1),
+            Self::TracepointAddress => offsets.enter_address = offsets.enter_length,
+        }
+    }
+}
+
 /// Everything that the programs have to know of this kernel.
 pub fn config(
     btf: &Btf<'_>,

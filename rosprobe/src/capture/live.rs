@@ -4,6 +4,7 @@
 //! of events within one thread, but two threads that use one socket at the same moment may change places: sort by time and
 //! by stream offset where it matters.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::task::{Context, Poll, Waker};
@@ -20,6 +21,7 @@ use super::capture_error::CaptureError;
 use super::counters::{Counters, SocketMap};
 use super::datagram::Datagrams;
 use super::existing;
+use super::kernel::Misplaced;
 use super::kernel_log::KernelLog;
 use super::mode::CaptureMode;
 use super::process::ProcessTable;
@@ -46,6 +48,9 @@ pub struct Options {
     pub ring_buffer_bytes: u32,
     /// Whether the programs return at once and see nothing: what their hooks alone cost.
     pub empty_programs: bool,
+    /// An offset that is given wrong to the programs, to test that this is found out.
+    #[doc(hidden)]
+    pub misplaced: Option<Misplaced>,
     /// The only mode that is tried; `None`: the best that this kernel gives.
     pub mode: Option<CaptureMode>,
 }
@@ -57,6 +62,7 @@ impl Default for Options {
             kernel_log: false,
             ring_buffer_bytes: RING_BUFFER_BYTES,
             empty_programs: false,
+            misplaced: None,
             mode: None,
         }
     }
@@ -84,6 +90,8 @@ pub struct LiveCapture {
     ring: AsyncFd<RingBuf<MapData>>,
     /// When to look for records without having been woken.
     look_again: Option<Instant>,
+    /// Records that came before it began.
+    held_back: VecDeque<Vec<u8>>,
     /// The record that is read.
     raw: Vec<u8>,
     lost: PerCpuArray<MapData, u64>,
@@ -111,9 +119,11 @@ impl std::fmt::Debug for LiveCapture {
 impl LiveCapture {
     /// Loads and attaches the programs. Call it inside a tokio runtime.
     pub fn start(options: &Options) -> Result<Self, CaptureError> {
-        let Started { mut ebpf, description, unacknowledged_known } = start::climb(options)?;
+        let Started { mut ebpf, description, held_back, unacknowledged_known } = start::climb(options)?;
         let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
-        Self::over(ebpf, log, description, unacknowledged_known)
+        let mut capture = Self::over(ebpf, log, description, unacknowledged_known)?;
+        capture.held_back = held_back.into();
+        Ok(capture)
     }
 
     fn over(
@@ -138,6 +148,7 @@ impl LiveCapture {
             log,
             ring,
             look_again: None,
+            held_back: VecDeque::new(),
             raw: Vec::new(),
             lost,
             sockets,
@@ -226,6 +237,10 @@ impl LiveCapture {
 
     /// Takes the next record, or makes sure that `ready` waits for it.
     fn next_record(&mut self, raw: &mut Vec<u8>) -> bool {
+        if let Some(record) = self.held_back.pop_front() {
+            *raw = record;
+            return true;
+        }
         if self.copy_record(raw) {
             return true;
         }

@@ -2,6 +2,7 @@
 
 mod bounded;
 mod btf;
+mod calibration;
 mod capture_error;
 mod counters;
 mod datagram;
@@ -23,6 +24,8 @@ mod writers;
 
 pub use self::capture_error::CaptureError;
 pub use self::identity::ENVIRONMENT;
+#[doc(hidden)]
+pub use self::kernel::Misplaced;
 pub use self::live::{Description, LiveCapture, Options};
 pub use self::mode::CaptureMode;
 pub use self::process::ProcessTable;

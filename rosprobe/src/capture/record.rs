@@ -167,7 +167,7 @@ impl<'a> Parsed<'a> {
 }
 
 /// An end of a socket; `None` when it has neither address nor port, or none of the internet.
-fn address(end: &SocketAddress) -> Option<SocketAddr> {
+pub(super) fn address(end: &SocketAddress) -> Option<SocketAddr> {
     let [a, b, c, d, ..] = end.address;
     let address = match end.family {
         AF_INET => SocketAddr::from((Ipv4Addr::new(a, b, c, d), end.port)),

@@ -6,6 +6,7 @@ use aya::{Ebpf, EbpfLoader};
 use rosprobe_common::{CALL_NUMBERS, Config, LAYOUT_VERSION, UNKNOWN_OFFSET};
 
 use super::btf::{self, Btf};
+use super::calibration;
 use super::capture_error::{self, CaptureError};
 use super::holders;
 use super::hook::Hook;
@@ -30,6 +31,8 @@ pub struct Started {
     pub ebpf: Ebpf,
     /// How.
     pub description: Description,
+    /// Records that came before the capture began.
+    pub held_back: Vec<Vec<u8>>,
     /// Whether the kernel tells how much a peer has not acknowledged.
     pub unacknowledged_known: bool,
 }
@@ -102,16 +105,22 @@ impl Machine<'_> {
             kernel_log,
             rung.system_calls,
         );
-        let config = ConfigPod(config.map_err(CaptureError::Btf)?);
+        let mut config = config.map_err(CaptureError::Btf)?;
+        if let Some(member) = options.misplaced {
+            member.misplace(&mut config.offsets);
+        }
+        let config = ConfigPod(config);
         let mut ebpf = load(&config, &self.architecture.classes(), options)?;
         check_layout(&ebpf)?;
         let programs = self.attach(&mut ebpf, rung)?;
         if rung.system_calls {
             holders::remember(&mut ebpf, Path::new("/proc"))?;
         }
+        let held_back =
+            if options.empty_programs { Vec::new() } else { calibration::check(&mut ebpf, rung.system_calls)? };
         let description = Description { mode: rung.mode, programs, kernel: self.release.clone(), notes };
         let unacknowledged_known = config.0.offsets.write_seq != UNKNOWN_OFFSET;
-        Ok(Started { ebpf, description, unacknowledged_known })
+        Ok(Started { ebpf, description, held_back, unacknowledged_known })
     }
 
     /// Attaches everything of a rung; what is attached.

@@ -10,6 +10,7 @@ use rosprobe::capture::{CaptureMode, Options};
 
 mod attached;
 mod bounds;
+mod calibration;
 mod conversations;
 mod descriptors;
 mod failures;
