@@ -1,4 +1,4 @@
-//! A known bind() and a known connect() of rosprobe's own, at the start of every capture: they have to come back as they were made.
+//! A known `bind()` and a known `connect()` of rosprobe's own, at the start of every capture: they have to come back as they were made.
 //!
 //! Where arguments and structures are, differs between kernels. What is read in a wrong place is wrong data without a sign of it, so
 //! a capture that does not find what it knows does not begin.
@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
-use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::errno::Errno;
 const LIMIT: Duration = Duration::from_millis(500);
 /// A full ring buffer may lose what is looked for.
 const ATTEMPTS: usize = 3;
-/// bind() is told from here on.
+/// `bind()` is told from here on.
 const FIRST_PORT: u16 = 7400;
 
 /// The calls, and what the kernel said to this process.
@@ -33,7 +33,7 @@ struct Known {
     _sockets: [OwnedFd; 3],
     bound: Call,
     connected: Call,
-    /// What connect() returned.
+    /// What `connect()` returned.
     answer: Errno,
     /// The connecting socket's.
     cookie: u64,
