@@ -85,6 +85,37 @@ fn what_works_gives_no_finding() {
     }
 }
 
+/// A pcap of this link type with these packets of Linux cooked v2, without their link header.
+fn capture(link: u32, header: &[u8], keep: impl Fn(usize) -> bool) -> Vec<u8> {
+    let file = std::fs::read(fixture("ros1/pcap/s02_reject_rst_roscpp-outer.pcap")).unwrap();
+    let mut made = [&file[..20], &link.to_le_bytes()].concat();
+    let (mut at, mut number) = (24, 0);
+    while at < file.len() {
+        let length = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
+        let packet = [header, &file[at + 16 + 20..at + 16 + length]].concat();
+        if keep(number) {
+            let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
+            made.extend([&file[at..at + 8], &length, &length, &packet].concat());
+        }
+        at += 16 + length;
+        number += 1;
+    }
+    made
+}
+
+#[test]
+fn a_capture_that_cannot_be_understood_is_not_one_without_faults() {
+    let whole = from_standard_input(capture(101, &[], |_| true));
+    assert_eq!(whole.status.code(), Some(1), "raw IP is understood: {whole:?}");
+    let wifi = from_standard_input(capture(105, &[0; 24], |_| true));
+    assert_eq!(wifi.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&wifi.stderr).into_owned();
+    assert!(message.contains("packets are of link type 105") && message.contains("tcpdump -i any"), "{message}");
+    let half = from_standard_input(capture(101, &[], |number| number % 2 == 0));
+    let report: serde_json::Value = serde_json::from_slice(&half.stdout).unwrap();
+    assert!(report["missing"].to_string().contains("Packets of the conversations are missing"), "{report}");
+}
+
 #[test]
 fn a_file_that_is_none_is_status_2_and_says_what_it_is() {
     let output = rosprobe(&["report"], Path::new(env!("CARGO_BIN_EXE_rosprobe")));

@@ -30,9 +30,9 @@ impl Terminal {
             Self { server: format!("rosprobe-{test}-{}", std::process::id()), folder: tempfile::tempdir().unwrap() };
         let folder = terminal.folder.path().to_str().unwrap();
         // Job control is what Ctrl-Z and fg need.
-        let shell = "env PS1='$ ' NO_COLOR= bash --norc --noprofile -i";
+        let shell = "env LC_ALL=C.UTF-8 PS1='$ ' NO_COLOR= bash --norc --noprofile -i";
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "-c", folder, shell]);
-        terminal.wait_for("$");
+        terminal.wait_for_prompt();
         terminal.run("stty -a > before; echo modes kept");
         terminal.wait_for("\nmodes kept");
         terminal
@@ -44,6 +44,11 @@ impl Terminal {
         terminal.run(&format!("{PROGRAM} demo"));
         terminal.wait_for("ENETUNREACH");
         terminal
+    }
+
+    /// A second window, so that the server outlives the first.
+    fn run_elsewhere(&self) {
+        self.tmux(&["new-window", "-d", "sleep 60"]);
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
@@ -76,6 +81,11 @@ impl Terminal {
         self.wait(&format!("show {text:?}"), |screen| screen.contains(text))
     }
 
+    /// The shell waits for a command: its prompt stands alone on the last line. Commands on the screen begin with the same sign.
+    fn wait_for_prompt(&self) {
+        self.wait("show the prompt", |screen| screen.trim_end().lines().last().is_some_and(|line| line.trim() == "$"));
+    }
+
     /// A screen is drawn piece by piece: what belongs together is waited for together.
     fn wait_for_all(&self, texts: &[&str]) {
         self.wait(&format!("show {texts:?}"), |screen| texts.iter().all(|text| screen.contains(text)));
@@ -104,7 +114,7 @@ impl Terminal {
     /// Leaves the program, and looks what it leaves behind.
     fn leave(&self) {
         self.press(&["q"]);
-        self.wait_for("$");
+        self.wait_for_prompt();
         self.is_sane();
     }
 
@@ -216,7 +226,7 @@ fn a_terminal_of_another_size_is_filled() {
     terminal.tmux(&["resize-window", "-x", "100", "-y", "30"]);
     terminal.wait("fill 100x30", |screen| screen.lines().nth(29).is_some_and(|line| line.contains("quit")));
     terminal.press(&["C-c"]);
-    terminal.wait_for("$");
+    terminal.wait_for_prompt();
     terminal.is_sane();
 }
 
@@ -228,6 +238,83 @@ fn sigterm_gives_the_terminal_back() {
     terminal.wait_for("ENETUNREACH");
     kill(terminal.child(), Signal::SIGTERM).unwrap();
     terminal.wait_for("status 1");
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_terminal_that_goes_away_ends_it() {
+    let terminal = Terminal::with_demo("hangup");
+    let program = procfs::process::Process::new(terminal.child().as_raw()).unwrap();
+    terminal.run_elsewhere();
+    terminal.tmux(&["kill-pane", "-t", ":0"]);
+    let deadline = Instant::now() + LIMIT;
+    while program.stat().is_ok_and(|stat| stat.state != 'Z') {
+        assert!(Instant::now() < deadline, "it goes on without a terminal");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_trace_goes_into_the_home_and_never_onto_a_folder_or_a_device() {
+    let terminal = Terminal::new("names");
+    let folder = terminal.folder.path();
+    std::fs::create_dir(folder.join("home")).unwrap();
+    nix::unistd::mkfifo(&folder.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    terminal.run(&format!("env -u SUDO_UID HOME={} {PROGRAM} demo", folder.join("home").display()));
+    terminal.wait_for("ENETUNREACH");
+    for (name, said) in [
+        ("~/mine.json", "home/mine.json"),
+        ("home", "home: that is a folder; name a file in it"),
+        ("pipe", "pipe: that is a device or a pipe"),
+        ("none/a.json", "No such file or directory; make the folder first"),
+    ] {
+        terminal.press(&["e", "C-u"]);
+        terminal.types(name);
+        terminal.press(&["Enter"]);
+        terminal.wait_for(said);
+    }
+    assert!(folder.join("home/mine.json").is_file());
+    assert!(!folder.join("pipe").metadata().unwrap().is_file());
+    terminal.press(&["q"]);
+    terminal.wait_for_prompt();
+    terminal.is_sane();
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn two_captures_of_one_fault_are_one_screen() {
+    let terminal = Terminal::new("joined");
+    let pcap = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ros1/pcap");
+    let name = "s02_reject_rst_roscpp";
+    terminal.run(&format!("cd {pcap}; {PROGRAM} open {name}-outer.pcap {name}-router.pcap; echo status $?"));
+    terminal.wait_for_all(&["/some/topic", "ECONNREFUSED", "Why ", "Fix ", " rosprobe  s02_re"]);
+    terminal.press(&["q"]);
+    terminal.wait_for("status 1");
+    terminal.run(&format!("{PROGRAM} open {name}-outer.pcap nothing.pcap; echo status $?"));
+    terminal.wait_for_all(&["nothing.pcap: cannot be read", "status 2"]);
+    terminal.run(&format!("clear; cat {name}-outer.pcap | {PROGRAM} open -; echo status $?"));
+    terminal.wait_for_all(&["standa…input", "/some/topic", "ECONNREFUSED"]);
+    terminal.press(&["5"]);
+    terminal.wait_for("SEVERITY");
+    terminal.press(&["q"]);
+    terminal.wait_for("status 1");
+}
+
+#[test]
+#[ignore = "needs tmux: cargo xtask test"]
+fn a_terminal_with_less_gets_less() {
+    let terminal = Terminal::new("less");
+    terminal.run(&format!("LC_ALL=C {PROGRAM} demo"));
+    let screen = terminal.wait_for("x /some/topic");
+    assert!(screen.is_ascii(), "{screen}");
+    terminal.press(&["q"]);
+    terminal.wait_for_prompt();
+    terminal.run(&format!("clear; TERM=dumb {PROGRAM} demo; echo status $?"));
+    terminal.wait_for_all(&["Fix: ", "status 1"]);
+    terminal.run(&format!("clear; TERM=dumb {PROGRAM} open a.json; echo status $?"));
+    terminal.wait_for_all(&["TERM is dumb", "osprobe report a.json", "status 2"]);
     terminal.is_sane();
 }
 
@@ -293,6 +380,7 @@ fn a_capture_of_ros2_from_the_first_look_to_the_policy_that_keeps_the_ends_apart
     terminal.press(&["NPage"]);
     terminal.wait_for_all(&["✗ durability", "TRANSIENT_LOCAL", "Locators"]);
     terminal.press(&["Escape"]);
+    terminal.wait_for("OUTCOME");
     for (key, text) in [("6", "PARTICIPANTS"), ("7", "ADVERTISES"), ("8", "ROLE")] {
         terminal.press(&[key]);
         terminal.wait_for(text);

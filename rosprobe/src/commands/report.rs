@@ -78,7 +78,9 @@ fn text(out: &mut impl Write, opened: &Opened) -> io::Result<()> {
     }
     let (counts, links) = (report.counts, report.links);
     if report.findings.is_empty() {
-        writeln!(out, "\n{}", paint.paint(Colour::Green, "Nothing wrong was found."))?;
+        let whole = opened.missing.is_empty();
+        let nothing = if whole { "Nothing wrong was found." } else { "Nothing wrong was found in what could be read." };
+        writeln!(out, "\n{}", paint.paint(Colour::Green, nothing))?;
     }
     writeln!(
         out,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::document::{Meta, Source};
 use super::open::Opened;
+use crate::diagnosis::Finding;
 use crate::event::{Clock, Monotonic};
 use crate::observation::{Observation, ObservationId, What};
 use crate::session::Session;
@@ -55,7 +56,9 @@ pub fn join(mut files: Vec<(PathBuf, Opened)>) -> Option<Opened> {
     let forgotten: u64 = files.iter().map(|(_, opened)| opened.session.forgotten()).sum();
     session.finish_file(since(end, zero), lost, 0, Vec::new());
     if forgotten > 0 {
-        missing.push(format!("{forgotten} observations are not in the files (older than what was kept, or not written for lack of space)."));
+        let written: Vec<Finding> = files.iter().flat_map(|(_, opened)| opened.session.findings()).cloned().collect();
+        session.distrust(forgotten, &written);
+        missing.push(format!("{forgotten} observations are not in the files (older than what was kept, not written for lack of space, or damaged)."));
     }
     let names = files.iter().map(|(path, _)| path.file_name().unwrap_or_default().to_string_lossy().into_owned());
     let mut meta = Meta::of_packets(clock, String::new());

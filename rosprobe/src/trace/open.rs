@@ -14,8 +14,9 @@ use super::read::read;
 use super::reading::{FileError, OpenError, unknown_meta};
 use crate::capture::pcap::PacketCapture;
 use crate::decode::Decoder;
-use crate::event::Clock;
-use crate::observation::Observation;
+use crate::event::{Clock, GapCause};
+use crate::observation::{Bytes, Observation, What};
+use crate::printable::counted;
 use crate::session::Session;
 
 /// The name that stands for standard input.
@@ -63,7 +64,7 @@ pub fn open_until(path: &Path, progress: &mut Progress<'_>) -> Result<Opened, Op
     match kind_of(&head_of(file)?) {
         FileKind::PacketCapture => {
             let capture = PacketCapture::open(path).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
-            Ok(packets(capture, name_of(path), progress))
+            packets(capture, name_of(path), progress)
         }
         _ => read_trace(File::open(path).map_err(OpenError::Io)?, progress),
     }
@@ -97,7 +98,7 @@ fn open_stream(
     let whole = Cursor::new(head).chain(input);
     if kind == FileKind::PacketCapture {
         let capture = PacketCapture::new(whole).map_err(|error| OpenError::PacketCapture(error.to_string()))?;
-        return Ok(packets(capture, name.to_owned(), progress));
+        return packets(capture, name.to_owned(), progress);
     }
     read_trace(whole, progress)
 }
@@ -179,7 +180,7 @@ fn describe_lost(lost: Lost, missing: &mut Vec<String>) {
 }
 
 fn stopped_at(bytes: u64) -> String {
-    format!("Reading was stopped after {bytes} bytes: what comes behind them is not shown.")
+    format!("Reading was stopped after {}: what comes behind is not shown.", Bytes(bytes as f64))
 }
 
 struct Watched<'a, R> {
@@ -201,11 +202,11 @@ impl<R: Read> Read for Watched<'_, R> {
     }
 }
 
-fn packets(mut capture: PacketCapture, name: String, progress: &mut Progress<'_>) -> Opened {
+fn packets(mut capture: PacketCapture, name: String, progress: &mut Progress<'_>) -> Result<Opened, OpenError> {
     let position = capture.progress();
     let mut session = Session::for_file();
     let (mut events, mut observations) = (Vec::new(), Vec::<Observation>::new());
-    let mut decoder = None;
+    let (mut decoder, mut gaps) = (None, 0);
     let mut more = true;
     let mut stopped = None;
     while more {
@@ -219,6 +220,7 @@ fn packets(mut capture: PacketCapture, name: String, progress: &mut Progress<'_>
             decoder.finish(capture.now(), &mut observations);
         }
         for observation in observations.drain(..) {
+            gaps += u64::from(matches!(observation.what, What::Gap { cause: GapCause::Lost, .. }));
             session.observe(observation);
         }
         if progress(position.bytes()).is_break() {
@@ -226,16 +228,25 @@ fn packets(mut capture: PacketCapture, name: String, progress: &mut Progress<'_>
             break;
         }
     }
+    let unknown = &capture.counts().unknown_link;
+    if let Some((link, count)) = unknown.iter().next().filter(|(_, count)| **count == capture.counts().packets) {
+        return Err(OpenError::PacketCapture(format!(
+            "{} of link type {link}, which rosprobe does not understand",
+            if *count == 1 { "its packet is".to_owned() } else { format!("all its {count} packets are") }
+        )));
+    }
     let mut meta = match capture.clock() {
         Some(clock) => Meta::of_packets(clock, name).until(capture.now()),
         None => Meta::of_packets(Clock { zero: unknown_meta(None).started }, name),
     };
     session.advance(capture.now());
-    let missing: Vec<String> = stopped.into_iter().chain(describe(&capture)).collect();
+    let gaps = (gaps > 0)
+        .then(|| format!("Packets of the conversations are missing from the capture, at {}.", counted(gaps, "place")));
+    let missing: Vec<String> = stopped.into_iter().chain(describe(&capture)).chain(gaps).collect();
     for limit in &missing {
         meta.note(limit.clone());
     }
-    Opened { meta, session, missing }
+    Ok(Opened { meta, session, missing })
 }
 
 /// What a packet capture could not tell, in sentences.

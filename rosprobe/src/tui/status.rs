@@ -11,62 +11,102 @@ use super::state::{App, Mode};
 use super::text::{self, Cut};
 use super::theme::Role;
 use crate::observation::Bytes;
-use crate::printable::printable;
+use crate::printable::{counted, printable};
+
+/// Columns of what is watched or read: at most, and at least.
+const WHAT: (usize, usize) = (36, 12);
 
 /// A piece of the line; less important pieces are left out where there is no room.
 struct Piece {
     text: String,
+    /// The same in short.
+    short: String,
     role: Role,
     importance: u8,
+}
+
+/// Pieces beside each other with the space between them.
+fn width(pieces: &[Piece], gap: usize) -> usize {
+    pieces.iter().map(|piece| text::width(&piece.text) + gap).sum::<usize>() + 1
+}
+
+/// Makes pieces fit: first in short, then closer together, then without those that matter least. Gives the space between them.
+fn fit(pieces: &mut Vec<Piece>, room: usize) -> usize {
+    if width(pieces, 2) <= room {
+        return 2;
+    }
+    for piece in pieces.iter_mut() {
+        piece.text = std::mem::take(&mut piece.short);
+    }
+    loop {
+        for gap in [2, 1] {
+            // The space behind the last one may be missing.
+            if width(pieces, gap) - gap <= room {
+                return gap;
+            }
+        }
+        let Some(least) = pieces.iter().map(|piece| piece.importance).min().filter(|least| *least < 9) else {
+            return 1;
+        };
+        pieces.retain(|piece| piece.importance > least);
+    }
 }
 
 /// Draws the first line.
 pub fn draw_status(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let mut pieces = pieces(app);
-    let width = |pieces: &[Piece]| pieces.iter().map(|piece| text::width(&piece.text) + 2).sum::<usize>();
-    while width(&pieces) > usize::from(area.width) {
-        let Some(least) = pieces.iter().map(|piece| piece.importance).min().filter(|least| *least < 9) else { break };
-        pieces.retain(|piece| piece.importance > least);
-    }
+    let gap = " ".repeat(fit(&mut pieces, usize::from(area.width)));
     let spans = pieces
         .into_iter()
-        .flat_map(|piece| [Span::styled(piece.text, app.options.theme.style(piece.role)), Span::raw("  ")]);
+        .flat_map(|piece| [Span::styled(piece.text, app.options.theme.style(piece.role)), Span::raw(gap.clone())]);
     let line: Line<'static> = std::iter::once(Span::raw(" ")).chain(spans).collect();
     frame.render_widget(line, area);
 }
 
 fn pieces(app: &App) -> Vec<Piece> {
-    let piece = |text: String, role: Role, importance: u8| Piece { text, role, importance };
+    let piece = |text: String, short: String, role: Role, importance: u8| Piece { text, short, role, importance };
+    let same = |text: String, role: Role, importance: u8| piece(text.clone(), text, role, importance);
     let (what, mode, live) = match &app.options.source {
-        Source::Live { what, mode } => (format!("watching {what}"), mode, true),
-        Source::File(name) => (name.clone(), &app.file_mode, false),
+        Source::Live { what, mode } => (what, mode, true),
+        Source::File(name) => (name, &app.file_mode, false),
     };
+    let what = printable(what);
+    let watching = if live { "watching " } else { "" };
     let counts = app.prepared.counts;
     let shade = |count: usize, role: Role| if count == 0 { Role::Muted } else { role };
     let lost = app.session().lost().max(app.statistics.lost);
     let mut pieces = vec![
-        piece("rosprobe".to_owned(), Role::Heading, 10),
-        piece(text::fit(&printable(&what), 36, Cut::Middle), Role::Text, 7),
-        piece(format!("{} nodes", app.prepared.nodes), Role::Text, 4),
-        piece(format!("links {} ok", counts.ok), shade(counts.ok, Role::Ok), 9),
-        piece(format!("{} pending", counts.pending), shade(counts.pending, Role::Warn), 9),
-        piece(format!("{} failed", counts.failed), shade(counts.failed, Role::Err), 10),
+        same("rosprobe".to_owned(), Role::Heading, 10),
+        piece(
+            text::fit(&format!("{watching}{what}"), WHAT.0, Cut::Middle),
+            text::fit(&what, WHAT.1, Cut::Middle),
+            Role::Text,
+            7,
+        ),
+        same(counted(app.prepared.nodes, "node"), Role::Text, 4),
+        piece(format!("links {} ok", counts.ok), format!("{} ok", counts.ok), shade(counts.ok, Role::Ok), 9),
+        same(format!("{} pending", counts.pending), shade(counts.pending, Role::Warn), 9),
+        same(format!("{} failed", counts.failed), shade(counts.failed, Role::Err), 10),
     ];
     if live {
-        pieces.push(piece(format!("{:.0} events/s", app.statistics.events_per_second), Role::Text, 5));
+        let speed = app.statistics.events_per_second;
+        pieces.push(piece(format!("{speed:.0} events/s"), format!("{speed:.0}/s"), Role::Text, 5));
     } else {
-        pieces.push(piece(format!("{} observations", app.session().history().len()), Role::Text, 5));
+        let count = app.session().history().len();
+        pieces.push(piece(format!("{count} observations"), format!("{count} obs"), Role::Text, 5));
     }
-    pieces.push(piece(format!("lost {lost}"), if lost == 0 { Role::Muted } else { Role::Err }, 8));
+    pieces.push(same(format!("lost {lost}"), if lost == 0 { Role::Muted } else { Role::Err }, 8));
     let forgotten = app.session().forgotten();
     if forgotten > 0 {
-        pieces.push(piece(format!("{forgotten} older not kept"), Role::Warn, 6));
+        pieces.push(piece(format!("{forgotten} older not kept"), format!("{forgotten} not kept"), Role::Warn, 6));
     }
     if app.memory > 0 {
-        pieces.push(piece(Bytes(app.memory as f64).to_string(), Role::Muted, 2));
+        let memory = Bytes(app.memory as f64).to_string();
+        pieces.push(piece(memory, format!("{}MB", app.memory.div_ceil(1_000_000)), Role::Muted, 2));
     }
     if !mode.is_empty() {
-        pieces.push(piece(printable(mode).into_owned(), Role::Muted, 3));
+        let mode = printable(mode).into_owned();
+        pieces.push(piece(mode.clone(), mode.trim_end_matches(" mode").to_owned(), Role::Muted, 3));
     }
     pieces
 }

@@ -525,3 +525,20 @@ fn topics_are_sorted_by_what_their_column_says() {
     let at = |words: &str| text.lines().position(|line| line.contains(words)).unwrap();
     assert!(at(" /camera/image ") < at(" /rosout ") && at(" /rosout ") < at(" to master "), "{text}");
 }
+
+#[test]
+fn the_first_line_says_everything_on_a_narrow_screen() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    screen.app.update(Message::Statistics(rosprobe::tui::Statistics { events_per_second: 214.0, lost: 3 }));
+    screen.app.update(Message::Memory(23_400_000));
+    let text = screen.text();
+    for part in ["this machine", " nodes", " ok", " pending", " failed", "214/s", "lost 3", "24MB", "sock"] {
+        assert!(line(&text, 0).contains(part), "{part}: {}", line(&text, 0));
+    }
+    let mut screen = Screen::of_file("trace/no-route.json.gz", 80, 24);
+    screen.app.update(Message::Memory(23_400_000));
+    let text = screen.text();
+    for part in ["no-rou", "7 nodes", "12 ok", "1 failed", " obs ", "lost 0", "24MB", "sock"] {
+        assert!(line(&text, 0).contains(part), "{part}: {}", line(&text, 0));
+    }
+}
