@@ -140,7 +140,7 @@ fn has_capital(text: &str) -> bool {
 }
 
 impl Filter {
-    /// Parses a filter; the empty text passes everything.
+    /// Parses a filter; the empty text passes everything. An error names the word that is no pattern, expression or pid.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         text.split_whitespace().map(Term::parse).collect::<Result<_, _>>().map(|terms| Self { terms })
     }

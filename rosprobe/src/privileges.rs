@@ -20,6 +20,7 @@ const KEPT: [Capability; 8] = [
 ];
 
 /// Drops every other capability from this thread and from those that it starts. Programs must be attached and the command started.
+/// An error when the kernel does not let them go.
 pub fn drop_unneeded() -> Result<(), CapsError> {
     caps::clear(None, CapSet::Inheritable)?;
     for set in [CapSet::Effective, CapSet::Permitted] {

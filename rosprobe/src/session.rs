@@ -39,10 +39,9 @@ impl Default for Session {
 impl Session {
     /// Observations kept for looking at; older ones are counted and dropped.
     pub const HISTORY_LIMIT: usize = 100_000;
-    /// The same for a file, which is looked at as a whole.
+    /// Observations kept of a file, which is looked at as a whole.
     pub const FILE_HISTORY_LIMIT: usize = 4_000_000;
-
-    /// The same where lines are printed: they only look back from an answer to its call.
+    /// Observations kept where lines are printed: they only look back from an answer to its call.
     pub const LINES_HISTORY_LIMIT: usize = 20_000;
 
     /// A session whose observations are printed as they come.

@@ -117,7 +117,8 @@ impl std::fmt::Debug for LiveCapture {
 }
 
 impl LiveCapture {
-    /// Loads and attaches the programs. Call it inside a tokio runtime.
+    /// Loads and attaches the programs. Call it inside a tokio runtime. An error says what the caller or this kernel lacks, and what to
+    /// do about it.
     pub fn start(options: &Options) -> Result<Self, CaptureError> {
         let Started { mut ebpf, description, held_back, unacknowledged_known } = start::climb(options)?;
         let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
@@ -183,12 +184,13 @@ impl LiveCapture {
         self.statistics
     }
 
-    /// Reports the children of this process, and theirs, as [`Fact::Forked`], and the end of all of them.
+    /// Reports the children of this process, and theirs, as [`Fact::Forked`], and the end of all of them. An error when
+    /// [`FOLLOWED_LIMIT`](rosprobe_common::FOLLOWED_LIMIT) processes are followed already.
     pub fn follow(&mut self, pid: u32) -> Result<(), CaptureError> {
         self.followed.insert(pid, 1, 0).map_err(CaptureError::map("FOLLOWED"))
     }
 
-    /// Waits until there may be events. May be dropped at any time.
+    /// Waits until there may be events. May be dropped at any time. An error when the ring buffer can no longer be waited for.
     ///
     /// The kernel side wakes at most once in [`WAKE_UP_INTERVAL`]: as long as records come, they are looked for after twice that time,
     /// and a wake-up is waited for when a look has found none.

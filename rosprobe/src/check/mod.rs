@@ -58,7 +58,8 @@ pub struct Trouble {
     pub remedy: String,
 }
 
-/// Asks the master at `uri` for every node, and tries each.
+/// Asks the master at `uri` for every node, and tries each. An error when the master itself cannot be asked; what is wrong with a node is
+/// in the report.
 pub fn check(uri: &str) -> Result<Report, MasterError> {
     let failed = |reason: String, remedy| MasterError { uri: uri.to_owned(), reason, remedy };
     let parsed = AdvertisedUri::parse(uri)

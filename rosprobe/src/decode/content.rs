@@ -31,7 +31,7 @@ pub enum ContentError {
     Unsupported(String),
 }
 
-/// Undoes a `Content-Encoding`. `coding` is the header's value, `None` without one; the result has at most `limit` bytes.
+/// Undoes a `Content-Encoding` (RFC 9110, 8.4). `coding` is the header's value, `None` without one; the result has at most `limit` bytes.
 pub fn decode<'a>(coding: Option<&str>, body: &'a [u8], limit: usize) -> Result<Cow<'a, [u8]>, ContentError> {
     match coding.map(|coding| coding.trim().to_ascii_lowercase()).as_deref() {
         None | Some("" | "identity") => Ok(Cow::Borrowed(body)),

@@ -93,7 +93,7 @@ enum Data {
     Other,
 }
 
-/// Reads a message.
+/// Reads a message (RFC 1035, 4.1) up to its answers. An error says where it is no such message.
 pub fn parse(bytes: &[u8]) -> Result<Message, DnsError> {
     let [_, _, flags, codes, q1, q2, a1, a2, ..] = *bytes else {
         return Err(DnsError::Short { what: "its header", at: bytes.len() });

@@ -54,7 +54,8 @@ pub enum MachineError {
 }
 
 impl Machine {
-    /// Reads the settings of the network namespace of this process.
+    /// Reads the settings of the network namespace of this process. An error names the file of `/proc` that is not there or not as
+    /// Linux writes it.
     pub fn read() -> Result<Self, MachineError> {
         let range = read_file("/proc/sys/net/ipv4/ip_local_port_range")?;
         let range = parse_range(&range).ok_or_else(|| unexpected("/proc/sys/net/ipv4/ip_local_port_range", &range))?;

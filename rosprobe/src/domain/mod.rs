@@ -43,7 +43,7 @@ impl Domain {
     /// The last domain whose ports exist: the discovery port of 233 would be 65650.
     pub const LAST: Self = Self(232);
 
-    /// A domain by number.
+    /// A domain by number, 0 to 232: an error says which of its ports would lie beyond 65535.
     pub fn new(number: u32) -> Result<Self, DomainError> {
         if number <= Self::LAST.0 {
             return Ok(Self(number));
@@ -55,7 +55,7 @@ impl Domain {
         })
     }
 
-    /// A domain as written in `ROS_DOMAIN_ID` or on a command line.
+    /// A domain as written in `ROS_DOMAIN_ID` or on a command line. An error when it is no whole number from 0 to 232.
     pub fn parse(text: &str) -> Result<Self, DomainError> {
         let trimmed = text.trim();
         let digits = trimmed.strip_prefix('-').unwrap_or(trimmed);

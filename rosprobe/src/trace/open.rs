@@ -37,7 +37,7 @@ pub struct Opened {
 }
 
 /// Opens a trace, a recording, a pcap or a pcapng, compressed or not. `progress` is told now and then how many bytes of
-/// the file were read.
+/// the file were read. An error when it is none of these, or nothing of it can be used; what is missing is said in the result.
 pub fn open(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Opened, OpenError> {
     open_until(path, &mut |bytes| {
         progress(bytes);
@@ -140,7 +140,7 @@ fn fill(mut input: impl Read, buffer: &mut [u8]) -> Result<usize, OpenError> {
     Ok(filled)
 }
 
-/// Opens a trace that is in memory, compressed or not.
+/// Opens a trace that is in memory, compressed or not. An error when it is none, or nothing of it can be used.
 pub fn open_bytes(bytes: &[u8]) -> Result<Opened, OpenError> {
     read_trace(bytes, &mut |_| ControlFlow::Continue(()))
 }

@@ -49,7 +49,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// Starts `words` as the user who called sudo, or as ourselves.
+    /// Starts `words` as the user who called sudo, or as ourselves. An error when there is no such program or it may not be run.
     pub fn start(words: &[OsString], invoker: Option<&Invoker>, output: Output) -> Result<Self, CommandError> {
         let name = words.first().cloned().unwrap_or_default();
         let mut command = tokio::process::Command::new(&name);

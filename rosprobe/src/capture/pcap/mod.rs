@@ -70,7 +70,8 @@ struct State {
 }
 
 impl PacketCapture {
-    /// Opens a pcap or pcapng file, gzip around it or not.
+    /// Opens a pcap or pcapng file, gzip around it or not. An error when it cannot be read, is empty or has another header; what is wrong
+    /// behind the header is told by [`damage`](Self::damage).
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let (file, progress) = PacketFile::open(path)?;
         Ok(Self::of(file, progress))

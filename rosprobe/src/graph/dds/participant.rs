@@ -31,7 +31,7 @@ pub struct Participant {
     pub data: ParticipantData,
     /// Its process, when that runs where rosprobe sees it.
     pub process: Option<ProcessRef>,
-    /// Network namespace of its process; 0 when unknown.
+    /// Inode of the network namespace of its process; 0 when unknown.
     pub net_namespace: u64,
     /// Addresses from which its own packets came.
     pub addresses: BTreeSet<IpAddr>,

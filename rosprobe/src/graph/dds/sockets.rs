@@ -27,7 +27,7 @@ pub struct Attempt {
     pub errno: Option<Errno>,
     /// When.
     pub moment: Moment,
-    /// Network namespace of the socket; 0 when unknown.
+    /// Inode of the network namespace of the socket; 0 when unknown.
     pub net_namespace: u64,
 }
 
@@ -38,7 +38,7 @@ pub struct SendFailure {
     pub process: Option<ProcessRef>,
     /// The sender's address, when it was known.
     pub source: Option<IpAddr>,
-    /// Network namespace of the sender; 0 when unknown.
+    /// Inode of the network namespace of the sender; 0 when unknown.
     pub net_namespace: u64,
     /// Where they went to.
     pub target: SocketAddr,
