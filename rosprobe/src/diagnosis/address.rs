@@ -118,6 +118,12 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
     if trouble.resolves_elsewhere().is_some() {
         remedies.extend(trouble.hosts_line());
     }
+    if cause == Cause::NoRoute && matches!(trouble.way, Way::OnLink { .. } | Way::Gateway { .. }) {
+        remedies.push(format!(
+            "Start {} again: there is a route now, and a roscpp node tries only once (a rospy node tries again by itself).",
+            trouble.who()
+        ));
+    }
     match cause {
         Cause::Loopback | Cause::Other => remedies.extend(trouble.advertise_better()),
         Cause::NoRoute | Cause::NotForwarded | Cause::Refused => {

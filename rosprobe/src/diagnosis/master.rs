@@ -14,8 +14,9 @@ use crate::observation::{AdvertisedUri, Span};
 
 /// A master that refuses may still be starting: nodes and roslaunch ask until it is up.
 const START_UP: Duration = Duration::from_secs(5);
-/// roslaunch and roscore wait ten seconds for the master that they start themselves (`roslaunch/launch.py`).
-const LAUNCH: Duration = Duration::from_secs(12);
+/// roslaunch and roscore wait ten seconds for the master that they start themselves (`roslaunch/launch.py`), and start it before; on
+/// a busy machine that takes as long again. One that gives up ends.
+const LAUNCH: Duration = Duration::from_secs(30);
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     if entry.link.kind != LinkKind::Master {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connect::{meant, odd_variable};
 use super::draft::{Draft, Words};
-use super::trouble::{is_own, master_is_elsewhere, who};
+use super::trouble::{is_advertisable, is_own, master_is_elsewhere, who};
 use super::{Code, Finding, Severity};
 use crate::event::Namespace;
 use crate::graph::{Actor, Client, Graph, Incident, IncidentKind, Stage, in_hosts};
@@ -57,13 +57,18 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
         "Others that are told this address cannot connect to the node, and the master cannot tell it of new publishers.".into(),
     ];
     let own = client.reaches_master_from.filter(|ip| !ip.is_loopback());
-    let hint = own.map_or_else(|| "an address of its host".into(), |ip| ip.to_string());
-    let which =
-        if own.is_some() { ", the address by which it reached the master" } else { " that the others can reach" };
-    let remedies = vec![format!(
-        "Restart {name} with ROS_IP={hint} in its environment{}{which}.",
-        without_hostname(graph, client)
-    )];
+    let without = without_hostname(graph, client);
+    let remedies = vec![match (own, only_address(graph, client)) {
+        (Some(ip), _) => format!(
+            "Restart {name} with ROS_IP={ip} in its environment{without}, the address by which it reached the master."
+        ),
+        (None, Some(ip)) => {
+            format!("Restart {name} with ROS_IP={ip} in its environment{without}, the address of its host.")
+        }
+        (None, None) => {
+            format!("Restart {name} with ROS_IP set to an address of its host that the others can reach{without}.")
+        }
+    }];
     let draft =
         Draft::new(graph, code, Severity::Warning, graph.now()).client(client).node(Some(name)).on(Stage::Callback);
     let draft = draft
@@ -72,6 +77,13 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
         .address(Some(api.to_string()))
         .peer(Some("/master".into()), Some(format!("http://{master}/")));
     Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+/// The address of the client's host that others could use, where it has only one.
+fn only_address(graph: &Graph, client: &Client) -> Option<IpAddr> {
+    let own = graph.namespace_of(client)?.addresses.iter().map(|own| own.address).filter(|ip| is_advertisable(*ip));
+    let own: Vec<IpAddr> = own.collect();
+    if let [only] = own[..] { Some(only) } else { None }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -90,8 +102,10 @@ fn odd_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Option<
     ];
     let state = client.process.as_ref().and_then(|process| graph.process(process));
     explanation.extend(state.and_then(|state| odd_variable(state, api)));
-    let hint = meant(graph, state, api).map_or_else(|| "an address of its host".into(), |ip| ip.to_string());
-    let remedies = vec![format!("Restart {name} with ROS_IP={hint} in its environment, and nothing else in it.")];
+    let remedies = vec![match meant(graph, state, api) {
+        Some(ip) => format!("Restart {name} with ROS_IP={ip} in its environment, and nothing else in it."),
+        None => format!("Restart {name} with ROS_IP set to an address of its host."),
+    }];
     let draft = Draft::new(graph, Code::CallbackFailed, Severity::Warning, registered.at);
     let draft = draft.client(client).node(Some(name)).on(Stage::Callback).evidence([registered.by]);
     Some(draft.address(Some(api.clone())).finish(&Words { summary, explanation, remedies }))

@@ -170,7 +170,10 @@ impl<'a> Trouble<'a> {
                     || matches!(self.graph.way_of(self.client, *ip), Way::OnLink { .. })
             };
             let addresses = || namespace.addresses.iter().map(|own| own.address).filter(other);
-            return addresses().find(reachable).map(|ip| (ip, true));
+            // Of its own network best, so that nobody loses it.
+            let near = |ip: &IpAddr| self.subnet().is_some_and(|subnet| subnet.contains(*ip));
+            let best = addresses().filter(near).find(reachable);
+            return best.or_else(|| addresses().find(reachable)).map(|ip| (ip, true));
         }
         if let Some(Client { actor: Actor::Host(ip), behind: None, .. }) = self.publisher_client()
             && other(ip)

@@ -185,7 +185,10 @@ impl Clients {
     /// The same for who talks to another node: a name is that of one node at a time, so who registered under it is meant, also where it
     /// comes from another of its addresses.
     pub fn find_peer(&mut self, sight: &Sight, name: &str) -> Option<ClientId> {
-        if self.find(sight, Some(name)).is_some() || matches!(sight.actor, Actor::Process(_)) {
+        if let Actor::Process(_) = sight.actor {
+            return self.find_carried(sight, name);
+        }
+        if self.find(sight, Some(name)).is_some() {
             return None;
         }
         let here = |client: &&Client| self.networks.same(client.place(), sight.place());
@@ -194,6 +197,28 @@ impl Clients {
         let registered: Vec<ClientId> = registered.map(|client| client.id).collect();
         let [only] = registered[..] else { return None };
         self.meet(only, sight);
+        Some(only)
+    }
+
+    /// A process on this machine that asks a node in the name of somebody who registered from elsewhere, and never registered itself:
+    /// the far end of a tunnel, as sshuttle's.
+    fn find_carried(&mut self, sight: &Sight, name: &str) -> Option<ClientId> {
+        let mine =
+            |id: &ClientId| self.all.get(id).is_some_and(|known| known.master.is_some() || known.registered.is_some());
+        if self.of(sight.actor).iter().any(mine) {
+            return None;
+        }
+        let elsewhere = |client: &&Client| {
+            self.networks.same(client.place(), sight.place())
+                && client.process.is_none()
+                && client.registered.is_some()
+                && !sight.address.is_some_and(|ip| client.addresses.contains(&ip))
+        };
+        let registered: Vec<ClientId> = self.named(name).filter(elsewhere).map(|client| client.id).collect();
+        let [only] = registered[..] else { return None };
+        if let Some(client) = self.all.get_mut(&only) {
+            client.behind.clone_from(&sight.process);
+        }
         Some(only)
     }
 

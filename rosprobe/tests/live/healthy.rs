@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use rosprobe::diagnosis::Code;
+use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::observation::What;
 
 use crate::lab::{Lab, Library, Program, Watch};
@@ -139,6 +139,39 @@ fn twenty_nodes_that_come_and_go_are_silent() {
     watch.stop(Signal::SIGTERM);
     assert!(watch.alarms().is_empty(), "after {visitors} visitors: {:#?}", watch.alarms());
     assert_eq!(watch.lost(), 0, "events were lost");
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn nodes_that_are_killed_and_started_again_are_no_fault() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let mut nodes = Vec::new();
+    for library in LIBRARIES {
+        let topic = format!("/{library:?}");
+        let start = || {
+            let talker = lab.router.node(library, "talker", &format!("talker_{library:?}"), &topic).start();
+            (talker, lab.inner.node(library, "listener", &format!("listener_{library:?}"), &topic).start())
+        };
+        let (talker, listener) = start();
+        listener.wait_for("heard", SOON);
+        // Both die of SIGKILL, so that the master still has them when they register again.
+        drop((talker, listener));
+        let (talker, listener) = start();
+        listener.wait_for("heard", SOON);
+        watch.until_data(&listener, &topic, SOON);
+        nodes.push((talker, listener));
+    }
+    // What was wrong for a moment is over once everybody has heard of the new addresses.
+    let over = Instant::now() + SOON;
+    let wrong =
+        || watch.standing().into_iter().filter(|finding| finding.severity != Severity::Info).collect::<Vec<_>>();
+    while !wrong().is_empty() {
+        assert!(Instant::now() < over, "{:#?}", wrong());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    watch.stop(Signal::SIGTERM);
 }
 
 /// Twenty nodes on two hosts: topics, services and parameters of both libraries.

@@ -1,5 +1,7 @@
 //! The publisher's address was handed over, and connecting to it fails.
 
+use std::time::{Duration, Instant};
+
 use rosprobe::diagnosis::Code;
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
@@ -67,6 +69,16 @@ pub fn cases() -> Vec<Case> {
             .also_true(&[Code::ConnectPending])
             .cure(Cure::Jump),
     );
+    cases.extend([Library::Rospy, Library::Roscpp].map(|library| {
+        Case::new("ssh forwards the master's port alone", library, no_route().says(&["through ssh"]))
+            .publisher(forwarded_by_ssh)
+            .subscriber(|lab, library| {
+                let listener = lab.outer.node(library, "listener", "listener", TOPIC);
+                listener.env("ROS_MASTER_URI", "http://localhost:11311").start()
+            })
+            .seen_from(router, nothing_came().says(&["behind dropbear"]))
+            .cure(Cure::Run("sshuttle -r 192.168.50.1", |lab| &lab.outer))
+    }));
     cases.extend(dropped());
     cases
 }
@@ -135,6 +147,19 @@ fn echo(lab: &Lab, _: Library) -> Program {
 
 fn talker_as(lab: &Lab, variable: &str, value: &str) -> Vec<Program> {
     vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).env(variable, value).start()]
+}
+
+/// A talker, and on outer the master's port by `ssh -L`.
+fn forwarded_by_ssh(lab: &Lab) -> Vec<Program> {
+    let mut programs = vec![lab.ssh_server()];
+    programs.push(lab.outer.start_at_home("exec ssh -N -L 11311:10.0.1.1:11311 192.168.50.1"));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !lab.outer.run("ss -Hltn").contains("127.0.0.1:11311") {
+        assert!(Instant::now() < deadline, "ssh does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    programs.push(lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start());
+    programs
 }
 
 /// A talker that died without a word: the master still hands out its address.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Severity};
+use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
 use super::connect::{TCPROS, router};
@@ -44,6 +45,14 @@ pub fn cases() -> Vec<Case> {
                     Expected::new(Code::NeverAttempted, Stage::Tcpros).address(TCPROS).remedy(&["iptables"]),
                 )
                 .cure(Cure::Run("iptables", |lab| &lab.router)),
+            Case::new("only the TCPROS port is rejected", library, tcpros_rejected())
+                .network(Lab::forward)
+                .publisher(rejected_data_port)
+                .seen_from(
+                    router,
+                    Expected::new(Code::NeverAttempted, Stage::Tcpros).address(TCPROS).remedy(&["iptables"]),
+                )
+                .cure(Cure::Run("iptables -I INPUT", |lab| &lab.router)),
         ]);
     }
     cases.push(
@@ -110,6 +119,11 @@ fn tcpros_pending() -> Expected {
     Expected::new(Code::ConnectPending, Stage::Tcpros).address(TCPROS)
 }
 
+fn tcpros_rejected() -> Expected {
+    let expected = Expected::new(Code::ConnectFailed, Stage::Tcpros).errno(Errno::ECONNREFUSED).address(TCPROS);
+    expected.says(&["has just answered", "firewall rejects"]).remedy(&["iptables"])
+}
+
 fn duplicate() -> Expected {
     let expected = Expected { stage: None, ..Expected::new(Code::DuplicateNode, Stage::Callback) };
     expected.address(Address::Any).about(About::Anybody).says(&["/talker"])
@@ -147,12 +161,20 @@ fn lose_large_packets(lab: &Lab) {
     lab.inner.run("iptables -A INPUT -i eth0 -p tcp -m length --length 1000:65535 -j DROP");
 }
 
-/// Router lets outer through to the master and to the talker's XML-RPC port alone.
 fn blocked_data_port(lab: &Lab) -> Vec<Program> {
+    data_port_to(lab, "DROP")
+}
+
+fn rejected_data_port(lab: &Lab) -> Vec<Program> {
+    data_port_to(lab, "REJECT --reject-with tcp-reset")
+}
+
+/// Router lets outer through to the master and to the talker's XML-RPC port alone.
+fn data_port_to(lab: &Lab, target: &str) -> Vec<Program> {
     let talkers = talker(lab, Library::Rospy, "10");
     let uri = lab.router.lookup_node("/talker").expect("the talker has registered");
     let port = uri.trim_end_matches('/').rsplit(':').next().expect("a URI of a node ends with its port").to_owned();
     lab.router
-        .run(&format!("iptables -A INPUT -i wan0 -d 10.0.1.1 -p tcp -m multiport ! --dports 11311,{port} -j DROP"));
+        .run(&format!("iptables -A INPUT -i wan0 -d 10.0.1.1 -p tcp -m multiport ! --dports 11311,{port} -j {target}"));
     talkers
 }
