@@ -9,6 +9,7 @@ mod opening;
 mod record;
 mod socket;
 mod system_call;
+mod udpros;
 
 pub use config::{Config, KernelOffsets, Syscalls, UNKNOWN_OFFSET};
 pub use opening::{OPENING_BYTES, Opening, opening};
@@ -17,9 +18,10 @@ pub use socket::{
     DirectionState, Framing, Protocol, SocketFlags, SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState,
 };
 pub use system_call::{CALL_NUMBERS, CallClass};
+pub use udpros::{UDPROS_DATA0, UDPROS_DATAN, UDPROS_HEADER, UDPROS_OPENING, begins_udpros, udpros_operation};
 
 /// Changes whenever a shared layout or the meaning of a field changes.
-pub const LAYOUT_VERSION: u32 = 6;
+pub const LAYOUT_VERSION: u32 = 7;
 
 /// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
 pub const SOCKET_LIMIT: u32 = 16 * 1024;
@@ -49,7 +51,7 @@ pub const SERVICE_ANSWER_LIMIT: u32 = 512;
 pub const SERVICE_REQUEST_LIMIT: u32 = 4;
 /// Chunks of a socket that had been open before that are searched for the beginning of XML-RPC, before it is only counted.
 pub const MID_STREAM_LOOKS: u16 = 64;
-/// Datagrams of a UDP socket that are looked at without finding RTPS, before it is left alone.
+/// Datagrams of a UDP socket that are looked at without finding RTPS or UDPROS, before it is left alone.
 pub const DATAGRAM_LOOKS: u16 = 16;
 /// Writers of user data that are counted at one time, besides those that their sockets have places for.
 pub const WRITER_LIMIT: u32 = 32 * 1024;

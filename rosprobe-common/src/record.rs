@@ -39,7 +39,7 @@ pub enum Kind {
     ProcessExited = 14,
     /// A followed process forked: `value` = pid of the child.
     Forked = 15,
-    /// The kernel side begins to count this socket: `protocol` says as what.
+    /// The kernel side begins to count this socket: `value` = [`Protocol`](crate::Protocol) as a number for a UDP socket.
     Counting = 16,
     /// `sk_err_soft` was set when `connect()` returned EINPROGRESS: `errno`.
     SoftError = 17,

@@ -24,6 +24,8 @@ pub enum Protocol {
     Dns = 6,
     /// RTPS: discovery copied, user data counted by writer.
     Rtps = 7,
+    /// UDPROS: counted by connection id.
+    Udpros = 8,
 }
 
 impl Protocol {
@@ -117,15 +119,15 @@ impl DirectionState {
     };
 }
 
-/// What was counted of one writer of user data, in one direction of one socket.
+/// What was counted of one writer of user data, or of one connection of UDPROS, in one direction of one socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriterCount {
-    /// Its GUID, as it is on the wire.
+    /// Its GUID, as it is on the wire; of UDPROS the connection id, and zeros.
     pub guid: [u32; 4],
-    /// DATA submessages and first fragments.
+    /// DATA submessages and first fragments; messages of UDPROS.
     pub messages: u64,
-    /// Bytes of them and of further fragments, inline QoS included.
+    /// Bytes of them and of further fragments, inline QoS included; bytes of UDPROS without the datagrams' headers.
     pub bytes: u64,
     /// [`WriterState`] as a number.
     pub state: u32,
@@ -177,7 +179,7 @@ pub const WRITERS_OF_SOCKET: usize = 4;
 pub struct SocketState {
     /// `Flow::Sent`, `Flow::Received`.
     pub direction: [DirectionState; 2],
-    /// RTPS: the first writers that were seen.
+    /// RTPS: the first writers that were seen. UDPROS: the connections.
     pub writers: [WriterCount; WRITERS_OF_SOCKET],
     /// When a retransmission was last reported, in nanoseconds.
     pub retransmit_reported: u64,

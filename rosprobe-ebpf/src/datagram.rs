@@ -13,7 +13,7 @@ use crate::locate::{Call, Location};
 use crate::maps::{FAILURES, FailureKey, Failures};
 use crate::rtps;
 use crate::transfer::{RECEIVED, SENT, flow, is_no_failure, is_no_receive};
-use crate::{log, process};
+use crate::{log, process, udpros};
 
 const DNS_PORT: u16 = 53;
 /// Largest piece that one record carries.
@@ -90,7 +90,7 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
         state.pid = pid;
         process::remember(pid);
     }
-    if state.protocol != Protocol::Rtps as u8 || result < 0 {
+    if (state.protocol != Protocol::Rtps as u8 && state.protocol != Protocol::Udpros as u8) || result < 0 {
         find_peer(&mut datagram);
     }
     if state.protocol == Protocol::Undecided as u8 && datagram.remote.port == DNS_PORT {
@@ -106,8 +106,8 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
         if state.protocol == Protocol::Dns as u8 {
             copy(&datagram);
         } else {
-            let is_rtps = rtps::taken(&mut datagram, state);
-            settle(state, &datagram, is_rtps);
+            let spoken = spoken(&mut datagram, state);
+            settle(state, &datagram, spoken);
         }
     }
     0
@@ -147,16 +147,28 @@ pub fn find_peer(datagram: &mut Datagram) -> u64 {
     0
 }
 
-/// A UDP socket is RTPS's when one datagram is, and nobody's when many were not.
+/// What a datagram is: RTPS, UDPROS or none of ours. It is copied or counted.
 #[inline(always)]
-fn settle(state: &mut SocketState, datagram: &Datagram, is_rtps: bool) {
+fn spoken(datagram: &mut Datagram, state: &mut SocketState) -> Protocol {
+    if state.protocol != Protocol::Udpros as u8 && rtps::taken(datagram, state) {
+        Protocol::Rtps
+    } else if state.protocol != Protocol::Rtps as u8 && udpros::taken(datagram, state) {
+        Protocol::Udpros
+    } else {
+        Protocol::Other
+    }
+}
+
+/// A UDP socket belongs to the protocol of one datagram, and is nobody's when many were none of ours.
+#[inline(always)]
+fn settle(state: &mut SocketState, datagram: &Datagram, spoken: Protocol) {
     if state.protocol != Protocol::Undecided as u8 {
         return;
     }
-    if is_rtps {
-        state.protocol = Protocol::Rtps as u8;
-        log::classified(datagram.cookie, Protocol::Rtps);
-        tell(datagram, Kind::Counting, 0, 0);
+    if spoken as u8 != Protocol::Other as u8 {
+        state.protocol = spoken as u8;
+        log::classified(datagram.cookie, spoken);
+        tell(datagram, Kind::Counting, spoken as u64, 0);
         return;
     }
     state.looked += 1;
@@ -171,8 +183,12 @@ fn settle(state: &mut SocketState, datagram: &Datagram, is_rtps: bool) {
 fn failed<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, errno: i32, located: bool) {
     if state.protocol == Protocol::Undecided as u8 && FLOW == SENT && located {
         datagram.length = rtps::OPENING;
-        let is_rtps = rtps::taken(datagram, state);
-        settle(state, datagram, is_rtps);
+        let mut spoken = Protocol::Rtps;
+        if !rtps::taken(datagram, state) {
+            datagram.length = 0;
+            spoken = if udpros::taken(datagram, state) { Protocol::Udpros } else { Protocol::Other };
+        }
+        settle(state, datagram, spoken);
     }
     if state.protocol != Protocol::Undecided as u8 && state.protocol != Protocol::Other as u8 {
         let count = repeated(datagram, errno);

@@ -43,6 +43,8 @@ pub extern "C" fn log_classified(cookie: u64, protocol: u32) -> u64 {
         debug!(&(), "socket {}: classified as DNS", cookie);
     } else if protocol == Protocol::Rtps as u32 {
         debug!(&(), "socket {}: classified as RTPS", cookie);
+    } else if protocol == Protocol::Udpros as u32 {
+        debug!(&(), "socket {}: classified as UDPROS", cookie);
     } else if protocol == Protocol::Other as u32 {
         debug!(&(), "socket {}: classified as of no interest", cookie);
     } else {

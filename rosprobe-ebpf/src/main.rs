@@ -24,6 +24,7 @@ mod rtps;
 mod socket;
 mod tcpros;
 mod transfer;
+mod udpros;
 mod walk;
 
 /// The kernel lets only GPL-compatible programs call some of its helpers.

@@ -50,7 +50,7 @@ pub fn handed<const FLOW: usize>(sk: u64, cookie: u64, result: i32, flags: i32) 
         state = unsafe { first_sight(sk, cookie, result).as_mut() };
     }
     let Some(state) = state.filter(|state| state.protocol != Protocol::Other as u8) else { return };
-    let of_udp = state.protocol == Protocol::Rtps as u8 || state.protocol == Protocol::Dns as u8;
+    let of_udp = state.protocol >= Protocol::Dns as u8;
     if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk) == UDP) {
         datagram::transferred::<FLOW>(state, sk, cookie, result, flags);
     } else {

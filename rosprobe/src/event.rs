@@ -188,6 +188,18 @@ pub enum Fact {
         /// Bytes of all of them.
         bytes: u64,
     },
+    /// UDPROS datagrams that were counted and not copied: totals of one connection on this socket so far, about once a second while
+    /// they change. A datagram that was captured as a packet counts as sent.
+    UdprosData {
+        /// Which way.
+        direction: Direction,
+        /// The connection id in the datagrams' headers.
+        connection: u32,
+        /// Messages, counted by their first datagrams.
+        messages: u64,
+        /// Bytes of all datagrams without their headers of 8 bytes.
+        bytes: u64,
+    },
     /// A receive returned 0 bytes: the peer has closed its direction.
     PeerClosed,
     /// The socket is gone.

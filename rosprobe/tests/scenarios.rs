@@ -38,6 +38,7 @@ const ROWS: &[&str] = &[
     "service unreachable",
     "IPv6 publisher",
     "UDPROS without answer",
+    "UDPROS datagrams lost",
     "two nodes of one name",
     "a node that lies",
     "sshuttle",

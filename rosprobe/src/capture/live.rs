@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
-use rosprobe_common::{Kind, PAYLOAD_LIMIT, RING_BUFFER_BYTES, WAKE_UP_INTERVAL};
+use rosprobe_common::{Kind, PAYLOAD_LIMIT, Protocol, RING_BUFFER_BYTES, WAKE_UP_INTERVAL};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -307,8 +307,10 @@ impl LiveCapture {
     ) {
         let Some(socket) = socket else { return };
         match parsed.kind {
-            // Of UDP sockets only those of RTPS.
-            Kind::Counting if socket.transport == Transport::Udp => self.writers.meet(socket, process),
+            // Of UDP sockets only those of RTPS and UDPROS.
+            Kind::Counting if socket.transport == Transport::Udp => {
+                self.writers.meet(socket, process, parsed.record.value == Protocol::Udpros as u64);
+            }
             Kind::Counting | Kind::AlreadyOpen => self.counters.meet(socket, process),
             Kind::Closed => self.counters.closed(time, socket.id, &mut self.sockets, out),
             _ => {}

@@ -1,4 +1,4 @@
-//! What the kernel side counted of RTPS writers, read about once a second.
+//! What the kernel side counted of RTPS writers and of UDPROS connections, read about once a second.
 
 use std::collections::HashMap;
 
@@ -63,29 +63,39 @@ impl Total {
     }
 }
 
-/// Sockets of RTPS and the totals of their writers.
+/// A socket whose datagrams are counted.
+#[derive(Clone, Debug)]
+struct Met {
+    socket: SocketRef,
+    process: Option<ProcessRef>,
+    /// Of UDPROS: its writers are connections, and the first word of their GUIDs is the connection id.
+    udpros: bool,
+}
+
+/// Sockets of RTPS and UDPROS and the totals of their writers.
 #[derive(Debug, Default)]
 pub(super) struct Writers {
-    sockets: HashMap<u64, (SocketRef, Option<ProcessRef>)>,
+    sockets: HashMap<u64, Met>,
     totals: HashMap<Writer, Total>,
 }
 
 impl Writers {
     /// The kernel side counts writers on this socket from now on.
-    pub fn meet(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
-        // Every datagram may have another peer.
-        let socket = SocketRef { remote: None, ..socket.clone() };
-        self.sockets.insert(socket.id, (socket, process.cloned()));
+    pub fn meet(&mut self, socket: &SocketRef, process: Option<&ProcessRef>, udpros: bool) {
+        // Of RTPS every datagram may have another peer; roscpp connects its socket to the one subscriber.
+        let remote = socket.remote.filter(|_| udpros);
+        let socket = SocketRef { remote, ..socket.clone() };
+        self.sockets.insert(socket.id, Met { socket, process: process.cloned(), udpros });
     }
 
     /// The process ended, and its sockets with it: appends the last totals, and forgets them.
     pub fn exited(&mut self, now: Monotonic, pid: u32, sockets: &SocketMap, map: &mut WriterMap, out: &mut Vec<Event>) {
-        let of_process = |process: &Option<ProcessRef>| process.as_ref().is_some_and(|process| process.pid == pid);
-        if !self.sockets.values().any(|(_, process)| of_process(process)) {
+        let of_process = |met: &Met| met.process.as_ref().is_some_and(|process| process.pid == pid);
+        if !self.sockets.values().any(of_process) {
             return;
         }
         self.sample(now, sockets, map, out);
-        self.sockets.retain(|_, (_, process)| !of_process(process));
+        self.sockets.retain(|_, met| !of_process(met));
         let gone: Vec<_> =
             self.totals.keys().filter(|writer| !self.sockets.contains_key(&writer.socket)).copied().collect();
         for writer in gone {
@@ -128,12 +138,16 @@ impl Writers {
     }
 
     fn event(&self, time: Monotonic, writer: &Writer, (messages, bytes): (u64, u64)) -> Event {
-        let (socket, process) = self.sockets.get(&writer.socket).cloned().unwrap_or_else(|| {
-            let unknown =
+        let Met { socket, process, udpros } = self.sockets.get(&writer.socket).cloned().unwrap_or_else(|| {
+            let socket =
                 SocketRef { id: writer.socket, transport: Transport::Udp, local: None, remote: None, net_namespace: 0 };
-            (unknown, None)
+            Met { socket, process: None, udpros: false }
         });
         let direction = if writer.received { Direction::Received } else { Direction::Sent };
+        if udpros {
+            let fact = Fact::UdprosData { direction, connection: writer.guid[0], messages, bytes };
+            return Event { time, process, socket: Some(socket), fact };
+        }
         let mut guid = [0; 16];
         for (octets, word) in guid.chunks_exact_mut(4).zip(writer.guid) {
             octets.copy_from_slice(&word.to_ne_bytes());

@@ -319,6 +319,9 @@ fn udp(socket: &mut Socket, fact: Fact, speaker: &mut Speaker<'_>) {
             socket.traffic = totals;
             speaker.say(What::Traffic(totals));
         }
+        Fact::UdprosData { direction, connection, messages, bytes } => {
+            speaker.say(What::UdprosData { direction, connection, messages, bytes });
+        }
         _ => {}
     }
 }

@@ -19,6 +19,10 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     for stage in [Stage::Xmlrpc, Stage::Tcpros] {
         let Some(state) = entry.link.stage(stage) else { continue };
+        // Over UDPROS it is the publisher who connects.
+        if stage == Stage::Tcpros && entry.track.datagrams.is_some() {
+            continue;
+        }
         let Some(outcome) = trouble_of(graph, entry, state) else { continue };
         return match Trouble::new(graph, entry, state) {
             Some(trouble) => Some(judge(&trouble, &outcome)),

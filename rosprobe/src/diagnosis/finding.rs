@@ -79,6 +79,8 @@ pub enum Code {
     CallFailed,
     /// Data is sent and not acknowledged any more.
     Stalled,
+    /// UDPROS: datagrams are sent and do not arrive, or cannot be sent.
+    DatagramsLost,
     /// Connected, and the publisher sends nothing.
     IdlePublisher,
     /// Two nodes of one name.

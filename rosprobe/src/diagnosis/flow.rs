@@ -84,7 +84,11 @@ fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let since = entry.track.header_since?;
     let messages = link.traffic.received_messages + link.traffic.sent_messages;
-    let connected = entry.track.data_socket.is_some();
+    let connected = entry.track.data_socket.is_some() || entry.track.datagrams.is_some();
+    // Datagrams that were sent and did not arrive leave no trace at the subscriber.
+    if entry.track.datagrams.is_some() && link.publisher.process.is_none() {
+        return None;
+    }
     if messages > 0 || !connected || link.reached(Stage::Data) || graph.now().since(since) < IDLE_AFTER {
         return None;
     }
@@ -98,8 +102,10 @@ fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
         link.name,
         Span(graph.now().0.saturating_sub(since.0))
     );
-    let explanation =
-        vec!["Both headers were exchanged, so the network is fine; the publisher has sent nothing since.".to_owned()];
+    let explanation = vec![match entry.track.datagrams {
+        Some(_) => "The publisher was asked for datagrams (UDPROS) and has sent none.".to_owned(),
+        None => "Both headers were exchanged, so the network is fine; the publisher has sent nothing since.".to_owned(),
+    }];
     let remedies = vec![format!(
         "Look at {publisher}: it publishes only when it has something to say, or waits for something itself."
     )];

@@ -16,6 +16,7 @@ mod remedy;
 mod service;
 mod tool;
 mod trouble;
+mod udpros;
 mod wrong_address;
 
 use std::collections::BTreeSet;
@@ -56,7 +57,8 @@ fn is_rosout(topic: &str) -> bool {
 /// What is wrong with a link: the first rung that is.
 fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     match entry.link.kind {
-        LinkKind::Topic => connect::of_link(graph, entry)
+        LinkKind::Topic => udpros::of_link(graph, entry)
+            .or_else(|| connect::of_link(graph, entry))
             .or_else(|| handshake::of_link(graph, entry))
             .or_else(|| flow::of_link(graph, entry)),
         LinkKind::Service => service::of_link(graph, entry).or_else(|| handshake::of_link(graph, entry)),

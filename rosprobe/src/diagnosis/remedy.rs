@@ -7,7 +7,7 @@ use crate::errno::Errno;
 use crate::graph::{LinkKind, Subnet, Way};
 
 /// Ports that Linux hands out to nodes when nobody says otherwise (`net.ipv4.ip_local_port_range`).
-const USUAL_PORTS: (u16, u16) = (32_768, 60_999);
+pub(super) const USUAL_PORTS: (u16, u16) = (32_768, 60_999);
 
 impl Trouble<'_> {
     /// Let the publisher advertise an address that this client reaches.

@@ -51,7 +51,11 @@ impl Graph {
         id: ObservationId,
     ) -> Option<LinkId> {
         match call {
-            Call::RequestTopic { topic, .. } => return self.topic_requested(ends, client, &bounded(topic), at, id),
+            Call::RequestTopic { topic, protocols, .. } => {
+                let link = self.topic_requested(ends, client, &bounded(topic), at, id)?;
+                self.datagrams_asked(ends, link, protocols, at);
+                return Some(link);
+            }
             Call::PublisherUpdate { topic, publishers, .. } => {
                 let subscriber = self.called(ends);
                 self.told(subscriber, &bounded(topic), publishers, false, at, id);

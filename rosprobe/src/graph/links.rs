@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::clients::ClientId;
 use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
+use super::udpros::Datagrams;
 use crate::event::{Monotonic, Traffic};
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -29,13 +30,19 @@ pub(crate) enum GoneCause {
     Unlisted,
 }
 
-/// Where the publisher told the subscriber to connect to.
+/// Where the publisher told the subscriber to connect to, or where a subscriber wants its datagrams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DataTarget {
     pub host: String,
     pub port: u16,
-    /// Datagrams instead of a stream.
-    pub udp: bool,
+}
+
+impl DataTarget {
+    /// `10.0.1.1:41235`, `marvin:41235` or `[fd50::1]:41235`.
+    pub fn place(&self) -> String {
+        let Self { host, port } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
 }
 
 /// What only the graph and its diagnosis need to know of a link.
@@ -48,6 +55,8 @@ pub(crate) struct Track {
     /// The publisher's, server's or master's URI taken apart; `None` when it is none.
     pub target: Option<AdvertisedUri>,
     pub data_target: Option<DataTarget>,
+    /// Of a link over UDPROS, from the request on.
+    pub datagrams: Option<Datagrams>,
     /// Everything since the address was handed over was seen, so that what is missing did not happen.
     pub judged: bool,
     /// Its header or data socket, while that is open.
@@ -231,6 +240,7 @@ impl Links {
         entry.link.stages = ladder;
         entry.track.worked = false;
         entry.track.data_target = None;
+        entry.track.datagrams = None;
         self.gone.retain(|known| *known != id);
     }
 
@@ -329,6 +339,7 @@ fn track(new: &NewLink<'_>) -> Track {
         client: new.client,
         target: new.target.clone(),
         data_target: None,
+        datagrams: None,
         judged: false,
         data_socket: None,
         asked_type: None,

@@ -31,6 +31,7 @@ mod resolving;
 mod routes;
 mod sockets;
 mod traffic;
+mod udpros;
 mod vantage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +52,8 @@ pub(crate) use self::networks::Place;
 pub use self::node::{Node, ProcessState};
 pub(crate) use self::routes::{Subnet, Way};
 use self::sockets::Sockets;
-use crate::event::{Clock, Direction, Monotonic, Namespace, Process, ProcessKey, ProcessRef};
+pub(crate) use self::udpros::Datagrams;
+use crate::event::{Clock, Direction, Monotonic, Namespace, Process, ProcessKey, ProcessRef, Transport};
 use crate::observation::{AdvertisedUri, Observation, ObservationId, Protocol, What};
 
 /// Longest name or URI that is kept whole, in bytes.
@@ -113,7 +115,7 @@ impl Graph {
                 .checked_sub(jiff::SignedDuration::from_nanos(i64::try_from(observation.monotonic.0).unwrap_or(0)))
                 .unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         });
-        if !matches!(observation.what, What::Traffic(_)) {
+        if !matches!(observation.what, What::Traffic(_) | What::UdprosData { .. }) {
             self.changes += 1;
         }
         if let Some(process) = &observation.process {
@@ -162,6 +164,9 @@ impl Graph {
         if self.is_carried(observation) {
             // The connecting end says the same, and whom it asked for.
             return;
+        }
+        if observation.socket.as_ref().is_some_and(|socket| socket.transport == Transport::Udp) {
+            return self.datagrams_observed(observation);
         }
         match &observation.what {
             What::ConnectStarted

@@ -76,26 +76,18 @@ impl Graph {
         at: Monotonic,
         id: ObservationId,
     ) {
-        let udp = protocol.name == "UDPROS";
-        let host = bounded(&protocol.host);
-        let advertised = if host.contains(':') {
-            format!("[{host}]:{}", protocol.port)
-        } else {
-            format!("{host}:{}", protocol.port)
-        };
-        self.links.set_data_target(link, DataTarget { host, port: protocol.port, udp });
         self.links.mark(link, Stage::RequestTopic, at, id, |state| {
             state.succeed(at);
             state.socket = Some(ends.socket);
         });
-        self.links.mark(link, Stage::Tcpros, at, id, |state| state.advertised = Some(advertised));
-        if udp {
-            // Nobody connects: the publisher sends datagrams, and the headers went with requestTopic.
-            for stage in [Stage::Tcpros, Stage::Header] {
-                self.links.mark(link, stage, at, id, |state| state.succeed(at));
-            }
-            return;
+        if protocol.name == "UDPROS" {
+            return self.datagrams_granted(link, protocol, at, id);
         }
+        let target = DataTarget { host: bounded(&protocol.host), port: protocol.port };
+        let advertised = target.place();
+        self.links.set_data_target(link, target);
+        self.datagrams_declined(link);
+        self.links.mark(link, Stage::Tcpros, at, id, |state| state.advertised = Some(advertised));
         // Whoever asks without having been told of a publisher, while the master's answers to it are seen, is a tool.
         let asks_master =
             |entry: &Entry| self.clients.get(entry.track.client).is_some_and(|client| client.master.is_some());

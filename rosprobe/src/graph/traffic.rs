@@ -3,7 +3,7 @@
 use super::Graph;
 use super::link::{LinkId, LinkKind, Outcome, Rate, Stage};
 use super::links::{Entry, Stall};
-use crate::event::{Monotonic, Traffic, Transport};
+use crate::event::{Monotonic, Traffic};
 use crate::observation::{Observation, ObservationId};
 
 /// A rate is taken over this time.
@@ -17,28 +17,13 @@ impl Graph {
             return;
         };
         socket.traffic = *totals;
-        let (id, connecting, transport) = (socket.id, socket.connecting, socket.transport);
-        let link = socket.link.or_else(|| if transport == Transport::Udp { self.datagram_link(id) } else { None });
-        if let Some(link) = link {
+        let (id, connecting) = (socket.id, socket.connecting);
+        if let Some(link) = socket.link {
             self.add_traffic(link, id, connecting, totals, observation.monotonic, observation.id);
         }
     }
 
-    /// The UDPROS link whose publisher sends from, or whose subscriber receives from, the socket's ends.
-    fn datagram_link(&self, socket: u64) -> Option<LinkId> {
-        let socket = self.sockets.get(socket)?;
-        let ends = [socket.local, socket.remote];
-        self.links.iter().find_map(|Entry { link, track }| {
-            let target = track.data_target.as_ref().filter(|target| target.udp && !link.gone)?;
-            let fits = ends
-                .iter()
-                .flatten()
-                .any(|end| end.port() == target.port && self.host_may_be(&target.host, end.ip(), Some(track.client)));
-            fits.then_some(link.id)
-        })
-    }
-
-    fn add_traffic(
+    pub(super) fn add_traffic(
         &mut self,
         id: LinkId,
         socket: u64,

@@ -127,6 +127,17 @@ pub enum What {
     },
     /// Totals of a socket so far.
     Traffic(Traffic),
+    /// Totals of a UDPROS connection on this socket so far. A datagram that was captured as a packet counts as sent.
+    UdprosData {
+        /// Which way.
+        direction: Direction,
+        /// The connection id, which the publisher chose when it was asked for the topic.
+        connection: u32,
+        /// Messages.
+        messages: u64,
+        /// Bytes of their datagrams without the headers.
+        bytes: u64,
+    },
 
     /// An XML-RPC call.
     Call {

@@ -95,6 +95,10 @@ impl fmt::Display for What {
                 if *count > 1 { write!(f, ", {count} times") } else { Ok(()) }
             }
             Self::Traffic(traffic) => write!(f, "{traffic}"),
+            Self::UdprosData { direction, connection, messages, bytes } => {
+                let word = if *direction == Direction::Sent { "sent" } else { "received" };
+                write!(f, "UDPROS connection {connection}: {word} {} in {messages} messages", Bytes(*bytes as f64))
+            }
             Self::Call { direction, call, .. } => write!(f, "{} {call}", direction.arrow()),
             Self::Answer { direction, method, answer, after_ns, .. } => {
                 write!(f, "{} {}: {answer}", direction.arrow(), if method.is_empty() { "answer" } else { method })?;

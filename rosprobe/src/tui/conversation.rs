@@ -21,7 +21,7 @@ pub const COLUMNS: &[Column] = &[
 
 /// True for what belongs to the conversation; who a process is and how much went through a socket has its place elsewhere.
 pub const fn is_said(what: &What) -> bool {
-    !matches!(what, What::Traffic(_) | What::Process(_) | What::Namespace(_))
+    !matches!(what, What::Traffic(_) | What::UdprosData { .. } | What::Process(_) | What::Namespace(_))
 }
 
 /// Where an observation stands when a column sorts the conversation: by process, peer, trouble or kind, then in order.

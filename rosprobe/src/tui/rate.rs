@@ -13,10 +13,14 @@ pub fn samples(scene: &Scene, link: &Link) -> Vec<Rate> {
     let Some(socket) = data.find_map(|state| state.socket) else { return Vec::new() };
     let mut totals = Vec::new();
     for observation in scene.of_socket(socket).rev() {
-        if let What::Traffic(traffic) = &observation.what {
-            let bytes = traffic.sent_bytes.saturating_add(traffic.received_bytes);
-            let messages = traffic.sent_messages.saturating_add(traffic.received_messages);
-            totals.push((observation.monotonic, bytes, messages));
+        match &observation.what {
+            What::Traffic(traffic) => {
+                let bytes = traffic.sent_bytes.saturating_add(traffic.received_bytes);
+                let messages = traffic.sent_messages.saturating_add(traffic.received_messages);
+                totals.push((observation.monotonic, bytes, messages));
+            }
+            What::UdprosData { messages, bytes, .. } => totals.push((observation.monotonic, *bytes, *messages)),
+            _ => {}
         }
         if totals.len() > SAMPLES {
             break;

@@ -91,7 +91,7 @@ impl<W: Write> Printer<W> {
                 match format {
                     Format::Json => Line::Observation(observation).write(out)?,
                     // Totals once a second and socket would bury everything else.
-                    Format::Text(_) if matches!(observation.what, What::Traffic(_)) => {}
+                    Format::Text(_) if matches!(observation.what, What::Traffic(_) | What::UdprosData { .. }) => {}
                     Format::Text(style) => writeln!(out, "{}", style.observation(observation))?,
                 }
             }

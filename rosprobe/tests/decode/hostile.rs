@@ -68,6 +68,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::PeerClosed),
         1 => Just(Fact::Closed),
         1 => Just(Fact::Traffic(Traffic::default())),
+        1 => (direction(), any::<u32>(), any::<u64>(), any::<u64>()).prop_map(|(direction, connection, messages, bytes)| Fact::UdprosData { direction, connection, messages, bytes }),
         1 => any::<u64>().prop_map(|events| Fact::Lost { events }),
         1 => Just(Fact::ProcessExited),
     ]

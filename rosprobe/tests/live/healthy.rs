@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Severity};
+use rosprobe::graph::{LinkKind, Rate, Stage};
 use rosprobe::observation::What;
 
 use crate::lab::{Lab, Library, Program, Watch};
@@ -56,6 +57,32 @@ fn a_third_client_library_reaches_data_in_both_directions() {
     watch.until_data(&listener, TOPIC, SOON);
     watch.until_data(&roscpp, "/other/topic", SOON);
     watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
+/// Ten messages a second are what the talker sends, and `std_msgs/String` with `hello N` has 12 bytes and more.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn links_over_udpros_reach_data_and_have_a_rate_on_either_host() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Roscpp, "talker", "talker", TOPIC).start();
+    let mut listener = lab.inner.node(Library::Roscpp, "udp", "udp_listener", TOPIC).start();
+    listener.wait_for("heard", SOON);
+    watch.until_data(&listener, TOPIC, SOON);
+    for host in [&lab.inner, &lab.router] {
+        let steady = |rate: Rate| (8.0..12.0).contains(&rate.messages) && rate.bytes > 100.0;
+        watch.until_link_from(host, &format!("10 messages a second on {}", host.name), SOON, |link| {
+            link.name == TOPIC && link.kind == LinkKind::Topic && link.reached(Stage::Data) && steady(link.rate)
+        });
+    }
+    listener.signal(Signal::SIGINT);
+    listener.wait(SOON);
+    watch.stop(Signal::SIGTERM);
+    for host in lab.hosts() {
+        assert!(watch.alarms_from(host).is_empty(), "{}: {:#?}", host.name, watch.alarms_from(host));
+    }
     assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
 }
 
@@ -132,9 +159,12 @@ fn twenty_nodes_that_come_and_go_are_silent() {
     let mut visitors = 0;
     while Instant::now() < until {
         for library in LIBRARIES {
-            come_and_go(&lab, library, visitors);
+            come_and_go(&lab, library, "listener", "/topic_0", visitors);
             visitors += 1;
         }
+        // The publishers of that topic are roscpp's, which alone speaks UDPROS.
+        come_and_go(&lab, Library::Roscpp, "udp", "/topic_1", visitors);
+        visitors += 1;
     }
     watch.stop(Signal::SIGTERM);
     assert!(watch.alarms().is_empty(), "after {visitors} visitors: {:#?}", watch.alarms());
@@ -200,8 +230,8 @@ fn fleet(lab: &Lab) -> Vec<Program> {
 }
 
 /// A listener that starts, hears something, and leaves as Ctrl-C makes it leave.
-fn come_and_go(lab: &Lab, library: Library, number: u32) {
-    let mut visitor = lab.inner.node(library, "listener", &format!("visitor_{number}"), "/topic_0").start();
+fn come_and_go(lab: &Lab, library: Library, role: &str, topic: &str, number: u32) {
+    let mut visitor = lab.inner.node(library, role, &format!("{role}_visitor_{number}"), topic).start();
     visitor.wait_for("heard", SOON);
     visitor.signal(Signal::SIGINT);
     visitor.wait(SOON);

@@ -411,6 +411,32 @@ def talk(message, count):
     os._exit(0)
 
 
+def udpros(sizes, largest):
+    """Messages over UDPROS as roscpp sends and receives them, header and payload in two pieces of memory. Then nobody listens."""
+    receiver, sender = udp(), udp()
+    receiver.bind(("127.0.0.1", 0))
+    port = receiver.getsockname()[1]
+    sender.connect(("127.0.0.1", port))
+
+    def write(sock, number, size):
+        message = struct.pack("<I", size) + b"x" * size
+        blocks = [message[at:at + largest] for at in range(0, len(message), largest)]
+        for block, payload in enumerate(blocks):
+            head = struct.pack("<IBBH", 7, min(block, 1), number % 255 + 1, block or len(blocks))
+            os.writev(sock.fileno(), [head, payload])
+            yield
+
+    for number, size in enumerate(sizes):
+        for _ in write(sender, number, size):
+            os.readv(receiver.fileno(), [bytearray(8), bytearray(largest)])
+    receiver.close()
+    results = [outcome(lambda: list(write(sender, 0, 9))) for _ in range(2)]
+    unsent = udp()
+    unsent.connect(("198.51.100.3", 7414))
+    results.append(outcome(lambda: list(write(unsent, 0, 9))))
+    return {"port": port, "results": results}
+
+
 def other():
     client, server = pair("4")
     exchange(client, server, b"SSH-2.0-client\r\n" * 100, b"SSH-2.0-server\r\n" * 100, "send", "recv")

@@ -123,6 +123,46 @@ fn failing_sends_are_told_with_their_destination() {
 
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
+fn messages_over_udpros_are_counted_at_either_end_and_failures_told() {
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("udpros", &options);
+        watched.network.ip(&["route", "add", "198.51.100.3", "dev", "lo"]);
+        watched.network.drop_towards("198.51.100.3");
+        let sizes = [0, 9, 1488, 1489, 20_000];
+        let result = watched.run("udpros", json!([sizes, 1492])).await;
+        watched.sample();
+        let mut totals: Vec<_> = watched
+            .events
+            .iter()
+            .filter_map(|event| match event.fact {
+                Fact::UdprosData { direction, connection, messages, bytes } => {
+                    let port = match direction {
+                        Direction::Sent => event.socket.as_ref()?.remote?.port(),
+                        Direction::Received => event.socket.as_ref()?.local?.port(),
+                    };
+                    (port == result["port"]).then_some((direction, connection, messages, bytes))
+                }
+                _ => None,
+            })
+            .collect();
+        totals.sort_unstable();
+        let bytes: u64 = sizes.iter().map(|size| size + 4).sum();
+        // One more datagram was sent before the refusal came.
+        let expected = [(Direction::Sent, 7, 6, bytes + 13), (Direction::Received, 7, 5, bytes)];
+        assert_eq!(totals, expected, "{result}");
+        let failed = watched.events.iter().filter_map(|event| match event.fact {
+            Fact::IoFailed { direction: Direction::Sent, errno, .. } => {
+                Some((event.socket.as_ref()?.remote?.port(), errno))
+            }
+            _ => None,
+        });
+        let failed: Vec<_> = failed.map(|(port, errno)| (port == result["port"], errno)).collect();
+        assert_eq!(failed, [(true, Errno::ECONNREFUSED), (false, Errno::EPERM)], "{result}");
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
 fn ports_and_groups_of_before_are_told() {
     in_every_mode(async |options| {
         let network = Network::new("before");

@@ -123,6 +123,14 @@ impl Player<'_> {
                 status: words[2].into(),
             },
             "traffic" => What::Traffic(traffic(&words[1..])),
+            "datagrams" => What::UdprosData {
+                direction: if words[1] == "sent" { Direction::Sent } else { Direction::Received },
+                connection: u32::try_from(number(2)).unwrap(),
+                messages: number(3),
+                bytes: number(4),
+            },
+            "send-failed" => What::IoFailed { direction: Direction::Sent, errno: errno(1), count: 1 },
+            "returned" => What::ConnectReturned { fd: 9, errno: Some(errno(1)), took_ns: 10_000 },
             ">" => self.message(socket, Direction::Sent, &words[1..], line),
             "<" => self.message(socket, Direction::Received, &words[1..], line),
             other => panic!("{other} is no verb: {line}"),
@@ -189,7 +197,15 @@ fn call(words: &[&str]) -> Option<Call> {
             topic: word(2),
             protocols: vec![ProtocolOffer {
                 name: words.get(3).map_or("TCPROS", |name| name).into(),
-                params: Vec::new(),
+                params: match words.get(4..) {
+                    Some([host, port]) => vec![
+                        Value::Base64(String::new()),
+                        Value::String((*host).into()),
+                        Value::Int(port.parse().unwrap()),
+                        Value::Int(1500),
+                    ],
+                    _ => Vec::new(),
+                },
             }],
         },
         "publisherUpdate" => Call::PublisherUpdate {
@@ -226,7 +242,7 @@ fn answer(words: &[&str]) -> Option<Answer> {
                 name: words[1].into(),
                 host: words[2].into(),
                 port: words[3].parse().unwrap(),
-                connection_id: None,
+                connection_id: words.get(4).map(|id| id.parse().unwrap()),
             },
         },
         "ok" => Answer::Success { message, value: Value::Int(0) },

@@ -9,6 +9,7 @@ mod link;
 mod segment;
 mod stream;
 mod tcp;
+mod udpros;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
@@ -20,6 +21,7 @@ pub use self::file::{Damage, OpenError, Progress};
 use self::ip::{Fragments, IpPacket};
 use self::segment::Segment;
 use self::tcp::Flows;
+use self::udpros::Connections;
 use crate::event::{Clock, Direction, Event, Fact, Monotonic, SocketRef, Transport};
 
 /// Port of the domain name system.
@@ -66,6 +68,7 @@ struct State {
     flows: Flows,
     fragments: Fragments,
     udp_sockets: HashMap<(SocketAddr, SocketAddr), u64>,
+    udpros: Connections,
     counts: PacketCounts,
 }
 
@@ -128,6 +131,10 @@ impl PacketCapture {
     fn finish(&mut self, out: &mut Vec<Event>) -> bool {
         let state = &mut self.state;
         state.flows.finish(self.now, out);
+        for (source, destination, fact) in state.udpros.finish() {
+            let socket = state.udp_socket(source, destination);
+            out.push(Event { time: Monotonic(self.now), process: None, socket: Some(socket), fact });
+        }
         state.fragments.finish();
         state.counts.incomplete_fragments = state.fragments.incomplete;
         state.counts.stray_segments = state.flows.stray;
@@ -206,7 +213,8 @@ impl State {
         destination.port() == DNS_PORT || self.udp_sockets.contains_key(&(source, destination))
     }
 
-    /// RFC 768; only DNS and RTPS are handed on. An RTPS datagram counts as sent by its source.
+    /// RFC 768; DNS and RTPS are handed on, UDPROS is counted, the rest is none of ours. Datagrams of RTPS and UDPROS count as sent by
+    /// their source.
     fn udp(&mut self, time: u64, packet: &IpPacket<'_>, out: &mut Vec<Event>) {
         let Some((head, bytes)) = packet.payload.split_first_chunk::<8>() else {
             self.counts.malformed += 1;
@@ -214,13 +222,19 @@ impl State {
         };
         let end = |ip: IpAddr, at: usize| SocketAddr::new(ip, u16::from_be_bytes([head[at], head[at + 1]]));
         let (source, destination) = (end(packet.source, 0), end(packet.destination, 2));
+        let length = u16::from_be_bytes([head[4], head[5]]).saturating_sub(8);
         let (direction, socket) = match (source.port(), destination.port()) {
             (_, DNS_PORT) => (Direction::Sent, self.udp_socket(source, destination)),
             (DNS_PORT, _) => (Direction::Received, self.udp_socket(destination, source)),
             _ if bytes.starts_with(b"RTPS") => (Direction::Sent, self.udp_socket(source, destination)),
-            _ => return,
+            _ => {
+                if let Some(fact) = self.udpros.take(time, (source, destination), bytes, u32::from(length)) {
+                    let socket = Some(self.udp_socket(source, destination));
+                    out.push(Event { time: Monotonic(time), process: None, socket, fact });
+                }
+                return;
+            }
         };
-        let length = u16::from_be_bytes([head[4], head[5]]).saturating_sub(8);
         let bytes = bytes[..bytes.len().min(usize::from(length))].to_vec();
         let fact = Fact::Datagram { direction, bytes, length: u32::from(length) };
         out.push(Event { time: Monotonic(time), process: None, socket: Some(socket), fact });

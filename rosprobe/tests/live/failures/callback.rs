@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case> {
             .afterwards(late_talker)
             .seen_from(|lab| &lab.outer, unusable(Code::CallbackFailed, "10.9.9.9"))
             .also_true(&[Code::ConnectFailed])
-            .cure(Cure::RestartSubscriber(|lab| &lab.outer)),
+            .cure(Cure::RestartSubscriber(|lab| &lab.outer, "listener")),
             Case::new(
                 "callback refused",
                 library,
@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
             .afterwards(late_talker)
             .seen_from(|lab| &lab.inner, unusable(Code::CallbackFailed, "10.0.1.1"))
             .also_true(&[Code::ConnectFailed])
-            .cure(Cure::RestartSubscriber(|lab| &lab.inner)),
+            .cure(Cure::RestartSubscriber(|lab| &lab.inner, "listener")),
             Case::new("callback to an unknown name", library, callback().address(Address::Host("laptop")))
                 .network(|lab| {
                     lab.forward();
@@ -51,7 +51,7 @@ pub fn cases() -> Vec<Case> {
                 .afterwards(late_talker)
                 .seen_from(|lab| &lab.outer, unusable(Code::NameUnresolved, "laptop"))
                 .also_true(&[Code::NameUnresolved, Code::ConnectFailed])
-                .cure(Cure::RestartSubscriber(|lab| &lab.outer)),
+                .cure(Cure::RestartSubscriber(|lab| &lab.outer, "listener")),
             Case::new(
                 "master refuses",
                 library,
@@ -83,7 +83,7 @@ fn localhost(library: Library, expected: Expected) -> Case {
             Expected::new(Code::NeverAttempted, Stage::Tcpros).address(Address::Host("10.0.1.1")),
         )
         .also_true(&[Code::LoopbackAdvertised, Code::ConnectFailed, Code::CallbackFailed, Code::NeverAttempted])
-        .cure(Cure::RestartSubscriber(|lab| &lab.inner))
+        .cure(Cure::RestartSubscriber(|lab| &lab.inner, "listener"))
 }
 
 /// A node connects to no other host when its own name is localhost.

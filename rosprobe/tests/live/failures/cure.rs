@@ -21,8 +21,8 @@ pub enum Cure {
     Tunnel,
     /// The publisher is started again with the variables that the remedy says.
     RestartPublisher(Place),
-    /// The subscriber is started again with the variables that the remedy says.
-    RestartSubscriber(Place),
+    /// The subscriber is started again in its role with the variables that the remedy says.
+    RestartSubscriber(Place, &'static str),
     /// The publisher is simply started again.
     StartPublisher(Place),
     /// The server of a service is simply started again.
@@ -59,8 +59,8 @@ impl Cure {
                 applied.programs.push(run_command(&lab.outer, &command_with(finding, "sshuttle -r 192.168.50.1")));
                 lab.wait_until_redirected();
             }
-            Self::RestartSubscriber(place) => {
-                let node = place(lab).node(library, "listener", "listener", TOPIC);
+            Self::RestartSubscriber(place, role) => {
+                let node = place(lab).node(library, role, "listener", TOPIC);
                 applied.subscriber = Some(with(node, &variables(finding, "/listener")).start());
             }
             Self::RestartPublisher(place) => {

@@ -6,6 +6,7 @@ mod cure;
 mod handshake;
 mod name;
 mod service;
+mod udpros;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Finding, Severity};
 use rosprobe::errno::Errno;
+use rosprobe::event::Transport;
 use rosprobe::graph::Stage;
 use rosprobe::observation::{Observation, What};
 
@@ -47,16 +49,6 @@ pub struct Case {
     also_true: &'static [Code],
     /// Remedies of the last finding: applied together, they let a subscriber reach data.
     cures: Vec<Cure>,
-    healed: Healed,
-}
-
-/// How it is known that remedies work.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Healed {
-    /// rosprobe sees the link carry data.
-    Data,
-    /// The subscriber says so: datagrams of UDPROS have nothing by which the kernel side could tell them from others.
-    Heard,
 }
 
 /// A finding that must come.
@@ -111,13 +103,7 @@ impl Case {
             elsewhere: Vec::new(),
             also_true: &[],
             cures: Vec::new(),
-            healed: Healed::Data,
         }
-    }
-
-    /// The data of this case comes as datagrams.
-    pub fn over_udp(self) -> Self {
-        Self { healed: Healed::Heard, ..self }
     }
 
     pub fn about(self, subject: &'static str) -> Self {
@@ -170,10 +156,7 @@ impl Case {
         let mut applied: Vec<Applied> = applied.collect();
         let restarted = applied.iter_mut().find_map(|applied| applied.subscriber.take());
         let subscriber = restarted.unwrap_or_else(|| (self.subscriber)(lab, self.library));
-        match self.healed {
-            Healed::Data => watch.until_data(&subscriber, self.subject, Duration::from_secs(30)),
-            Healed::Heard => drop(subscriber.wait_for("heard", Duration::from_secs(30))),
-        }
+        watch.until_data(&subscriber, self.subject, Duration::from_secs(30));
         drop(applied);
     }
 
@@ -316,7 +299,14 @@ impl Expected {
 
     /// A failed connect is reported within a second of the failing system call's return.
     fn check_delay(&self, found: &Found, watch: &Watch) {
-        let failed = |observation: &Observation| matches!(observation.what, What::ConnectFailed { .. });
+        // A datagram socket's connect fails at once or not at all.
+        let failed = |observation: &Observation| match observation.what {
+            What::ConnectFailed { .. } => true,
+            What::ConnectReturned { errno: Some(_), .. } => {
+                observation.socket.as_ref().is_some_and(|socket| socket.transport == Transport::Udp)
+            }
+            _ => false,
+        };
         let evidence = found.finding.evidence.iter().filter_map(|id| watch.evidence(*id));
         if self.code != Code::ConnectFailed {
             return;
@@ -348,6 +338,7 @@ fn host_and_port(uri: &str) -> &str {
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn every_failure_is_diagnosed() {
-    let cases = [connect::cases(), name::cases(), callback::cases(), handshake::cases(), service::cases()];
+    let cases =
+        [connect::cases(), name::cases(), callback::cases(), handshake::cases(), udpros::cases(), service::cases()];
     table::run(cases.into_iter().flatten().collect());
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rosprobe::diagnosis::{Finding, Severity};
 use rosprobe::event::Monotonic;
+use rosprobe::graph::Link;
 use rosprobe::observation::{Observation, What};
 use rosprobe::session::Session;
 
@@ -75,6 +76,22 @@ impl Watch {
         found.unwrap_or_else(|| {
             panic!("seen from {} alone, no finding within {limit:?}: {what}\n{:#?}", host.name, view.session.findings())
         })
+    }
+
+    /// Waits for a link that a rosprobe on this host alone would show.
+    pub fn until_link_from(&self, host: &Host, what: &str, limit: Duration, wanted: impl Fn(&Link) -> bool) {
+        let mut view = View::new(host);
+        let found = self.wait_for_line(limit, |lines| {
+            view.read(lines);
+            view.session.graph().links().any(&wanted).then_some(())
+        });
+        let links: Vec<String> = view.session.graph().links().map(|link| format!("{link:#?}")).collect();
+        assert!(
+            found.is_some(),
+            "seen from {} alone, no link within {limit:?}: {what}\n{}",
+            host.name,
+            links.join("\n")
+        );
     }
 
     /// What a rosprobe on this host alone would now say is wrong.
