@@ -71,11 +71,11 @@ fn established(socket: &Socket<'_>, old: i32) {
     }
 }
 
-/// The kernel reports an error on the socket.
+/// The kernel reports an error on the socket of a process.
 #[inline(always)]
-pub fn failed(socket: &Socket<'_>, state: &SocketState, errno: i32) {
+pub fn failed(socket: &Socket<'_>, pid: u32, errno: i32) {
     if errno != 0 {
-        emit(socket, &Fact { errno, ..Fact::of(Kind::SocketError, state.pid) });
+        emit(socket, &Fact { errno, ..Fact::of(Kind::SocketError, pid) });
     }
 }
 

@@ -308,6 +308,9 @@ fn udp(socket: &mut Socket, fact: Fact, speaker: &mut Speaker<'_>) {
         Fact::IoFailed { direction, errno, count } => {
             speaker.say(What::IoFailed { direction, errno, count });
         }
+        Fact::SocketError { errno } => {
+            speaker.say(What::SocketError { errno });
+        }
         Fact::AlreadyOpen => {
             speaker.say(What::AlreadyOpen);
         }

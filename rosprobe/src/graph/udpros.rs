@@ -119,7 +119,9 @@ impl Graph {
             What::ConnectReturned { errno: Some(errno), .. } => {
                 self.datagrams_failed(observation, socket, Stage::Tcpros, *errno);
             }
-            What::IoFailed { errno, .. } => self.datagrams_failed(observation, socket, Stage::Data, *errno),
+            What::IoFailed { errno, .. } | What::SocketError { errno } => {
+                self.datagrams_failed(observation, socket, Stage::Data, *errno)
+            }
             _ => {}
         }
     }

@@ -120,7 +120,8 @@ pub enum What {
         /// How often in a row.
         count: u64,
     },
-    /// The kernel reported an error on an established socket, for instance ETIMEDOUT for data that nobody acknowledged.
+    /// The kernel reported an error on an established socket, for instance ETIMEDOUT for data that nobody acknowledged, or on a
+    /// datagram socket what an ICMP message said of a datagram.
     SocketError {
         /// The error.
         errno: Errno,

@@ -24,24 +24,24 @@ pub fn cases() -> Vec<Case> {
             .seen_from(inner, no_response().says(&["UDPROS", "NUL"]))
             .cure(Cure::RenameSubscriber(inner, "udp")),
         over_udp("UDPROS datagrams are dropped", lost().says(&["nothing arrives", "a firewall drops the datagrams"]))
-            .network(|lab| lab.inner.run("iptables -A INPUT -i eth0 -p udp -j DROP"))
+            .network(|lab| drop(lab.inner.run("iptables -A INPUT -i eth0 -p udp -j DROP")))
             .cure(Cure::Run("iptables", inner)),
         over_udp("UDPROS datagrams are refused", lost().errno(Errno::ECONNREFUSED).says(&["a firewall rejects it"]))
-            .network(|lab| lab.inner.run("iptables -A INPUT -i eth0 -p udp -j REJECT"))
+            .network(|lab| drop(lab.inner.run("iptables -A INPUT -i eth0 -p udp -j REJECT")))
             .seen_from(router, lost().errno(Errno::ECONNREFUSED))
             .cure(Cure::Run("iptables", inner)),
         over_udp("UDPROS datagrams are prohibited", lost().errno(Errno::EHOSTUNREACH))
             .network(|lab| {
-                lab.inner.run("iptables -A INPUT -i eth0 -p udp -j REJECT --reject-with icmp-host-prohibited")
+                lab.inner.run("iptables -A INPUT -i eth0 -p udp -j REJECT --reject-with icmp-host-prohibited");
             })
             .seen_from(router, lost().errno(Errno::EHOSTUNREACH))
             .cure(Cure::Run("iptables", inner)),
         over_udp("UDPROS datagrams are not let out", lost().errno(Errno::EPERM).says(&["does not let it out"]))
-            .network(|lab| lab.router.run("iptables -A OUTPUT -o lan0 -p udp -j DROP"))
+            .network(|lab| drop(lab.router.run("iptables -A OUTPUT -o lan0 -p udp -j DROP")))
             .seen_from(router, lost().errno(Errno::EPERM))
             .cure(Cure::Run("iptables", router)),
         over_udp("UDPROS datagrams have no route", unsent())
-            .network(|lab| lab.inner.run(&format!("ip address add {UNKNOWN}/32 dev lo")))
+            .network(|lab| drop(lab.inner.run(&format!("ip address add {UNKNOWN}/32 dev lo"))))
             .subscriber(|lab, library| udp(lab, library, Some(UNKNOWN)))
             .seen_from(router, unsent())
             // The master cannot call it back either.
@@ -75,7 +75,7 @@ fn lost() -> Expected {
 
 fn unsent() -> Expected {
     let expected = Expected::new(Code::ConnectFailed, Stage::Tcpros).errno(Errno::ENETUNREACH);
-    expected.address(Address::Host(UNKNOWN)).about(About::Anybody).says(&["ROS_IP"])
+    expected.address(Address::Host(UNKNOWN)).about(About::Anybody).remedy(&["ROS_IP=10.0.1.2"])
 }
 
 fn declined() -> Expected {
