@@ -21,7 +21,9 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     if entry.link.kind != LinkKind::Topic || entry.link.gone {
         return None;
     }
-    stalled(graph, entry).or_else(|| idle(graph, entry))
+    // Datagrams are not acknowledged.
+    let stalled = if entry.track.datagrams.is_none() { stalled(graph, entry) } else { None };
+    stalled.or_else(|| idle(graph, entry))
 }
 
 fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
