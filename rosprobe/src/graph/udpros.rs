@@ -120,7 +120,7 @@ impl Graph {
                 self.datagrams_failed(observation, socket, Stage::Tcpros, *errno);
             }
             What::IoFailed { errno, .. } | What::SocketError { errno } => {
-                self.datagrams_failed(observation, socket, Stage::Data, *errno)
+                self.datagrams_failed(observation, socket, Stage::Data, *errno);
             }
             _ => {}
         }
