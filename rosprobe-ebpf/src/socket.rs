@@ -5,8 +5,8 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use rosprobe_common::{Kind, Protocol, SocketFlags, SocketState};
 
 use crate::emit::{Fact, Socket, emit};
-use crate::kernel::{self, tcp_state};
-use crate::maps::{CONNECTS, EMPTY_SOCKET, SOCKETS};
+use crate::kernel::{self, UDP, tcp_state};
+use crate::maps::{CONNECTS, EMPTY_SOCKET, SOCKETS, config};
 use crate::process;
 
 /// A retransmission of data is reported at most once in this time, in nanoseconds; all are counted.
@@ -71,9 +71,16 @@ fn established(socket: &Socket<'_>, old: i32) {
     }
 }
 
-/// The kernel reports an error on the socket of a process.
+/// The kernel reports an error on the socket.
 #[inline(always)]
-pub fn failed(socket: &Socket<'_>, pid: u32, errno: i32) {
+pub fn failed(socket: &Socket<'_>) {
+    let pid = match known(socket.cookie) {
+        Some(state) if state.protocol != Protocol::Other as u8 => state.pid,
+        // A datagram may be refused before anybody has looked at it.
+        None if socket.protocol == UDP => 0,
+        _ => return,
+    };
+    let errno = kernel::read::<i32>(socket.sk, config!(offsets.sk_err)).unwrap_or(0);
     if errno != 0 {
         emit(socket, &Fact { errno, ..Fact::of(Kind::SocketError, pid) });
     }

@@ -33,10 +33,10 @@ fn raw_error_report(ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     let sk: u64 = ctx.arg(0);
-    let Some((mut socket, state)) = tracked(sk) else { return 0 };
-    socket.protocol = kernel::protocol(sk);
-    let errno = kernel::read::<i32>(sk, config!(offsets.sk_err)).unwrap_or(0);
-    socket::failed(&socket, state, errno);
+    let cookie = identity::existing(sk);
+    if cookie != 0 {
+        socket::failed(&Socket { sk, cookie, protocol: kernel::protocol(sk), remote: None });
+    }
     0
 }
 

@@ -3,11 +3,10 @@
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use rosprobe_common::Protocol;
 
 use crate::emit::Socket;
-use crate::kernel::{self, TCP, UDP, tcp_state};
-use crate::maps::{config, empty};
+use crate::kernel::{self, TCP, tcp_state};
+use crate::maps::empty;
 use crate::socket;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -31,14 +30,7 @@ fn inet_sk_error_report(ctx: BtfTracePointContext) -> i32 {
     let sk: *mut u8 = ctx.arg(0);
     let mut socket = named(sk, 0);
     socket.protocol = kernel::protocol(socket.sk);
-    let pid = match socket::known(socket.cookie) {
-        Some(state) if state.protocol != Protocol::Other as u8 => state.pid,
-        // A datagram may be refused before anybody has looked at it.
-        None if socket.protocol == UDP => 0,
-        _ => return 0,
-    };
-    let errno = kernel::read::<i32>(socket.sk, config!(offsets.sk_err)).unwrap_or(0);
-    socket::failed(&socket, pid, errno);
+    socket::failed(&socket);
     0
 }
 
