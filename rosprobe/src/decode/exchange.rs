@@ -51,10 +51,10 @@ impl Exchange {
     pub fn output(&mut self, output: Output<'_>, role: Role, direction: Direction, context: &mut Context<'_>) {
         match (output, role) {
             (Output::Message { offset, head, body }, Role::Requests) => {
-                self.request(&Message { offset, head, body, direction }, context);
+                self.request(Message { offset, head, body, direction }, context);
             }
             (Output::Message { offset, head, body }, Role::Answers) => {
-                self.answer(&Message { offset, head, body, direction }, context);
+                self.answer(Message { offset, head, body, direction }, context);
             }
             (Output::Incomplete { head, prefix, gap }, role) => {
                 self.incomplete(head, prefix, gap, role, direction, context);
@@ -69,29 +69,30 @@ impl Exchange {
         }
     }
 
-    fn request(&mut self, message: &Message<'_>, context: &mut Context<'_>) {
+    fn request(&mut self, message: Message<'_>, context: &mut Context<'_>) {
         let mut waiting = Waiting { id: None, called: None, since: context.now, foreign: true };
+        let (direction, offset) = (message.direction, message.offset);
         if message.head.method == "POST" {
             match message.content(context) {
                 Content::Xml(xml) => self.call(message, &xml, &mut waiting, context),
                 Content::Other(content) if self.seen => {
                     let http = message.http(&content);
-                    context.emit(What::HttpOnly { direction: message.direction, http });
+                    context.emit(What::HttpOnly { direction, http });
                 }
                 Content::Other(_) => {}
                 Content::Unreadable => waiting.foreign = false,
             }
         }
-        self.wait(waiting, message.direction, message.offset, context);
+        self.wait(waiting, direction, offset, context);
     }
 
-    fn call(&mut self, message: &Message<'_>, xml: &[u8], waiting: &mut Waiting, context: &mut Context<'_>) {
+    fn call(&mut self, message: Message<'_>, xml: &[u8], waiting: &mut Waiting, context: &mut Context<'_>) {
         match xmlrpc::parse(xml, context.limits) {
             Ok(Document::Call { method, params }) => {
                 let call = ros1::call(method, params);
                 waiting.called = Some(Called::from(&call));
-                let http = message.http(xml);
-                waiting.id = Some(context.emit(What::Call { direction: message.direction, call, http }));
+                let (direction, http) = (message.direction, message.http(xml));
+                waiting.id = Some(context.emit(What::Call { direction, call, http }));
             }
             Ok(Document::Response(_) | Document::Fault { .. }) => {
                 let reason = "a request holds a methodResponse".to_owned();
@@ -123,7 +124,7 @@ impl Exchange {
         self.waiting.push_back(waiting);
     }
 
-    fn answer(&mut self, message: &Message<'_>, context: &mut Context<'_>) {
+    fn answer(&mut self, message: Message<'_>, context: &mut Context<'_>) {
         let waiting = self.waiting.pop_front();
         if waiting.as_ref().is_some_and(|waiting| waiting.foreign) {
             return;
@@ -131,14 +132,14 @@ impl Exchange {
         match message.content(context) {
             Content::Xml(xml) => self.document(message, &xml, waiting.as_ref(), context),
             Content::Other(content) if self.seen => {
-                let http = message.http(&content);
-                context.emit(What::HttpOnly { direction: message.direction, http });
+                let (direction, http) = (message.direction, message.http(&content));
+                context.emit(What::HttpOnly { direction, http });
             }
             Content::Other(_) | Content::Unreadable => {}
         }
     }
 
-    fn document(&mut self, message: &Message<'_>, xml: &[u8], waiting: Option<&Waiting>, context: &mut Context<'_>) {
+    fn document(&mut self, message: Message<'_>, xml: &[u8], waiting: Option<&Waiting>, context: &mut Context<'_>) {
         let called = waiting.and_then(|waiting| waiting.called.as_ref());
         let answer = match xmlrpc::parse(xml, context.limits) {
             Ok(Document::Response(value)) => ros1::answer(called, value),
@@ -151,8 +152,8 @@ impl Exchange {
             Err(error) if matches!(error.problem, Problem::Root(_)) => {
                 // A page of HTML, for instance.
                 if self.seen {
-                    let http = message.http(xml);
-                    context.emit(What::HttpOnly { direction: message.direction, http });
+                    let (direction, http) = (message.direction, message.http(xml));
+                    context.emit(What::HttpOnly { direction, http });
                 }
                 return;
             }
@@ -218,7 +219,7 @@ fn why(cause: GapCause) -> &'static str {
 /// An HTTP message with where it came.
 struct Message<'a> {
     offset: u64,
-    head: &'a Head,
+    head: Head,
     body: &'a [u8],
     direction: Direction,
 }
@@ -227,7 +228,7 @@ impl<'a> Message<'a> {
     fn content(&self, context: &mut Context<'_>) -> Content<'a> {
         let coding = self.head.get("content-encoding");
         match content::decode(coding, self.body, context.limits.content) {
-            Ok(content) if is_xml(self.head, &content) => Content::Xml(content),
+            Ok(content) if is_xml(&self.head, &content) => Content::Xml(content),
             Ok(content) => Content::Other(content),
             Err(error) => {
                 context.malformed(Protocol::Gzip, self.direction, self.offset, error.to_string());
@@ -243,10 +244,10 @@ impl<'a> Message<'a> {
         context.malformed(Protocol::XmlRpc, self.direction, self.offset + at, error.to_string());
     }
 
-    fn http(&self, content: &[u8]) -> Http {
+    fn http(self, content: &[u8]) -> Http {
         Http {
-            start_line: self.head.start_line.clone(),
-            headers: self.head.headers.clone(),
+            start_line: self.head.start_line,
+            headers: self.head.headers,
             body: cut(content),
             body_bytes: content.len() as u64,
         }

@@ -38,7 +38,7 @@ pub enum Output<'a> {
         /// Offset of its body's first byte.
         offset: u64,
         /// Start line and headers.
-        head: &'a Head,
+        head: Head,
         /// The body without transfer coding.
         body: &'a [u8],
     },
@@ -372,7 +372,7 @@ impl Reader {
             Some(gap) => sink(Output::Incomplete { head: &body.head, prefix: content, gap: Some(gap) }),
             None => {
                 self.troubled = false;
-                sink(Output::Message { offset: body.offset, head: &body.head, body: content });
+                sink(Output::Message { offset: body.offset, head: body.head, body: content });
             }
         }
         if kept.capacity() <= 64 << 10 {

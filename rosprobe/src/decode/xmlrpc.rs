@@ -2,6 +2,7 @@
 //!
 //! Document type definitions are passed over: no entity of theirs is ever expanded.
 
+mod plain;
 mod text;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::io::BufRead as _;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use self::plain::Room;
 use super::limits::Limits;
 use crate::observation::Value;
 
@@ -125,6 +127,8 @@ struct Parser<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
     not_xml: bool,
+    /// Values before this position are not all written plainly.
+    not_plain: usize,
     depth: usize,
     values: usize,
     limits: &'a Limits,
@@ -137,7 +141,7 @@ impl<'a> Parser<'a> {
         config.expand_empty_elements = true;
         // roscpp passes over a bare `&`, so it gets as far as that.
         config.allow_dangling_amp = true;
-        Self { text, reader, not_xml: false, depth: 0, values: 0, limits }
+        Self { text, reader, not_xml: false, not_plain: 0, depth: 0, values: 0, limits }
     }
 
     fn position(&self) -> usize {
@@ -166,15 +170,62 @@ impl<'a> Parser<'a> {
     /// The text right behind a start tag, up to the next tag. The parser makes an event of each reference, and a robot description is
     /// full of them. `None` where there is more to it than the references of XML itself: nothing is consumed then.
     fn simple_text(&mut self) -> Option<Cow<'a, str>> {
-        let at = self.text.len().checked_sub(self.reader.get_ref().len())?;
-        let (before, rest) = self.text.split_at_checked(at)?;
-        if before.ends_with("/>") {
-            return None; // the element has ended
-        }
+        let rest = self.unread()?;
         let length = rest.find('<')?;
         let text = text::resolved(rest.get(..length)?)?;
         self.reader.stream().consume(length);
         Some(line_ends(text))
+    }
+
+    /// What the parser has not read, behind a tag; `None` behind an empty element, whose end it has yet to tell.
+    fn unread(&self) -> Option<&'a str> {
+        let at = self.text.len().checked_sub(self.reader.get_ref().len())?;
+        let (before, rest) = self.text.split_at_checked(at)?;
+        (!before.ends_with("/>")).then_some(rest)
+    }
+
+    /// The next value, where it is written as nearly all are. `None` otherwise: nothing is consumed then. What had to be left to the
+    /// parser is not tried a second time, so that each byte is looked at twice at most.
+    fn plain_value(&mut self) -> Option<Value> {
+        let unread = self.unread()?;
+        let at = self.text.len() - unread.len();
+        if at < self.not_plain {
+            return None;
+        }
+        let mut room = Room {
+            values: self.limits.values.saturating_sub(self.values),
+            depth: self.limits.depth.saturating_sub(self.depth),
+        };
+        match room.value(unread) {
+            Ok((value, rest)) => {
+                self.values = self.limits.values.saturating_sub(room.values);
+                self.reader.stream().consume(unread.len() - rest.len());
+                Some(value)
+            }
+            Err(rest) => {
+                self.not_plain = self.text.len() - rest.len();
+                None
+            }
+        }
+    }
+
+    /// The value that comes next, or `None` at the end of the element around it.
+    fn next_value(&mut self) -> Result<Option<Value>, Problem> {
+        if let Some(value) = self.plain_value() {
+            return Ok(Some(value));
+        }
+        let expected = "<value>";
+        match self.element(expected)? {
+            None => Ok(None),
+            Some(name) if name == "value" => self.value().map(Some),
+            Some(found) => Err(Problem::Element { found: found.into_owned(), expected }),
+        }
+    }
+
+    /// The value that has to come next.
+    fn one_value(&mut self) -> Result<Value, Problem> {
+        let expected = "<value>";
+        self.next_value()?.ok_or_else(|| Problem::Element { found: "an end tag".to_owned(), expected })
     }
 
     /// The next element, or `None` at the end of the one around it.
@@ -250,8 +301,7 @@ impl<'a> Parser<'a> {
             if name != "param" {
                 return Err(Problem::Element { found: name.into_owned(), expected });
             }
-            self.open("value", "<value>")?;
-            params.push(self.value()?);
+            params.push(self.one_value()?);
             self.close("</param>")?;
         }
         Ok(params)
@@ -274,8 +324,7 @@ impl<'a> Parser<'a> {
                 }
             }
             Some("fault") => {
-                self.open("value", "<value>")?;
-                let fault = fault(self.value()?)?;
+                let fault = fault(self.one_value()?)?;
                 self.close("</fault>")?;
                 fault
             }
@@ -350,11 +399,8 @@ impl<'a> Parser<'a> {
             Some("data") => {}
             Some(found) => return Err(Problem::Element { found: found.to_owned(), expected: "<data>" }),
         }
-        while let Some(name) = self.element("<value>")? {
-            if name != "value" {
-                return Err(Problem::Element { found: name.into_owned(), expected: "<value>" });
-            }
-            values.push(self.value()?);
+        while let Some(value) = self.next_value()? {
+            values.push(value);
         }
         self.close("</array>")?;
         Ok(Value::Array(values))
@@ -368,8 +414,7 @@ impl<'a> Parser<'a> {
             }
             self.open("name", "<name>")?;
             let name = self.content("</name>")?.into_owned();
-            self.open("value", "<value>")?;
-            members.insert(name, self.value()?);
+            members.insert(name, self.one_value()?);
             self.close("</member>")?;
         }
         Ok(Value::Struct(members))

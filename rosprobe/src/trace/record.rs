@@ -50,7 +50,7 @@ type Findings = HashMap<String, Finding>;
 #[derive(Debug)]
 enum Encoder {
     Plain(Vec<u8>),
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
 }
 
 impl Recorder {
@@ -58,7 +58,7 @@ impl Recorder {
     pub fn create(path: &Path, meta: Meta) -> Result<Self, WriteError> {
         let file = files::create_new(path)?;
         let pending = if path.extension().is_some_and(|extension| extension == "gz") {
-            Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::default()))
+            Encoder::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::default())))
         } else {
             Encoder::Plain(Vec::new())
         };

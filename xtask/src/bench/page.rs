@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use super::figure::{Figure, Report, Target};
 
-/// A change of a median that is worth a line: larger than this share of it, and outside of the other run's quartiles.
+/// A change of a median that is worth a line: larger than this share of it, where the quartiles of both runs do not overlap.
 const CHANGE: f64 = 0.05;
+/// The same where a run has one sample, whose spread nobody knows.
+const CHANGE_OF_ONE: f64 = 0.2;
 
 /// The report as Markdown.
 pub fn page(report: &Report) -> String {
@@ -86,11 +88,14 @@ pub fn changes(before: &Report, now: &Report) -> Vec<String> {
             continue;
         };
         let (old, new) = (earlier.spread.median, figure.spread.median);
-        let outside = new < earlier.spread.low || new > earlier.spread.high;
-        if outside && (new - old).abs() > CHANGE * old.abs() {
+        let apart = figure.spread.high < earlier.spread.low || figure.spread.low > earlier.spread.high;
+        let alone = figure.spread.samples == 1 || earlier.spread.samples == 1;
+        let least = if alone { CHANGE_OF_ONE } else { CHANGE };
+        if apart && (new - old).abs() > least * old.abs() {
             let share = if old == 0.0 { String::new() } else { format!(" ({:+.0} %)", (new - old) / old * 100.0) };
+            let alone = if alone { ", of one sample" } else { "" };
             let (old, new) = (measured(earlier), measured(figure));
-            lines.push(format!("{}: {old} -> {new} {}{share}", figure.name, figure.unit));
+            lines.push(format!("{}: {old} -> {new} {}{share}{alone}", figure.name, figure.unit));
         }
     }
     let gone = before.figures.iter().filter(|figure| now.figure(&figure.name).is_none());
@@ -119,11 +124,26 @@ mod tests {
 
     #[test]
     fn only_changes_outside_of_the_spread_are_told() {
-        let before = report(&[("same", &[10.0, 11.0, 12.0]), ("worse", &[10.0, 20.0, 30.0]), ("gone", &[1.0])]);
-        let now = report(&[("same", &[11.4]), ("worse", &[40.0]), ("fresh", &[1.0])]);
+        let before = report(&[
+            ("same", &[10.0, 11.0, 12.0]),
+            ("worse", &[10.0, 20.0, 30.0]),
+            ("overlapping", &[10.0, 11.0, 12.0]),
+            ("apart", &[10.0, 11.0, 12.0]),
+            ("one and one", &[10.0]),
+            ("gone", &[1.0]),
+        ]);
+        let now = report(&[
+            ("same", &[11.4]),
+            ("worse", &[40.0]),
+            ("overlapping", &[11.0, 12.0, 20.0]),
+            ("apart", &[13.0, 13.0, 13.0]),
+            ("one and one", &[11.5]),
+            ("fresh", &[1.0]),
+        ]);
         let lines = changes(&before, &now);
-        assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(lines[0].starts_with("worse: 20.0 [15.0 .. 25.0] -> 40.0 ns (+100 %)"), "{lines:?}");
-        assert_eq!(lines[1..], ["new: fresh 1.00 ns", "no longer measured: gone"]);
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert_eq!(lines[0], "worse: 20.0 [15.0 .. 25.0] -> 40.0 ns (+100 %), of one sample");
+        assert_eq!(lines[1], "apart: 11.0 [10.5 .. 11.5] -> 13.0 [13.0 .. 13.0] ns (+18 %)");
+        assert_eq!(lines[2..], ["new: fresh 1.00 ns", "no longer measured: gone"]);
     }
 }

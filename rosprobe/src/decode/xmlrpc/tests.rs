@@ -70,7 +70,10 @@ fn values_as_clients_write_them() {
             Value::Struct(member("n", string("last"))),
         ),
     ] {
-        assert_eq!(response(text), Ok(expected), "{text}");
+        assert_eq!(response(text), Ok(expected.clone()), "{text}");
+        // What is read in one step gives what the parser makes of it.
+        let parsed = text.replace("<value>", "<value><!---->");
+        assert_eq!(response(&parsed), Ok(expected), "{parsed}");
     }
 }
 
@@ -102,6 +105,8 @@ fn what_is_wrong_is_named() {
         ("\u{1b}[31m<value>x</value>", "the text \"�[31m\" stands where <value> should"),
     ] {
         assert_eq!(response(text), Err(problem.to_owned()), "{text}");
+        let parsed = text.replace("<value>", "<value><!---->");
+        assert_eq!(response(&parsed), Err(problem.to_owned()), "{parsed}");
     }
 }
 
@@ -198,14 +203,32 @@ fn depth_and_number_of_values_are_bounded() {
     assert!(parse(nested(3).as_bytes(), &limits).is_ok());
     assert_eq!(parse(nested(4).as_bytes(), &limits).map_err(|error| error.problem), Err(Problem::Depth(3)));
     assert_eq!(parse(nested(100_000).as_bytes(), &limits).map_err(|error| error.problem), Err(Problem::Depth(3)));
-    let wide = |values: usize| {
-        let values = "<value/>".repeat(values);
+    let wide = |value: &str, values: usize| {
+        let values = value.repeat(values);
         format!(
             "<methodResponse><params><param><value><array><data>{values}</data></array></value></param></params></methodResponse>"
         )
     };
-    assert!(parse(wide(4).as_bytes(), &limits).is_ok());
-    assert_eq!(parse(wide(5).as_bytes(), &limits).map_err(|error| error.problem), Err(Problem::Values(5)));
+    for value in ["<value/>", "<value>x</value>", "<value><int>1</int></value>", "\n<value><string></string></value>\n"]
+    {
+        assert!(parse(wide(value, 4).as_bytes(), &limits).is_ok(), "{value}");
+        let many = parse(wide(value, 5).as_bytes(), &limits).map_err(|error| error.problem);
+        assert_eq!(many, Err(Problem::Values(5)), "{value}");
+    }
+}
+
+/// What the short way leaves to the parser is not tried again at each level, and what follows is read as well.
+#[test]
+fn odd_values_deep_inside_do_not_hide_their_neighbours() {
+    let depth = Limits::default().depth;
+    let (open, close) = ("<value><array><data>".repeat(depth), "</data></array></value>".repeat(depth));
+    let row = "<value>x</value><value><nil/></value>\n<value><i4>1</i4></value>";
+    let Ok(mut value) = response(&[&*open, row, &close].concat()) else { panic!("within the limits") };
+    for _ in 1..depth {
+        let Value::Array(values) = value else { panic!("an array in an array") };
+        value = values.into_iter().next().expect("one element");
+    }
+    assert_eq!(value, Value::Array(vec![string("x"), Value::Nil, Value::Int(1)]));
 }
 
 #[test]

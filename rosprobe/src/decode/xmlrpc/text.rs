@@ -44,21 +44,40 @@ fn declared(bytes: &[u8]) -> Option<&str> {
     value[1..].split(quote).next()
 }
 
+/// A run of text up to this long, in bytes, is copied byte by byte: a robot description has little between two references.
+const SHORT: usize = 16;
+
 /// Text with the references of XML itself resolved; `None` where something else stands behind a `&`.
 pub fn resolved(text: &str) -> Option<Cow<'_, str>> {
-    const REFERENCES: [(&str, char); 5] = [("lt;", '<'), ("gt;", '>'), ("amp;", '&'), ("quot;", '"'), ("apos;", '\'')];
-    let Some((plain, mut rest)) = text.split_once('&') else { return Some(Cow::Borrowed(text)) };
-    let mut resolved = String::with_capacity(text.len());
-    resolved.push_str(plain);
+    let mut rest = text.as_bytes();
+    let Some(mut plain) = text.find('&') else { return Some(Cow::Borrowed(text)) };
+    let mut resolved = Vec::with_capacity(text.len());
     loop {
-        let (name, character) = REFERENCES.iter().find(|(name, _)| rest.starts_with(name))?;
-        resolved.push(*character);
-        rest = &rest[name.len()..];
-        let Some((plain, more)) = rest.split_once('&') else {
-            resolved.push_str(rest);
-            return Some(Cow::Owned(resolved));
-        };
-        resolved.push_str(plain);
-        rest = more;
+        let (run, behind) = rest.split_at_checked(plain)?;
+        if run.len() > SHORT {
+            resolved.extend_from_slice(run);
+        } else {
+            for byte in run {
+                resolved.push(*byte);
+            }
+        }
+        let Some((b'&', behind)) = behind.split_first() else { break };
+        let (character, length) = reference(behind)?;
+        resolved.push(character);
+        rest = behind.get(length..)?;
+        plain = rest.iter().position(|byte| *byte == b'&').unwrap_or(rest.len());
+    }
+    String::from_utf8(resolved).ok().map(Cow::Owned)
+}
+
+/// The character that a reference stands for, by what follows the `&`, and how long that is.
+fn reference(text: &[u8]) -> Option<(u8, usize)> {
+    match text {
+        [b'l', b't', b';', ..] => Some((b'<', 3)),
+        [b'g', b't', b';', ..] => Some((b'>', 3)),
+        [b'a', b'm', b'p', b';', ..] => Some((b'&', 4)),
+        [b'q', b'u', b'o', b't', b';', ..] => Some((b'"', 5)),
+        [b'a', b'p', b'o', b's', b';', ..] => Some((b'\'', 5)),
+        _ => None,
     }
 }
