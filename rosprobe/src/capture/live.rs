@@ -4,18 +4,13 @@
 //! of events within one thread, but two threads that use one socket at the same moment may change places: sort by time and
 //! by stream offset where it matters.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf};
-use rosprobe_common::{Kind, PAYLOAD_LIMIT, Protocol, RING_BUFFER_BYTES, WAKE_UP_INTERVAL};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, sleep_until, timeout};
+use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray};
+use rosprobe_common::{Kind, PAYLOAD_LIMIT, Protocol, RING_BUFFER_BYTES};
 
 use super::capture_error::CaptureError;
 use super::counters::{Counters, SocketMap};
@@ -26,16 +21,12 @@ use super::kernel_log::KernelLog;
 use super::mode::CaptureMode;
 use super::process::ProcessTable;
 use super::record::Parsed;
+use super::ring::Ring;
 use super::start::{self, Started};
 use super::statistics::Statistics;
 use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
-
-/// Records that came without a wake-up are there after this time: twice the interval, because one may still be on its way.
-const LOOK_AGAIN: Duration = Duration::from_nanos(2 * WAKE_UP_INTERVAL);
-/// A record whose program was held up for longer than that is found after this time at the latest.
-const LOOK_ANYWAY: Duration = Duration::from_millis(250);
 
 /// How to capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,11 +78,7 @@ pub struct LiveCapture {
     ebpf: Ebpf,
     /// Only where it was asked for.
     log: Option<KernelLog>,
-    ring: AsyncFd<RingBuf<MapData>>,
-    /// When to look for records without having been woken.
-    look_again: Option<Instant>,
-    /// Records that came before it began.
-    held_back: VecDeque<Vec<u8>>,
+    ring: Ring,
     /// The record that is read.
     raw: Vec<u8>,
     lost: PerCpuArray<MapData, u64>,
@@ -122,21 +109,17 @@ impl LiveCapture {
     pub fn start(options: &Options) -> Result<Self, CaptureError> {
         let Started { mut ebpf, description, held_back, unacknowledged_known } = start::climb(options)?;
         let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
-        let mut capture = Self::over(ebpf, log, description, unacknowledged_known)?;
-        capture.held_back = held_back.into();
-        Ok(capture)
+        let ring = Ring::new(start::take_map(&mut ebpf, "EVENTS")?, held_back)?;
+        Self::over(ebpf, ring, log, description, unacknowledged_known)
     }
 
     fn over(
         mut ebpf: Ebpf,
+        ring: Ring,
         log: Option<KernelLog>,
         description: Description,
         unacknowledged_known: bool,
     ) -> Result<Self, CaptureError> {
-        let ring = RingBuf::try_from(start::take_map(&mut ebpf, "EVENTS")?).map_err(CaptureError::map("EVENTS"))?;
-        // SAFETY: the ring buffer owns its descriptor, gives the same one each time, and lives as long as the registration.
-        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
-            .map_err(|error| CaptureError::Poll(error.into()))?;
         let lost = PerCpuArray::try_from(start::take_map(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
         let sockets =
             BpfHashMap::try_from(start::take_map(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
@@ -148,8 +131,6 @@ impl LiveCapture {
             ebpf,
             log,
             ring,
-            look_again: None,
-            held_back: VecDeque::new(),
             raw: Vec::new(),
             lost,
             sockets,
@@ -191,20 +172,8 @@ impl LiveCapture {
     }
 
     /// Waits until there may be events. May be dropped at any time. An error when the ring buffer can no longer be waited for.
-    ///
-    /// The kernel side wakes at most once in [`WAKE_UP_INTERVAL`]: as long as records come, they are looked for after twice that time,
-    /// and a wake-up is waited for when a look has found none.
     pub async fn ready(&mut self) -> io::Result<()> {
-        match self.look_again {
-            Some(at) => {
-                sleep_until(at).await;
-                Ok(())
-            }
-            None => match timeout(LOOK_ANYWAY, self.ring.readable_mut()).await {
-                Ok(ready) => ready.map(|mut guard| guard.retain_ready()),
-                Err(_) => Ok(()),
-            },
-        }
+        self.ring.ready().await
     }
 
     /// Appends the events of at most `limit` records; true when there may be more.
@@ -217,17 +186,15 @@ impl LiveCapture {
     }
 
     fn drain_into(&mut self, limit: usize, raw: &mut Vec<u8>, out: &mut Vec<Event>) -> bool {
-        self.look_again = None;
-        for taken in 0..limit {
-            if !self.next_record(raw) {
-                self.look_again = (taken > 0).then(|| Instant::now() + LOOK_AGAIN);
+        for _ in 0..limit {
+            if !self.ring.next(raw) {
                 return false;
             }
             self.statistics.events += 1;
             self.statistics.ring_buffer_bytes += raw.len() as u64;
             self.take_record(raw, out);
         }
-        self.look_again = Some(Instant::now());
+        self.ring.interrupted();
         true
     }
 
@@ -235,30 +202,6 @@ impl LiveCapture {
         if let Some(log) = &mut self.log {
             log.say();
         }
-    }
-
-    /// Takes the next record, or makes sure that `ready` waits for it.
-    fn next_record(&mut self, raw: &mut Vec<u8>) -> bool {
-        if let Some(record) = self.held_back.pop_front() {
-            *raw = record;
-            return true;
-        }
-        if self.copy_record(raw) {
-            return true;
-        }
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Ok(mut guard)) = self.ring.poll_read_ready_mut(&mut context) {
-            guard.clear_ready();
-        }
-        // What was committed between the two lines above was signalled before the clearing; what comes from here on is signalled anew.
-        self.copy_record(raw)
-    }
-
-    fn copy_record(&mut self, raw: &mut Vec<u8>) -> bool {
-        let Some(record) = self.ring.get_mut().next() else { return false };
-        raw.clear();
-        raw.extend_from_slice(&record);
-        true
     }
 
     fn take_record(&mut self, raw: &[u8], out: &mut Vec<Event>) {

@@ -18,6 +18,7 @@ mod namespace;
 pub mod pcap;
 mod process;
 mod record;
+mod ring;
 mod start;
 mod statistics;
 mod writers;

@@ -140,6 +140,8 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                     sample = Instant::now() + SAMPLE;
                 }
                 () = sleep_until(advance) => {
+                    // What has come until now would only make findings anew a moment later.
+                    self.drain()?;
                     self.advance()?;
                     advance = Instant::now() + IDLE;
                 }

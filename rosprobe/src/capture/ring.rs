@@ -1,0 +1,164 @@
+//! The reading end of the ring buffer, and when to look into it.
+//!
+//! A wake-up costs the watched program, and rosprobe more than the few records that came. As long as records come, the buffer is looked
+//! into now and then, and nobody listens to wake-ups; when a look finds nothing, a wake-up is waited for.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use aya::maps::{Map, MapData, RingBuf};
+use rosprobe_common::WAKE_UP_INTERVAL;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::capture_error::CaptureError;
+
+/// The name of its map.
+const NAME: &str = "EVENTS";
+/// Records that came without a wake-up are there after this time: the interval, and as much for one that is still on its way. Twice
+/// that: four looks for eight mean half the cost, and a finding is still there long before anybody asks.
+const LOOK_AGAIN: Duration = Duration::from_nanos(4 * WAKE_UP_INTERVAL);
+/// The same where much comes: the default buffer holds about 30 ms of 20,000 XML-RPC calls a second.
+const LOOK_SOON: Duration = Duration::from_nanos(WAKE_UP_INTERVAL);
+/// Bytes between two looks that are much.
+const MUCH: usize = 64 * 1024;
+/// A record whose program was held up for longer than that is found after this time at the latest.
+const LOOK_ANYWAY: Duration = Duration::from_millis(250);
+
+/// The reading end of the ring buffer.
+pub(super) struct Ring {
+    buffer: RingBuf<MapData>,
+    /// Records that came before the capture began.
+    held_back: VecDeque<Vec<u8>>,
+    /// Where wake-ups arrive. Only while one is waited for: each would wake us, asked or not.
+    wake_ups: Option<AsyncFd<OwnedFd>>,
+    pace: Pace,
+    /// When to look without having been woken.
+    look_again: Option<Instant>,
+}
+
+/// How soon to look again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pace {
+    /// Bytes that this look has found so far.
+    found: usize,
+    /// The last look found much, so that this one came soon.
+    soon: bool,
+}
+
+impl Pace {
+    /// A look is over: after which time comes the next; `None` when a wake-up can be relied on.
+    fn next(&mut self) -> Option<Duration> {
+        let much = self.found >= MUCH;
+        // Nothing after a short time does not mean that the interval without wake-ups is over.
+        let nothing = self.found == 0 && !self.soon;
+        *self = Self { found: 0, soon: much };
+        (!nothing).then_some(if much { LOOK_SOON } else { LOOK_AGAIN })
+    }
+}
+
+impl Ring {
+    pub fn new(map: Map, held_back: Vec<Vec<u8>>) -> Result<Self, CaptureError> {
+        let buffer = RingBuf::try_from(map).map_err(CaptureError::map(NAME))?;
+        let look_again = (!held_back.is_empty()).then(Instant::now);
+        let held_back = held_back.into();
+        let mut ring = Self { buffer, held_back, wake_ups: None, pace: Pace::default(), look_again };
+        ring.listen().map_err(CaptureError::Poll)?;
+        Ok(ring)
+    }
+
+    /// What is there already counts as a wake-up.
+    fn listen(&mut self) -> io::Result<&mut AsyncFd<OwnedFd>> {
+        let listening = if let Some(listening) = self.wake_ups.take() {
+            listening
+        } else {
+            let descriptor = self.buffer.as_fd().try_clone_to_owned()?;
+            // SAFETY: it owns its descriptor, gives the same one each time, and lives as long as the registration.
+            unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?
+        };
+        Ok(self.wake_ups.insert(listening))
+    }
+
+    /// Waits until there may be records. May be dropped at any time.
+    pub async fn ready(&mut self) -> io::Result<()> {
+        if let Some(at) = self.look_again {
+            sleep_until(at).await;
+            return Ok(());
+        }
+        match timeout(LOOK_ANYWAY, self.listen()?.readable_mut()).await {
+            Ok(ready) => ready.map(|mut guard| guard.retain_ready()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Takes the next record. Without one the look is over, and `ready` waits for the next.
+    pub fn next(&mut self, raw: &mut Vec<u8>) -> bool {
+        if let Some(record) = self.held_back.pop_front() {
+            self.pace.found += record.len();
+            *raw = record;
+            return true;
+        }
+        if self.copy_record(raw) {
+            return true;
+        }
+        if let Some(wake_ups) = &mut self.wake_ups {
+            let mut context = Context::from_waker(Waker::noop());
+            if let Poll::Ready(Ok(mut guard)) = wake_ups.poll_read_ready_mut(&mut context) {
+                guard.clear_ready();
+            }
+            // What was committed before the clearing was signalled before it; what comes from here on is signalled anew.
+            if self.copy_record(raw) {
+                return true;
+            }
+        }
+        let pause = self.pace.next();
+        if pause.is_some() {
+            self.wake_ups = None;
+        }
+        self.look_again = pause.map(|pause| Instant::now() + pause);
+        false
+    }
+
+    /// There may be more records: the look goes on at once.
+    pub fn interrupted(&mut self) {
+        self.look_again = Some(Instant::now());
+    }
+
+    fn copy_record(&mut self, raw: &mut Vec<u8>) -> bool {
+        let Some(record) = self.buffer.next() else { return false };
+        self.pace.found += record.len();
+        raw.clear();
+        raw.extend_from_slice(&record);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_up_is_waited_for_only_when_the_interval_without_them_brought_nothing() {
+        let mut pace = Pace::default();
+        for (found, next) in [
+            (0, None),
+            (100, Some(LOOK_AGAIN)),
+            (100, Some(LOOK_AGAIN)),
+            (0, None),
+            (MUCH, Some(LOOK_SOON)),
+            (MUCH, Some(LOOK_SOON)),
+            (100, Some(LOOK_AGAIN)),
+            (MUCH, Some(LOOK_SOON)),
+            (0, Some(LOOK_AGAIN)),
+            (0, None),
+        ] {
+            pace.found = found;
+            assert_eq!(pace.next(), next, "{found} bytes");
+        }
+        assert!(LOOK_AGAIN >= Duration::from_nanos(2 * WAKE_UP_INTERVAL), "the promise of the kernel side");
+    }
+}
