@@ -47,7 +47,7 @@ enum Task {
     Aarch64(cross::Arguments),
     /// What rosprobe costs, against nothing and against other tools; writes rosprobe/docs/benchmarks.md.
     Bench(bench::Arguments),
-    /// Formatting and lints, as CI demands them.
+    /// Formatting, lints and links within the documentation, as CI demands them.
     Check,
     /// Feed the decoders and the readers of files with made-up input (libFuzzer); fails when that finds a bug.
     Fuzz(fuzz::Arguments),

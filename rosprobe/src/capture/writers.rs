@@ -26,7 +26,7 @@ unsafe impl aya::Pod for WriterKeyPod {}
 #[derive(Clone, Copy)]
 pub(super) struct WriterCountPod(WriterCount);
 
-// SAFETY: as above.
+// SAFETY: `WriterCount` is `repr(C)`, integers only and without padding, so that every bit pattern is one.
 unsafe impl aya::Pod for WriterCountPod {}
 
 /// Writers whose sockets have no place for them.

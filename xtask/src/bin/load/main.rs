@@ -4,6 +4,7 @@
 mod failing;
 mod links;
 mod measure;
+mod repeat;
 mod storm;
 mod transfer;
 mod xmlrpc;

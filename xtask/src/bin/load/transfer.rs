@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use super::measure::{repeat, repeat_long};
+use super::repeat::{repeat, repeat_long};
 
 /// Bytes of a ping and of a pong.
 const PING: usize = 32;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use super::measure::repeat;
+use super::repeat::repeat;
 
 /// Longest body that is read, in bytes.
 const BODY_LIMIT: usize = 16 << 20;
