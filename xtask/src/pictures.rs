@@ -40,7 +40,7 @@ pub fn pictures(check: bool) -> Result<()> {
         terminal.wait_for(picture.shows)?;
         let screen = output(terminal.tmux().args(["capture-pane", "-e", "-p", "-N"]))?;
         let path = workspace().join("rosprobe/docs/pictures").join(picture.name).with_extension("svg");
-        let drawn = svg::draw(&screen, COLUMNS, ROWS);
+        let drawn = svg::draw(&with_round_memory(&screen), COLUMNS, ROWS);
         if check {
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
             let name = path.display();
@@ -52,6 +52,13 @@ pub fn pictures(check: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How much memory the program takes differs from machine to machine, and from moment to moment: a picture shows `20MB`.
+fn with_round_memory(screen: &str) -> String {
+    let Some(unit) = screen.find("MB") else { return screen.to_owned() };
+    let number = screen[..unit].trim_end_matches(|character: char| character.is_ascii_digit()).len();
+    if number == unit { screen.to_owned() } else { format!("{}20{}", &screen[..number], &screen[unit..]) }
 }
 
 /// A terminal in which the program runs, ended when dropped.
@@ -98,5 +105,19 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // The server may have ended with the program.
         let _ = self.tmux().arg("kill-server").output();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_a_round_number() {
+        for (screen, expected) in
+            [("\u{1b}[2m23MB\u{1b}[0m sock", "\u{1b}[2m20MB\u{1b}[0m sock"), ("no memory", "no memory"), ("MB", "MB")]
+        {
+            assert_eq!(with_round_memory(screen), expected);
+        }
     }
 }

@@ -15,12 +15,16 @@ use crate::printable::{counted, printable};
 
 /// Columns of what is watched or read: at most, and at least.
 const WHAT: (usize, usize) = (36, 12);
+/// How much the name of what is watched or read matters.
+const NAME: u8 = 7;
 
 /// A piece of the line; less important pieces are left out where there is no room.
 struct Piece {
     text: String,
     /// The same in short.
     short: String,
+    /// The same uncut.
+    whole: String,
     role: Role,
     importance: u8,
 }
@@ -41,7 +45,8 @@ fn fit(pieces: &mut Vec<Piece>, room: usize) -> usize {
     loop {
         for gap in [2, 1] {
             // The space behind the last one may be missing.
-            if width(pieces, gap) - gap <= room {
+            if let Some(spare) = room.checked_sub(width(pieces, gap) - gap) {
+                widen(pieces, spare);
                 return gap;
             }
         }
@@ -49,6 +54,13 @@ fn fit(pieces: &mut Vec<Piece>, room: usize) -> usize {
             return 1;
         };
         pieces.retain(|piece| piece.importance > least);
+    }
+}
+
+/// Gives columns that are left to the piece that was cut most.
+fn widen(pieces: &mut [Piece], spare: usize) {
+    if let Some(piece) = pieces.iter_mut().find(|piece| piece.importance == NAME) {
+        piece.text = text::fit(&piece.whole, WHAT.1 + spare, Cut::Middle);
     }
 }
 
@@ -64,7 +76,10 @@ pub fn draw_status(app: &App, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn pieces(app: &App) -> Vec<Piece> {
-    let piece = |text: String, short: String, role: Role, importance: u8| Piece { text, short, role, importance };
+    let piece = |text: String, short: String, role: Role, importance: u8| {
+        let whole = String::new();
+        Piece { text, short, whole, role, importance }
+    };
     let same = |text: String, role: Role, importance: u8| piece(text.clone(), text, role, importance);
     let (what, mode, live) = match &app.options.source {
         Source::Live { what, mode } => (what, mode, true),
@@ -77,12 +92,13 @@ fn pieces(app: &App) -> Vec<Piece> {
     let lost = app.session().lost().max(app.statistics.lost);
     let mut pieces = vec![
         same("rosprobe".to_owned(), Role::Heading, 10),
-        piece(
-            text::fit(&format!("{watching}{what}"), WHAT.0, Cut::Middle),
-            text::fit(&what, WHAT.1, Cut::Middle),
-            Role::Text,
-            7,
-        ),
+        Piece {
+            text: text::fit(&format!("{watching}{what}"), WHAT.0, Cut::Middle),
+            short: text::fit(&what, WHAT.1, Cut::Middle),
+            whole: text::fit(&what, WHAT.0, Cut::Middle),
+            role: Role::Text,
+            importance: NAME,
+        },
         same(counted(app.prepared.nodes, "node"), Role::Text, 4),
         piece(format!("links {} ok", counts.ok), format!("{} ok", counts.ok), shade(counts.ok, Role::Ok), 9),
         same(format!("{} pending", counts.pending), shade(counts.pending, Role::Warn), 9),
