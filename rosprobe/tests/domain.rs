@@ -38,7 +38,10 @@ fn what_is_no_domain_ends_with_2_the_range_and_the_reason() {
         );
         assert_eq!(message.lines().count(), 1, "{message}");
     }
-    assert_eq!(domain(&[], Some("300")).status.code(), Some(2));
+    let output = domain(&[], Some("300"));
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(message.starts_with("rosprobe: ROS_DOMAIN_ID: \"300\" is no"), "{message}");
 }
 
 #[test]
@@ -56,4 +59,16 @@ fn json_says_the_same_to_a_script() {
     assert_eq!(report["readings"][0], serde_json::json!({"domain": 2, "purpose": "discovery-multicast"}));
     assert_eq!(report["readings"][1]["participant"], 120);
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn many_domains_that_are_run_over_are_one_trouble() {
+    let output = domain(&["1", "--participants", "10000"], None);
+    let report = text(&output.stdout);
+    let lines: Vec<_> = report.lines().filter(|line| line.contains("multicast, and its own follow")).collect();
+    let [only] = lines[..] else { panic!("{report}") };
+    assert!(
+        only.contains("process 121 ") && only.ends_with("domain 2's multicast, and its own follow, up to domain 81"),
+        "{only}"
+    );
 }

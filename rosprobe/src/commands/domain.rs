@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::Verdict;
 use crate::domain::{Domain, DomainReport, Machine, PortReport};
 
+/// Where the domain comes from when the command line names none.
+const VARIABLE: &str = "ROS_DOMAIN_ID";
+
 /// ROS 2 domain and port arithmetic, checked against this machine
 ///
 /// For a domain: its UDP ports, how many processes fit on one machine, which domains are safe here, and who has its ports bound now.
@@ -43,17 +46,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
         return Ok(Verdict::Clean);
     }
     let (text, source) = given(arguments.domain.clone());
-    let domain = Domain::parse(&text)?;
+    let domain = Domain::parse(&text).map_err(|error| match source {
+        VARIABLE => anyhow::anyhow!("{VARIABLE}: {error}"),
+        _ => error.into(),
+    })?;
     let report = DomainReport::new(domain, source, arguments.participants, &Machine::read()?);
     print(&report, arguments.format)?;
     Ok(if report.is_sound() { Verdict::Clean } else { Verdict::Errors })
 }
 
 fn given(argument: Option<String>) -> (String, &'static str) {
-    let variable = || std::env::var("ROS_DOMAIN_ID").ok().filter(|value| !value.is_empty());
+    let variable = || std::env::var(VARIABLE).ok().filter(|value| !value.is_empty());
     match argument {
         Some(text) => (text, "the command line"),
-        None => variable().map_or_else(|| ("0".to_owned(), "the default"), |text| (text, "ROS_DOMAIN_ID")),
+        None => variable().map_or_else(|| ("0".to_owned(), "the default"), |text| (text, VARIABLE)),
     }
 }
 

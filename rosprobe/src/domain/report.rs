@@ -127,13 +127,19 @@ impl ParticipantsReport {
                 format!("ports {discovery} and {user} are ephemeral ports: any program may hold them"),
             ));
         }
-        for later in Domain::all().filter(|&later| later > domain) {
-            let overlaps = |port| port == later.discovery_multicast() || port == later.user_multicast();
-            let Some(participant) = first(&overlaps) else { break };
+        let overlaps = |later: Domain| {
+            let of_multicast = |port| port == later.discovery_multicast() || port == later.user_multicast();
+            Some((later, first(&of_multicast)?))
+        };
+        let mut overlapped = Domain::all().filter(|&later| later > domain).map_while(overlaps);
+        if let Some((next, participant)) = overlapped.next() {
             let (discovery, user) = domain.unicast(participant);
+            let last = overlapped.last().map_or_else(String::new, |(last, _)| format!(", up to domain {last}"));
             troubles.push((
                 participant,
-                format!("ports {discovery} and {user} are those of domain {later}'s multicast, and its own follow"),
+                format!(
+                    "ports {discovery} and {user} are those of domain {next}'s multicast, and its own follow{last}"
+                ),
             ));
         }
         if let Some(participant) = first(&|port| port > LAST_PORT) {
