@@ -65,10 +65,13 @@ impl Announcer {
 
     fn reason(&mut self, finding: &Finding, now: Monotonic) -> Option<Reason> {
         let Some(said) = self.said.get_mut(&finding.id) else {
-            let said = Said { finding: finding.clone(), at: now, wait_ns: FIRST_REPEAT_NS, away: None, over: false };
-            self.said.insert(finding.id.clone(), said);
+            self.said.insert(finding.id.clone(), Said::now(finding, now));
             return Some(Reason::New);
         };
+        if said.over {
+            *said = Said::now(finding, now);
+            return Some(Reason::New);
+        }
         said.away = None;
         let passed = now.since(said.at).as_nanos();
         let reason = if differs(&said.finding, finding) && passed >= u128::from(CHANGE_NS) {
@@ -81,7 +84,6 @@ impl Announcer {
         };
         said.finding = finding.clone();
         said.at = now;
-        said.over = false;
         Some(reason)
     }
 
@@ -96,6 +98,12 @@ impl Announcer {
                 due.push((Reason::Over, said.finding.clone()));
             }
         }
+    }
+}
+
+impl Said {
+    fn now(finding: &Finding, now: Monotonic) -> Self {
+        Self { finding: finding.clone(), at: now, wait_ns: FIRST_REPEAT_NS, away: None, over: false }
     }
 }
 
@@ -162,5 +170,8 @@ mod tests {
         assert_eq!(reasons(&mut announcer, &[], 3), []);
         assert_eq!(reasons(&mut announcer, &[], 5), [Reason::Over]);
         assert_eq!(reasons(&mut announcer, &[], 9), []);
+        assert_eq!(reasons(&mut announcer, &trouble, 10), [Reason::New], "it has come back");
+        assert_eq!(reasons(&mut announcer, &[], 11), []);
+        assert_eq!(reasons(&mut announcer, &[], 14), [Reason::Over], "and is over again");
     }
 }
