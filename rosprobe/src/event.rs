@@ -167,6 +167,8 @@ pub enum Fact {
     Bound {
         /// What it returned; `None` is success.
         errno: Option<Errno>,
+        /// True for a port that the socket had when the capture began.
+        already: bool,
     },
     /// A socket joined a multicast group, or tried to (`IP_ADD_MEMBERSHIP` and its like).
     MulticastJoined {
@@ -332,6 +334,9 @@ pub struct Namespace {
     /// First and last ephemeral port (`net.ipv4.ip_local_port_range`), where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ephemeral_ports: Option<(u16, u16)>,
+    /// First and last port of each range that is kept from being handed out (`net.ipv4.ip_local_reserved_ports`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved_ports: Vec<(u16, u16)>,
     /// Processes from whose `/proc/PID/net` and root this was read, newest last.
     #[serde(default)]
     pub read_from_pid: u32,

@@ -73,7 +73,7 @@ fn event(now: u64, frame: Frame<'_>, offsets: &mut [u64; 16]) -> Option<Event> {
             udp = true;
             Fact::Datagram { direction, bytes: payload.to_vec(), length: length + u32::from(skip) }
         }
-        16 => Fact::Bound { errno: (errno != 0).then(|| errno_of(errno)) },
+        16 => Fact::Bound { errno: (errno != 0).then(|| errno_of(errno)), already: false },
         _ => {
             let next = &mut offsets[usize::from(who & 7) * 2 + usize::from(direction == Direction::Received)];
             // Mostly in order; now and then with a hole, again, or from nowhere.

@@ -288,7 +288,7 @@ impl LiveCapture {
                 let socket = socket.reference();
                 out.push(Event { time, process: Some(process.clone()), socket: Some(socket), fact });
             };
-            say(Fact::Bound { errno: None });
+            say(Fact::Bound { errno: None, already: true });
             if socket.in_group {
                 let group = existing::DISCOVERY_GROUP.into();
                 say(Fact::MulticastJoined { group, interface: None, errno: None });

@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::bounded;
+use crate::domain::parse_reserved;
 use crate::event::{InterfaceAddress, Monotonic, Namespace, Route};
 
 /// How much of a table below `/proc/PID/net` is read, in bytes; a router with a full table is no robot.
@@ -17,7 +19,9 @@ const TABLE_LIMIT: u64 = 1024 * 1024;
 const HOSTS_LIMIT: u64 = 64 * 1024;
 /// How much of a resolv.conf is read, in bytes.
 const RESOLV_LIMIT: u64 = 16 * 1024;
-/// Addresses, routes and hosts lines kept of each namespace.
+/// How much of the list of reserved ports is read, in bytes.
+const RESERVED_LIMIT: u64 = 64 * 1024;
+/// Addresses, routes, hosts lines and reserved ranges kept of each namespace.
 const ENTRY_LIMIT: usize = 1024;
 /// Longest name kept, in bytes: a name in DNS has at most 253.
 const NAME_LIMIT: usize = 255;
@@ -81,28 +85,46 @@ fn read(folder: &Path, pid: u32, net_namespace: u64) -> Option<Namespace> {
     routes.truncate(ENTRY_LIMIT);
     let root = folder.join("root");
     let file = |path, limit| bounded::read_text_below(&root, path, limit).unwrap_or_default();
+    let (range, reserved) = local_ports(&folder.join("ns/net"), net_namespace).unwrap_or_default();
     Some(Namespace {
         net_namespace,
         addresses,
         routes,
         hosts: hosts(&file("etc/hosts", HOSTS_LIMIT)),
         nameservers: nameservers(&file("etc/resolv.conf", RESOLV_LIMIT)),
-        ephemeral_ports: ephemeral_ports(&folder.join("ns/net"), net_namespace),
+        ephemeral_ports: ephemeral_ports(&range),
+        reserved_ports: reserved_ports(&reserved),
         read_from_pid: pid,
     })
 }
 
-/// `/proc/sys/net` shows the network namespace of the thread that opens it, so for another one a thread of our own looks from
-/// inside; that needs `CAP_SYS_ADMIN`, and gives `None` without it.
-fn ephemeral_ports(path: &Path, net_namespace: u64) -> Option<(u16, u16)> {
-    let read = || bounded::read_text(Path::new("/proc/sys/net/ipv4/ip_local_port_range"), 64).ok();
+/// The two settings of local ports as `/proc/sys/net` shows them: the range that is handed out, and what is reserved from it.
+///
+/// It shows the network namespace of the thread that opens it, so for another one a thread of our own looks from inside; that needs
+/// `CAP_SYS_ADMIN`, and gives `None` without it.
+fn local_ports(path: &Path, net_namespace: u64) -> Option<(String, String)> {
+    let read = || {
+        let setting = |name, limit| bounded::read_text(&Path::new("/proc/sys/net/ipv4").join(name), limit).ok();
+        Some((
+            setting("ip_local_port_range", 64)?,
+            setting("ip_local_reserved_ports", RESERVED_LIMIT).unwrap_or_default(),
+        ))
+    };
     let own = fs::metadata("/proc/self/ns/net").is_ok_and(|own| own.ino() == net_namespace);
-    let text = if own { read()? } else { inside(path, read)? };
+    if own { read() } else { inside(path, read) }
+}
+
+fn ephemeral_ports(text: &str) -> Option<(u16, u16)> {
     let mut ports = text.split_whitespace().map_while(|port| port.parse().ok());
     Some((ports.next()?, ports.next()?))
 }
 
-fn inside(path: &Path, read: impl FnOnce() -> Option<String> + Send + 'static) -> Option<String> {
+fn reserved_ports(text: &str) -> Vec<(u16, u16)> {
+    let ranges = parse_reserved(text).unwrap_or_default().into_iter();
+    ranges.take(ENTRY_LIMIT).map(RangeInclusive::into_inner).collect()
+}
+
+fn inside<T: Send + 'static>(path: &Path, read: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
     let namespace = fs::File::open(path).ok()?;
     // The network namespace belongs to a thread, and this one ends with the answer.
     let thread = std::thread::Builder::new().name("netns".to_owned()).spawn(move || {

@@ -139,7 +139,7 @@ impl<'a> Parsed<'a> {
             Kind::Forked => Fact::Forked {
                 child: u32::try_from(record.value).map_err(|_| RecordError::Field(record.value, "child"))?,
             },
-            Kind::Bound => Fact::Bound { errno: (record.errno != 0).then_some(errno) },
+            Kind::Bound => Fact::Bound { errno: (record.errno != 0).then_some(errno), already: false },
             Kind::MulticastJoined => {
                 let (Some(group), interface) = (address(&record.remote), self.interface()?) else { return Ok(None) };
                 Fact::MulticastJoined { group: group.ip(), interface, errno: (record.errno != 0).then_some(errno) }

@@ -86,7 +86,8 @@ fn parse_range(text: &str) -> Option<RangeInclusive<u16>> {
     }
 }
 
-fn parse_reserved(text: &str) -> Option<Vec<RangeInclusive<u16>>> {
+/// What `ip_local_reserved_ports` says; `None` when it is no list of ports.
+pub(crate) fn parse_reserved(text: &str) -> Option<Vec<RangeInclusive<u16>>> {
     let parts = text.trim().split(',').filter(|part| !part.is_empty());
     parts
         .map(|part| {

@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
+pub(crate) use self::machine::parse_reserved;
 pub use self::machine::{BoundPort, Machine, MachineError};
 pub use self::report::{DomainReport, PortReport, Room, SafeDomains};
 

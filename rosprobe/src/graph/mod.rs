@@ -50,7 +50,7 @@ use self::names::Names;
 pub(crate) use self::names::{Resolution, in_hosts};
 pub(crate) use self::networks::Place;
 pub use self::node::{Node, ProcessState};
-pub(crate) use self::routes::{Subnet, Way};
+pub(crate) use self::routes::{Subnet, Way, way};
 use self::sockets::Sockets;
 pub(crate) use self::udpros::Datagrams;
 use crate::event::{Clock, Direction, Monotonic, Namespace, Process, ProcessKey, ProcessRef, Transport};
@@ -236,6 +236,11 @@ impl Graph {
     /// What is known of a process.
     pub fn process(&self, process: &ProcessRef) -> Option<&ProcessState> {
         self.processes.get(&process.key())
+    }
+
+    /// What is known of the process with this pid and start.
+    pub(crate) fn process_by_id(&self, id: ProcessKey) -> Option<&ProcessState> {
+        self.processes.get(&id)
     }
 
     /// All nodes whose name is known.

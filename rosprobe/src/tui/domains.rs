@@ -45,6 +45,8 @@ pub struct Domain {
     pub counts: Counts,
     /// An error is about one of its participants.
     pub blamed: bool,
+    /// Participants that live and whose writers and readers are not known.
+    pub silent: usize,
 }
 
 impl Domain {
@@ -66,6 +68,9 @@ pub fn gather(scene: &Scene, ends: &Ends) -> Domains {
         domain.participants.insert(participant.data.guid_prefix);
         domain.labels.insert(participants::label(participant));
         domain.blamed |= ends.blames(participant);
+    }
+    for participant in dds.silent().into_values().flatten() {
+        domains.entry(participant.domain()).or_default().silent += 1;
     }
     for endpoint in dds.endpoints().filter(|endpoint| endpoint.gone.is_none()) {
         let domain = domains.entry(dds.domain(endpoint.data.guid.prefix)).or_default();
@@ -124,14 +129,23 @@ pub fn discovery_port(number: Option<u32>) -> Option<u32> {
 /// What a row shows.
 pub fn cells(number: Option<u32>, domain: &Domain) -> Vec<Cell> {
     let (symbol, role) = marks::of_health(domain.health());
-    let links = if domain.counts.all() == 0 { "none".to_owned() } else { domain.counts.words() };
+    let links = match (domain.counts.all(), domain.silent) {
+        (0, 0) => "none".to_owned(),
+        (0, _) => "not known".to_owned(),
+        _ => domain.counts.words(),
+    };
+    let count = |known: usize| match (known, domain.silent) {
+        (known, 0) => known.to_string(),
+        (0, _) => "?".to_owned(),
+        (known, _) => format!("{known}+"),
+    };
     let labels = domain.labels.iter().cloned().collect::<Vec<_>>().join(", ");
     vec![
         Cell::new(symbol, role),
         Cell::searched(name(number), Role::Text),
         Cell::searched(labels, Role::Text),
-        Cell::new(domain.writers.to_string(), Role::Text),
-        Cell::new(domain.readers.to_string(), Role::Text),
+        Cell::new(count(domain.writers), Role::Text),
+        Cell::new(count(domain.readers), Role::Text),
         Cell::new(links, if domain.counts.failed > 0 { role } else { Role::Text }),
         Cell::new(discovery_port(number).map_or("?".to_owned(), |port| port.to_string()), Role::Muted),
     ]

@@ -80,6 +80,7 @@ fn waiting(app: &App) -> String {
             return "Nothing is wrong so far.\nFindings appear here the moment something fails.".to_owned();
         }
         (ViewKind::Findings, false) => return "Nothing is wrong in this file.".to_owned(),
+        (ViewKind::Endpoints, _) if !app.session().graph().dds().silent().is_empty() => return silence(app),
         (view, true) if view.is_ros2() => "Nothing of ROS 2 so far: no participant has announced itself.",
         (view, false) if view.is_ros2() => "There is nothing of ROS 2 in this file.",
         (ViewKind::Links, false) => {
@@ -96,6 +97,20 @@ fn waiting(app: &App) -> String {
         }
     };
     format!("{nothing}{}", elsewhere(app))
+}
+
+/// Why no writer and no reader is known though there are participants.
+fn silence(app: &App) -> String {
+    let silent = app.session().graph().dds().silent();
+    let paragraphs = silent.iter().map(|(why, participants)| {
+        let who = if participants.len() == 1 {
+            "1 participant".to_owned()
+        } else {
+            format!("{} participants", participants.len())
+        };
+        format!("\n\nWriters and readers of {who}: {}", why.words())
+    });
+    format!("No writer and no reader is known.{}", paragraphs.collect::<String>())
 }
 
 /// Where there is something to see instead.

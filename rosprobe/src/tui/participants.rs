@@ -10,7 +10,7 @@ use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
 use crate::graph::Health;
-use crate::graph::dds::{Endpoint, Gone, Participant};
+use crate::graph::dds::{Endpoint, Gone, Participant, Silence};
 use crate::observation::dds::{Guid, Locator, NodeEntities};
 
 /// What the list shows of a participant.
@@ -94,9 +94,18 @@ pub fn state(scene: &Scene, participant: &Participant) -> (String, bool) {
     let others = scene.graph().dds().participants().filter(|other| other.data.guid_prefix != prefix);
     let known_by = others.filter(|other| other.knows.contains_key(&prefix)).count();
     match (participant.knows.len(), known_by) {
-        (0, 0) => ("alone".to_owned(), false),
+        (0, 0) => unknown(scene, participant).unwrap_or_else(|| ("alone".to_owned(), false)),
         (0, known_by) => (format!("known by {known_by}"), true),
         (knows, _) => (format!("knows {knows}"), true),
+    }
+}
+
+/// Of one that nobody was seen to know it may be that this was not to be seen.
+fn unknown(scene: &Scene, participant: &Participant) -> Option<(String, bool)> {
+    match scene.graph().dds().silence(participant)? {
+        Silence::Before => Some(("ran before: not known yet".to_owned(), true)),
+        Silence::SharedMemory => Some(("in shared memory: not seen".to_owned(), true)),
+        Silence::Encrypted | Silence::Alone | Silence::Unknown => None,
     }
 }
 

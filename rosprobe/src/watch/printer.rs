@@ -1,5 +1,6 @@
 //! Lines on standard output, for a person or for a script.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
 
 use super::Audience;
@@ -7,6 +8,7 @@ use crate::capture::Statistics;
 use crate::diagnosis::{Counts, Finding, Severity};
 use crate::event::Monotonic;
 use crate::filter::{Filter, Subject};
+use crate::graph::dds::Silence;
 use crate::lines::{self, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
 use crate::printable::counted;
@@ -32,13 +34,16 @@ pub struct Printer<W: Write> {
     filter: Filter,
     session: Session,
     announcer: Announcer,
+    /// Why topics of participants cannot be known, as far as that was said.
+    unseen: BTreeSet<Silence>,
 }
 
 impl<W: Write> Printer<W> {
     /// Prints to `out` what passes `filter`.
     pub fn new(out: W, format: Format, filter: Filter) -> Self {
         let (session, announcer) = (Session::for_lines(), Announcer::default());
-        Self { out: BufWriter::with_capacity(BUFFER, out), format, filter, session, announcer }
+        let out = BufWriter::with_capacity(BUFFER, out);
+        Self { out, format, filter, session, announcer, unseen: BTreeSet::new() }
     }
 
     /// What was written to.
@@ -71,6 +76,22 @@ impl<W: Write> Printer<W> {
 
     fn shown(&self) -> impl Iterator<Item = &Finding> {
         self.session.findings().iter().filter(|finding| self.filter.matches(&Subject::of_finding(finding)))
+    }
+
+    /// Says once of which participants the topics cannot be known, so that nobody takes them for having none.
+    fn tell_unseen(&mut self) -> io::Result<()> {
+        let silent = self.session.graph().dds().silent();
+        let unseen = |why: &Silence| matches!(why, Silence::Before | Silence::SharedMemory);
+        let mut notices = Vec::new();
+        for (why, participants) in silent.into_iter().filter(|(why, _)| unseen(why)) {
+            if self.unseen.insert(why) {
+                let named: Vec<_> = participants.iter().take(3).map(|participant| participant.words()).collect();
+                let more = participants.len() - named.len();
+                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+                notices.push(format!("writers and readers of {}{more}: {}", named.join(", "), why.words()));
+            }
+        }
+        notices.iter().try_for_each(|notice| self.notice(notice))
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
@@ -147,6 +168,7 @@ impl<W: Write> Audience for Printer<W> {
 
     fn advance(&mut self, now: Monotonic) -> io::Result<()> {
         self.session.advance(now);
+        self.tell_unseen()?;
         let due = self.announcer.due(self.session.findings(), now);
         if due.is_empty() { Ok(()) } else { self.announce(&due) }
     }

@@ -29,7 +29,7 @@ fn binds_are_told_with_what_became_of_them() {
             .events
             .iter()
             .filter_map(|event| match &event.fact {
-                Fact::Bound { errno } => {
+                Fact::Bound { errno, .. } => {
                     let socket = event.socket.as_ref().unwrap();
                     assert!(event.process.as_ref().is_some_and(|process| process.comm == "python3"), "{event:?}");
                     Some((socket.local.unwrap().to_string(), *errno))
@@ -178,7 +178,7 @@ fn ports_and_groups_of_before_are_told() {
             .iter()
             .filter(|event| event.process.as_ref().is_some_and(|process| process.pid == child.id()))
             .filter_map(|event| match &event.fact {
-                Fact::Bound { errno: None } => Some(event.socket.as_ref()?.local?.to_string()),
+                Fact::Bound { errno: None, already: true } => Some(event.socket.as_ref()?.local?.to_string()),
                 Fact::MulticastJoined { group, interface: None, errno: None } => Some(group.to_string()),
                 _ => None,
             })

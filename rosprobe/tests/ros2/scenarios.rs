@@ -10,6 +10,8 @@ mod endpoints;
 mod locators;
 #[path = "scenarios/ports.rs"]
 mod ports;
+#[path = "scenarios/quiet.rs"]
+mod quiet;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -169,7 +171,7 @@ impl Scene {
         let address = SocketAddr::new(ip("0.0.0.0"), port);
         let socket =
             SocketRef { id: 9, transport: Transport::Udp, local: Some(address), remote: None, net_namespace: 1 };
-        self.push(Some(reference(pid)), Some(socket), What::Dds(Dds::Bound { address, errno }));
+        self.push(Some(reference(pid)), Some(socket), What::Dds(Dds::Bound { address, errno, already: false }));
     }
 
     /// Two hosts (network namespaces 1 and 2) with a participant each, in one domain, that have found each other.

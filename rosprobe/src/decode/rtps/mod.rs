@@ -111,9 +111,9 @@ impl Rtps {
             Fact::Datagram { direction, bytes, length } => {
                 self.datagram(&Datagram { now, process, socket, direction, bytes: &bytes, length }, emit);
             }
-            Fact::Bound { errno } => {
+            Fact::Bound { errno, already } => {
                 if let Some(address) = socket.local {
-                    emit(What::Dds(Dds::Bound { address, errno }));
+                    emit(What::Dds(Dds::Bound { address, errno, already }));
                 }
             }
             Fact::MulticastJoined { group, interface, errno } => {

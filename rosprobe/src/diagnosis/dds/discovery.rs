@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::domains::domain_of;
+use super::earshot::{are_apart, have_heard, is_told_to_stay, need_each_other, served, stays_on_host};
+use super::remedies::use_interface;
 use super::words::times;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
@@ -15,11 +17,14 @@ use crate::printable::counted;
 const SILENT_NS: u128 = 3_000_000_000;
 /// How long a participant may be alone before that is worth saying, in nanoseconds.
 const ALONE_NS: u128 = 10_000_000_000;
+/// The same for one that ran before, in nanoseconds: its company announces itself every half minute, and was heard long ago.
+pub(super) const LATE_NS: u128 = 35_000_000_000;
 
 /// Participants of one domain on different hosts that have not heard of each other; or one that has heard of nobody at all.
 pub(super) fn findings(graph: &Graph, compared: &[&Participant], explained: &BTreeSet<GuidPrefix>) -> Vec<Finding> {
     let mut domains: BTreeMap<u32, Vec<(&Participant, &Participant)>> = BTreeMap::new();
     let mut findings = Vec::new();
+    let mut company = None;
     for participant in compared.iter().filter(|participant| participant.multicasts.is_some()) {
         let Some(domain) = domain_of(graph, participant) else { continue };
         if explained.contains(&participant.data.guid_prefix) {
@@ -35,9 +40,13 @@ pub(super) fn findings(graph: &Graph, compared: &[&Participant], explained: &BTr
             let there = participant.is_there_since(other.first.at) && other.is_there_since(participant.first.at);
             there && graph.now().since(both).as_nanos() >= SILENT_NS
         };
+        let mut missed = |other: &&&Participant| {
+            let served = company.get_or_insert_with(|| served(graph));
+            !are_apart(graph, participant, other) && need_each_other(graph, participant, other, served)
+        };
         // A server says best why its clients are not heard.
-        let other = remote.iter().filter(waited).max_by_key(|other| other.data.discovery);
-        if let Some(other) = other.filter(|_| !heard) {
+        let missed = remote.iter().filter(|_| !heard).filter(waited).filter(|other| missed(other));
+        if let Some(other) = missed.max_by_key(|other| other.data.discovery) {
             domains.entry(domain).or_default().push((participant, other));
         } else if remote.is_empty() && is_alone(graph, participant) {
             findings.push(nobody_heard(participant, domain));
@@ -59,31 +68,54 @@ fn others_in_reach<'a>(
     })
 }
 
-fn have_heard(one: &Participant, other: &Participant) -> bool {
-    let heard = |by: &Participant, of: &Participant| {
-        // A discovery server and its clients do not listen to announcements that their sockets receive.
-        let listens = by.data.discovery == Discovery::Simple;
-        by.knows.contains_key(&of.data.guid_prefix)
-            || listens && by.process.as_ref().is_some_and(|process| of.heard_by.contains(&process.key()))
-    };
-    heard(one, other) || heard(other, one)
+/// True when its process took part in DDS before watching began: what it heard then was not seen.
+pub(super) fn ran_before(graph: &Graph, participant: &Participant) -> bool {
+    participant.process.as_ref().is_some_and(|process| graph.dds().sockets().ran_before(process))
 }
 
 fn is_alone(graph: &Graph, participant: &Participant) -> bool {
     let mut others = graph.dds().participants().filter(|other| other.data.guid_prefix != participant.data.guid_prefix);
-    let quiet = participant.data.discovery != Discovery::Simple || localhost_only(graph, participant);
-    let long = graph.now().since(participant.first.at).as_nanos() >= ALONE_NS;
+    let quiet = participant.data.discovery != Discovery::Simple || is_told_to_stay(graph, participant);
+    let limit = if ran_before(graph, participant) { LATE_NS } else { ALONE_NS };
+    let long = graph.now().since(participant.first.at).as_nanos() >= limit;
     // A packet capture shows what passed one place, not what a process heard.
     long && !quiet && participant.process.is_some() && others.next().is_none()
 }
 
-fn localhost_only(graph: &Graph, participant: &Participant) -> bool {
-    let Some(state) = participant.process.as_ref().and_then(|process| graph.process(process)) else { return false };
-    let environment = &state.process.environment;
-    let is = |name: &str, value: &str| environment.get(name).is_some_and(|known| known == value);
-    is("ROS_LOCALHOST_ONLY", "1")
-        || is("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        || is("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+/// Participants that are kept on their host, while somebody of their domain is on another one, and neither has any company.
+pub(super) fn kept_on_host(graph: &Graph, compared: &[&Participant]) -> Vec<Finding> {
+    let lonely = |participant: &Participant| {
+        let prefix = participant.data.guid_prefix;
+        let mut others = graph.dds().participants().filter(|other| other.data.guid_prefix != prefix);
+        participant.knows.is_empty() && !others.any(|other| have_heard(participant, other))
+    };
+    let long = |participant: &Participant| graph.now().since(participant.first.at).as_nanos() >= ALONE_NS;
+    let mut findings = Vec::new();
+    for participant in compared.iter().copied().filter(|participant| long(participant) && lonely(participant)) {
+        let Some(why) = stays_on_host(graph, participant) else { continue };
+        let domain = domain_of(graph, participant);
+        let mut others = compared.iter().filter(|other| !other.same_host(participant) && long(other) && lonely(other));
+        let of_domain = |other: &&&Participant| domain.is_some() && domain_of(graph, other) == domain;
+        let Some(other) = others.find(of_domain).filter(|other| !are_apart(graph, participant, other)) else {
+            continue;
+        };
+        let (first, last) = (participant.first, participant.last);
+        let mut draft = Draft::of_moments(Code::NoRemoteDiscovery, Severity::Error, first, last);
+        draft.finding.domain = domain;
+        draft.finding.stage = Some(Stage::Discovered);
+        draft = draft.participant(participant).other_end(other).moments(&participant.evidence).moments([&other.first]);
+        let (here, there) = (participant.words(), other.words());
+        let summary = format!("{here} talks to its own host only, and {there} is on another one");
+        let explanation = format!(
+            "Its announcements do not leave the host: {why}. Both are alone, and neither will ever hear of the other."
+        );
+        let remedies = vec![
+            format!("start {here} with ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET and without ROS_LOCALHOST_ONLY"),
+            use_interface(participant, None),
+        ];
+        findings.push(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies));
+    }
+    findings
 }
 
 fn nobody_heard(participant: &Participant, domain: u32) -> Finding {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::discovery::{LATE_NS, ran_before};
+use super::earshot::lately_lost;
 use super::remedies::set_domain;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
-use crate::domain::{Domain, Ephemeral};
+use crate::domain::{Domain, Ephemeral, Purpose, read_port};
 use crate::errno::Errno;
 use crate::event::ProcessRef;
 use crate::graph::dds::{Attempt, Endpoint, Participant};
@@ -25,9 +27,20 @@ pub(super) fn findings(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
     findings
 }
 
-/// The domain that a participant is in; by its process's environment when it was never seen to announce itself by multicast.
+/// The domain that a participant is in; by its process's environment, or the discovery port that it has, when it was never seen to announce
+/// itself by multicast.
 pub(super) fn domain_of(graph: &Graph, participant: &Participant) -> Option<u32> {
-    participant.domain().or_else(|| environment(graph, participant.process.as_ref()?))
+    let process = participant.process.as_ref();
+    participant.domain().or_else(|| environment(graph, process?)).or_else(|| bound(graph, process?))
+}
+
+/// The one domain whose discovery port a process has.
+fn bound(graph: &Graph, process: &ProcessRef) -> Option<u32> {
+    let attempts = graph.dds().sockets().binds_of(process).iter().filter(|attempt| attempt.errno.is_none());
+    let readings = attempts.flat_map(|attempt| read_port(attempt.address.port()));
+    let discovery = readings.filter(|reading| reading.purpose == Purpose::DiscoveryMulticast);
+    let domains: BTreeSet<u32> = discovery.map(|reading| reading.domain.number()).collect();
+    if domains.len() == 1 { domains.first().copied() } else { None }
 }
 
 /// What `ROS_DOMAIN_ID` says in the process's environment, where it is set.
@@ -148,7 +161,8 @@ fn lone<'a>(graph: &Graph, members: &[&'a Participant]) -> Option<&'a Participan
 fn is_alone(graph: &Graph, participant: &Participant) -> bool {
     let prefix = participant.data.guid_prefix;
     let known = graph.dds().participants().any(|other| other.knows.contains_key(&prefix));
-    let long = graph.now().since(participant.first.at).as_nanos() >= ALONE_NS;
+    let limit = if ran_before(graph, participant) { LATE_NS } else { ALONE_NS };
+    let long = graph.now().since(participant.first.at).as_nanos() >= limit && !lately_lost(graph);
     long && !known && participant.knows.is_empty() && participant.data.discovery == Discovery::Simple
 }
 
@@ -209,8 +223,12 @@ fn ephemeral(graph: &Graph) -> Vec<Finding> {
 
 /// The ephemeral ports of a network namespace, and whether they are known or Linux's default.
 pub(super) fn ephemeral_ports(graph: &Graph, net_namespace: u64) -> (Ephemeral, bool) {
-    match graph.namespace(net_namespace).and_then(|namespace| namespace.ephemeral_ports) {
-        Some((first, last)) => (Ephemeral::new(first..=last, Vec::new()), true),
+    let namespace = graph.namespace(net_namespace).filter(|_| net_namespace != 0);
+    match namespace.and_then(|namespace| Some((namespace, namespace.ephemeral_ports?))) {
+        Some((namespace, (first, last))) => {
+            let reserved = namespace.reserved_ports.iter().map(|(first, last)| *first..=*last);
+            (Ephemeral::new(first..=last, reserved.collect()), true)
+        }
         None => (Ephemeral::LINUX, false),
     }
 }

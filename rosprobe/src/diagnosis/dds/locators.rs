@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::domains::domain_of;
+use super::earshot::{hears, lately_lost, may_be_a_neighbour};
 use super::remedies::use_interface;
 use super::words::{failed, sender};
 use crate::diagnosis::draft::Draft;
@@ -37,7 +38,8 @@ pub(super) fn advertised(
     ];
     // Errors come first among severities, and of equals the first is taken.
     let worst = certain.into_iter().flatten().min_by_key(|finding| finding.severity);
-    worst.or_else(|| nobody_uses(graph, participant, &peers)).into_iter().collect()
+    let silent = || nobody_uses(graph, participant, &peers).filter(|_| !lately_lost(graph));
+    worst.or_else(silent).into_iter().collect()
 }
 
 /// Living participants of the same domain on other hosts.
@@ -49,6 +51,7 @@ fn remote_peers<'a>(
     compared.iter().copied().filter(|other| {
         !other.relayed
             && !other.same_host(participant)
+            && hears(other, participant)
             && graph.dds().may_meet(other.data.guid_prefix, participant.data.guid_prefix)
             && domain_of(graph, other).is_some()
             && domain_of(graph, other) == domain_of(graph, participant)
@@ -100,7 +103,11 @@ fn locator_draft(code: Code, severity: Severity, participant: &Participant, addr
 
 fn loopback(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
     let first = participant.unicast().next()?.address?;
-    let source = source(graph, participant, peers)?;
+    let source = source(graph, participant, peers);
+    // Of one whose own packets are not seen only that nothing comes back shows that it is elsewhere.
+    if source.is_none() && (is_reached(graph, participant, peers) || !waited(graph, participant, peers, UNREACHED_NS)) {
+        return None;
+    }
     if !participant.unicast().all(|locator| locator.address.is_some_and(|address| address.is_loopback())) {
         return None;
     }
@@ -108,8 +115,9 @@ fn loopback(graph: &Graph, participant: &Participant, peers: &[&Participant]) ->
     draft = draft.participant(participant);
     let who = participant.words();
     let summary = format!("{who} advertises only {first} to other hosts: they send to themselves");
+    let from = source.map_or_else(String::new, |source| format!(" from {source}"));
     let explanation = format!(
-        "Its announcements arrive from {source}, and name {first} as the only address at which it can be reached. On every other host \
+        "Its announcements arrive{from}, and name {first} as the only address at which it can be reached. On every other host \
          that is the host itself; sends succeed there and reach nobody. {} {} waiting for it.",
         counted(peers.len(), "participant"),
         if peers.len() == 1 { "is" } else { "are" }
@@ -136,6 +144,9 @@ fn local(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Op
         .map(|peer| (*peer, own_addresses(graph, peer.net_namespace, &usable)))
         .find(|(_, shared)| !shared.is_empty())?;
     let (address, interface) = shared.first_key_value()?;
+    if participant.process.is_none() && may_be_a_neighbour(shared.values()) {
+        return None;
+    }
     let all = shared.len() == usable.len();
     let severity = if all { Severity::Error } else { Severity::Info };
     let mut draft = locator_draft(Code::LocatorIsLocal, severity, participant, Some(*address));
@@ -152,8 +163,7 @@ fn local(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Op
             " Other advertised addresses remain, so that this one does no harm."
         }
     );
-    let remedies = source(graph, participant, peers).map(|source| use_interface(participant, source)).into_iter();
-    let remedies: Vec<_> = if all { remedies.collect() } else { Vec::new() };
+    let remedies = if all { vec![use_interface(participant, source(graph, participant, peers))] } else { Vec::new() };
     Some(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies))
 }
 
@@ -224,7 +234,7 @@ fn sends_fail(
 fn unreachable_remedies(participant: &Participant, source: Option<IpAddr>, target: IpAddr) -> Vec<String> {
     let mut remedies = Vec::new();
     if let Some(source) = source.filter(|source| *source != target) {
-        remedies.push(use_interface(participant, source));
+        remedies.push(use_interface(participant, Some(source)));
         remedies
             .push(format!("unless this host has {target} itself, give it a route: ip route add {target} via {source}"));
     } else {
@@ -253,6 +263,14 @@ fn is_reached(graph: &Graph, participant: &Participant, peers: &[&Participant]) 
     dds.has_acknowledged(prefix) || sends || (knows_one_of(participant, peers) && nothing_to_say)
 }
 
+/// True when one of the peers and the participant have been there together for so many nanoseconds.
+fn waited(graph: &Graph, participant: &Participant, peers: &[&Participant], limit: u128) -> bool {
+    peers.iter().any(|other| {
+        let both = participant.first.at.max(other.first.at);
+        graph.now().since(both).as_nanos() >= limit
+    })
+}
+
 /// Its packets come from an address that it does not advertise, and nobody reaches it at those that it does.
 fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
     let usable = usable(participant);
@@ -262,11 +280,7 @@ fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant])
         return None;
     }
     let limit = if knows_one_of(participant, peers) { UNREACHED_NS } else { UNANSWERED_NS };
-    let long_enough = |other: &&Participant| {
-        let both = participant.first.at.max(other.first.at);
-        graph.now().since(both).as_nanos() >= limit
-    };
-    if !peers.iter().any(long_enough) {
+    if !waited(graph, participant, peers, limit) {
         return None;
     }
     let mut draft = locator_draft(Code::LocatorUnreachable, Severity::Error, participant, Some(address));

@@ -3,6 +3,7 @@
 mod discovery;
 mod domains;
 mod draft;
+mod earshot;
 mod locators;
 mod multicast;
 mod ports;

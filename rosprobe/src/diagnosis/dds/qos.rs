@@ -1,6 +1,6 @@
 //! Writers and readers of one topic that do not match: quality of service, types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
@@ -18,10 +18,17 @@ struct Group<'a> {
 
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
+    let mut served: Option<BTreeSet<Guid>> = None;
     for (writer, reader) in graph.dds().pairs() {
         let refusal = graph.dds().mismatch(writer, reader).map(|mismatch| (mismatch, true));
         let found = refusal.or_else(|| Some((graph.dds().uncompared_types(writer, reader)?, false)));
         if let Some((mismatch, refused)) = found {
+            // Partitions keep apart what is meant to be kept apart.
+            if is_of_partitions(&mismatch)
+                && served.get_or_insert_with(|| with_writer(graph)).contains(&reader.data.guid)
+            {
+                continue;
+            }
             let key = format!("{:?} {} {mismatch:?}", graph.dds().domain(writer.data.guid.prefix), writer.data.topic);
             groups
                 .entry(key)
@@ -33,15 +40,26 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
     groups.iter().filter_map(|(key, group)| group_finding(graph, key, group)).collect()
 }
 
+/// Nothing but their partitions keeps them apart.
+fn is_of_partitions(mismatch: &Mismatch) -> bool {
+    matches!(mismatch, Mismatch::Qos(found) if found.iter().all(|found| found.policy == Policy::Partition))
+}
+
+/// Readers that match a writer.
+fn with_writer(graph: &Graph) -> BTreeSet<Guid> {
+    let dds = graph.dds();
+    let matching = dds.pairs().filter(|(writer, reader)| dds.mismatch(writer, reader).is_none());
+    matching.map(|(_, reader)| reader.data.guid).collect()
+}
+
 fn group_finding(graph: &Graph, key: &str, group: &Group<'_>) -> Option<Finding> {
     let (writer, reader) = group.pairs.first()?;
     let (code, severity) = match &group.mismatch {
-        Mismatch::Type { .. } if group.refused => (Code::TypeMismatch, Severity::Error),
-        Mismatch::Type { .. } => (Code::TypeMismatch, Severity::Warning),
-        // Partitions keep apart what is meant to be kept apart.
-        Mismatch::Qos(found) if found.iter().all(|found| found.policy == Policy::Partition) => {
-            (Code::QosIncompatible, Severity::Warning)
+        Mismatch::Type { written, read } if group.refused || same_name(written, read) => {
+            (Code::TypeMismatch, Severity::Error)
         }
+        Mismatch::Type { .. } => (Code::TypeMismatch, Severity::Warning),
+        mismatch if is_of_partitions(mismatch) => (Code::QosIncompatible, Severity::Warning),
         Mismatch::Qos(_) => (Code::QosIncompatible, Severity::Error),
     };
     let known = group.pairs.iter().flat_map(|(writer, reader)| [&writer.changed, &reader.changed]);
@@ -103,7 +121,10 @@ fn type_mismatch(draft: Draft, key: &str, ends: &Ends, (written, read): (&str, &
     let summary = format!("{topic}: {writer} writes {written}, {reader} reads {read}{}", ends.others());
     let explanation = format!(
         "{} The types differ in {}.",
-        if refused {
+        if same_name(written, read) {
+            "DDS compares the names, which are the same, and lets both ends match: samples pass, and are read as what they are not, or \
+             thrown away as broken."
+        } else if refused {
             "A writer and a reader match only when their types are the same. Both ends are discovered and alive, and no sample will \
              ever pass between them."
         } else {

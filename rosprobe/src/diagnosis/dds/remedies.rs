@@ -6,8 +6,14 @@ use crate::graph::dds::Participant;
 use crate::observation::dds::VendorId;
 
 /// How a participant is made to use, and to advertise, the interface with this address and no other.
-pub(super) fn use_interface(participant: &Participant, address: IpAddr) -> String {
+pub(super) fn use_interface(participant: &Participant, address: Option<IpAddr>) -> String {
     let who = participant.words();
+    let Some(address) = address else {
+        return format!(
+            "let {who} use only the interface that other hosts reach: <NetworkInterface address=.../> in CYCLONEDDS_URI (Cyclone DDS), \
+             interfaceWhiteList in a profile (Fast DDS)"
+        );
+    };
     match participant.data.vendor {
         VendorId::CYCLONE_DDS => format!(
             "start {who} with CYCLONEDDS_URI='<CycloneDDS><Domain><General><Interfaces><NetworkInterface \

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::domains::domain_of;
+use super::earshot::lately_lost;
 use super::words::{failed, sender, times};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
@@ -47,6 +48,7 @@ fn is_unanswered(graph: &Graph, client: &Participant) -> bool {
     client.is_alive()
         && client.data.discovery == Discovery::Client
         && client.knows.is_empty()
+        && !lately_lost(graph)
         && dds.now().since(client.first.at).as_nanos() >= UNANSWERED_NS
         && !others.any(|other| other.heard_by.contains(&id) || other.knows.contains_key(&client.data.guid_prefix))
 }

@@ -38,42 +38,63 @@ impl Mismatch {
     }
 }
 
+/// Their types have one name and two definitions.
+fn differ_in_definition(writer: &Endpoint, reader: &Endpoint) -> bool {
+    let (written, read) = (&writer.data, &reader.data);
+    let hashes = written.type_hash.as_ref().zip(read.type_hash.as_ref());
+    written.type_name == read.type_name && hashes.is_some_and(|(one, other)| one != other)
+}
+
 /// Why two endpoints of one topic do not match; `None` when they do.
 fn mismatch(writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
     let (written, read) = (&writer.data, &reader.data);
     if written.type_name != read.type_name {
         return Some(Mismatch::Type { written: ros_type(&written.type_name), read: ros_type(&read.type_name) });
     }
-    if let (Some(of_writer), Some(of_reader)) = (&written.type_hash, &read.type_hash)
-        && of_writer != of_reader
+    if differ_in_definition(writer, reader)
+        && let (Some(of_writer), Some(of_reader)) = (&written.type_hash, &read.type_hash)
     {
         let name = ros_type(&written.type_name);
         return Some(Mismatch::Type { written: format!("{name} {of_writer}"), read: format!("{name} {of_reader}") });
     }
-    let found = incompatibilities(&written.qos, &read.qos);
+    qos_mismatch(writer, reader)
+}
+
+fn qos_mismatch(writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
+    let found = incompatibilities(&writer.data.qos, &reader.data.qos);
     (!found.is_empty()).then_some(Mismatch::Qos(found))
 }
 
 impl Dds {
     /// Why two endpoints of one topic do not match; `None` when they do, as far as known.
     pub(crate) fn mismatch(&self, writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
-        let found = mismatch(writer, reader)?;
+        // DDS itself knows nothing of ROS's hashes.
+        let found =
+            if differ_in_definition(writer, reader) { qos_mismatch(writer, reader) } else { mismatch(writer, reader) };
+        // Not every implementation compares every policy.
+        let found = found.filter(|_| !self.has_matched(writer, reader))?;
         let vendor = self.vendor(writer.data.guid.prefix);
         if matches!(found, Mismatch::Type { .. }) && vendor == self.vendor(reader.data.guid.prefix) {
             // Of one implementation, they may compare what types are made of and not their names (DDS-XTypes 1.3, 7.6.3.4).
             let both = later(writer.first, reader.first).at;
             let settled = self.now.since(both).as_nanos() >= SETTLED_NS;
-            let matched = self.acknowledged.contains(&(reader.data.guid, writer.data.guid));
-            return (settled && !matched && vendor != VendorId::RUST_DDS).then_some(found);
+            return (settled && vendor != VendorId::RUST_DDS).then_some(found);
         }
         Some(found)
     }
 
-    /// Types that differ where neither end compares them: RustDDS delivers the samples nevertheless.
+    /// Types that differ where neither end compares them: definitions behind one name, and names with RustDDS at both ends. Samples are
+    /// delivered nevertheless.
     pub(crate) fn uncompared_types(&self, writer: &Endpoint, reader: &Endpoint) -> Option<Mismatch> {
         let ends = [writer, reader].map(|endpoint| self.vendor(endpoint.data.guid.prefix));
-        let found = mismatch(writer, reader).filter(|_| ends == [VendorId::RUST_DDS; 2])?;
+        let uncompared = ends == [VendorId::RUST_DDS; 2] || differ_in_definition(writer, reader);
+        let found = mismatch(writer, reader).filter(|_| uncompared)?;
         matches!(found, Mismatch::Type { .. }).then_some(found)
+    }
+
+    /// The reader has acknowledged samples of the writer.
+    fn has_matched(&self, writer: &Endpoint, reader: &Endpoint) -> bool {
+        self.acknowledged.contains(&(reader.data.guid, writer.data.guid))
     }
 
     /// Also of a participant whose announcement was not seen: a GUID prefix begins with the vendor's id (DDSI-RTPS 2.3, 9.3.1.5).

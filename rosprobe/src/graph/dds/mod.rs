@@ -3,6 +3,7 @@
 mod endpoint;
 mod matching;
 mod participant;
+mod silence;
 mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 pub use self::endpoint::{Endpoint, Samples};
 pub(crate) use self::matching::Mismatch;
 pub use self::participant::{Gone, Participant};
+pub use self::silence::Silence;
 pub use self::sockets::{Attempt, SendFailure, UdpSockets};
 use super::link::{Link, LinkId};
 use super::node::Node;
@@ -34,6 +36,8 @@ const FIRST_LINK: u32 = 1 << 31;
 #[derive(Clone, Debug, Default)]
 pub struct Dds {
     now: Monotonic,
+    /// When the first observation was made.
+    began: Option<Monotonic>,
     participants: BTreeMap<GuidPrefix, Participant>,
     endpoints: BTreeMap<Guid, Endpoint>,
     /// Writers and readers by DDS topic.
@@ -71,6 +75,7 @@ impl Dds {
     /// Folds in one observation.
     pub(super) fn observe(&mut self, observation: &Observation) {
         self.now = self.now.max(observation.monotonic);
+        self.began.get_or_insert(observation.monotonic);
         match &observation.what {
             What::Dds(dds) => self.fold(observation, dds),
             What::IoFailed { direction, errno, count } => {
@@ -115,7 +120,7 @@ impl Dds {
                 let socket = observation.socket.as_ref().map_or(0, |socket| socket.id);
                 self.counted(*writer, (*direction, socket), *messages, *bytes, moment);
             }
-            Seen::Bound { address, errno } => self.sockets.bound(observation, *address, *errno),
+            Seen::Bound { address, errno, already } => self.sockets.bound(observation, *address, *errno, *already),
             Seen::MulticastJoined { group, errno, .. } => self.sockets.joined(observation, *group, *errno),
             Seen::LimitReached { limit } => self.limit(limit.clone(), moment),
         }

@@ -92,6 +92,11 @@ impl Participant {
         own.or_else(only)
     }
 
+    /// Pid and start of its process, when that is known.
+    pub(crate) fn process_key(&self) -> Option<ProcessKey> {
+        self.process.as_ref().map(ProcessRef::key)
+    }
+
     /// True when its process is one of these, by pid.
     pub(crate) fn is_of(&self, pids: &BTreeSet<u32>) -> bool {
         self.process.as_ref().is_some_and(|process| pids.contains(&process.pid))

@@ -1,6 +1,6 @@
 //! What the UDP sockets of DDS tried: binds, groups joined, sends that failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Moment, REMEMBER_GONE_NS};
@@ -58,6 +58,8 @@ pub struct SendFailure {
 #[derive(Clone, Debug, Default)]
 pub struct UdpSockets {
     binds: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
+    /// Processes that had ports of DDS before watching began.
+    from_before: BTreeSet<ProcessKey>,
     /// Processes that ended soon after they got no port, and when.
     ended: BTreeMap<ProcessKey, Monotonic>,
     joins: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
@@ -70,6 +72,11 @@ impl UdpSockets {
     /// Binds of each process, oldest first.
     pub fn binds(&self) -> impl Iterator<Item = (&ProcessRef, &[Attempt])> {
         self.binds.values().map(|(process, attempts)| (process, attempts.as_slice()))
+    }
+
+    /// Binds of one process, oldest first.
+    pub fn binds_of(&self, process: &ProcessRef) -> &[Attempt] {
+        self.binds.get(&process.key()).map_or(&[], |(_, attempts)| attempts)
     }
 
     /// Multicast groups joined by each process, or not, oldest first.
@@ -87,7 +94,25 @@ impl UdpSockets {
         self.ended.contains_key(&process.key())
     }
 
-    pub(super) fn bound(&mut self, observation: &Observation, address: SocketAddr, errno: Option<Errno>) {
+    /// True for a process that took part in DDS before watching began: what it said then was not seen.
+    pub fn ran_before(&self, process: &ProcessRef) -> bool {
+        self.from_before.contains(&process.key())
+    }
+
+    pub(super) fn bound(
+        &mut self,
+        observation: &Observation,
+        address: SocketAddr,
+        errno: Option<Errno>,
+        already: bool,
+    ) {
+        // Ports from before are looked for a moment after watching began: whoever was seen to bind one began after that.
+        let was_seen = |process: &ProcessRef| self.binds.contains_key(&process.key()) && !self.ran_before(process);
+        if let Some(process) = observation.process.as_ref().filter(|process| already && !was_seen(process))
+            && self.from_before.len() < PROCESS_LIMIT
+        {
+            self.from_before.insert(process.key());
+        }
         if errno.is_none() {
             self.cured(observation, address);
         }
@@ -169,6 +194,7 @@ impl UdpSockets {
             self.binds.remove(&id);
         }
         self.joins.remove(&id);
+        self.from_before.remove(&id);
         self.failures.retain(|(owner, ..), _| *owner != Some(id));
     }
 }

@@ -287,6 +287,9 @@ pub enum Dds {
         /// Why not, when it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         errno: Option<crate::errno::Errno>,
+        /// True for a port that it had when watching began.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        already: bool,
     },
     /// A process joined a multicast group, or tried to.
     MulticastJoined {

@@ -32,8 +32,9 @@ impl fmt::Display for Dds {
             Self::Acknowledged { direction, reader, writer } => {
                 write!(f, "{} reader {reader} acknowledged writer {writer}", direction.arrow())
             }
-            Self::Bound { address, errno: None } => write!(f, "bound {address}"),
-            Self::Bound { address, errno: Some(errno) } => write!(f, "bind to {address} failed: {errno}"),
+            Self::Bound { address, already: true, .. } => write!(f, "had bound {address} when watching began"),
+            Self::Bound { address, errno: None, .. } => write!(f, "bound {address}"),
+            Self::Bound { address, errno: Some(errno), .. } => write!(f, "bind to {address} failed: {errno}"),
             Self::MulticastJoined { group, errno: None, .. } => write!(f, "joined multicast group {group}"),
             Self::MulticastJoined { group, errno: Some(errno), .. } => {
                 write!(f, "joining multicast group {group} failed: {errno}")

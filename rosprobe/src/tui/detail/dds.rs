@@ -216,6 +216,9 @@ pub(super) fn participant_page(scene: &Scene, ends: &Ends, participant: &Partici
     let own: Vec<&Endpoint> =
         scene.graph().dds().endpoints().filter(|end| end.data.guid.prefix == data.guid_prefix).collect();
     page.heading(&format!("Writers and readers ({})", own.len()));
+    if let Some(why) = scene.graph().dds().silence(participant) {
+        page.labelled("", why.words(), Role::Warn);
+    }
     for end in own.iter().take(TIMELINE) {
         let (state, role) = endpoints::state(scene, ends, end);
         let topic = RosName::of_dds_topic(&end.data.topic);

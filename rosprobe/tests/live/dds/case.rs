@@ -36,6 +36,8 @@ pub struct Case {
     /// What may be said besides, because it is true as well.
     also_true: Option<Code>,
     data: Data,
+    /// rosprobe begins to watch when everybody runs.
+    late: bool,
     cures: Vec<Cure>,
 }
 
@@ -100,6 +102,7 @@ impl Case {
             expected,
             also_true: None,
             data,
+            late: false,
             cures: Vec::new(),
         }
     }
@@ -134,6 +137,11 @@ impl Case {
 
     pub fn apart(self) -> Self {
         Self { start: Start::Apart, ..self.on_one_host() }
+    }
+
+    /// What was said before rosprobe watched is not known to it, the topics included.
+    pub fn watched_late(self) -> Self {
+        Self { late: true, data: Data::Perhaps, ..self }
     }
 
     pub fn listener_fails(self) -> Self {
@@ -192,9 +200,14 @@ impl Row for Case {
     fn run(&self) -> Vec<Finding> {
         let segment = Segment::new();
         (self.network)(&segment);
-        let mut watch = Watch::beside(&segment.hosts(), &[]);
+        let watch = || Watch::beside(&segment.hosts(), &[]);
+        let early = (!self.late).then(watch);
         let others = (self.others)(&segment);
         let mut cast = self.start(&segment, others);
+        let mut watch = early.unwrap_or_else(|| {
+            cast.talker.wait_for("said 60", DATA_LIMIT);
+            watch()
+        });
         (self.afterwards)(&segment, &mut cast);
         let mut last = None;
         for expected in &self.expected {
@@ -209,7 +222,7 @@ impl Row for Case {
                 watch.until_data(&cast.listener, "/chatter", DATA_LIMIT);
             }
         }
-        cast.talker.wait_for(LONG_ENOUGH, DATA_LIMIT);
+        cast.talker.wait_for(if self.late { "said 150" } else { LONG_ENOUGH }, DATA_LIMIT);
         assert!(self.data != Data::Never || !cast.listener.has_said("heard"), "{}: data arrived", self.name);
         let mut alarms = watch.findings();
         alarms.retain(|finding| !self.explains(finding));

@@ -22,8 +22,6 @@ pub enum Cure {
     Type,
     /// The command that begins with this word, on this host.
     Command(&'static str, Place),
-    /// Nothing is set: started again, as the remedy says.
-    Restart(Who),
 }
 
 impl Cure {
@@ -75,7 +73,6 @@ impl Cure {
                 let command = format!("{word}{}", until(rest, &['(', '\n']));
                 segment.host(place).run(command.trim());
             }
-            Self::Restart(who) => start_again(who, segment, case, cast, |peer| peer),
         }
     }
 }

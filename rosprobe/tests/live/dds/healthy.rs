@@ -28,9 +28,50 @@ pub fn cases() -> Vec<Case> {
             listener(Dds::Ros2Client, Place::Alpha).topic("/other").start(segment),
         ]
     }));
+    cases.extend(Dds::ALL.map(on_loopback));
+    for (of_talker, of_listener) in
+        [(Dds::Cyclone, Dds::Fast), (Dds::Fast, Dds::Cyclone), (Dds::Ros2Client, Dds::Cyclone)]
+    {
+        let case = |name| Case::new(name, of_talker, of_listener, Vec::new());
+        cases.push(case("watched late, two domains").watched_late().others(|segment| {
+            vec![
+                talker(Dds::Cyclone, Place::Alpha).domain(5).start(segment),
+                listener(Dds::Fast, Place::Beta).domain(5).start(segment),
+            ]
+        }));
+        cases.push(case("a third of the packets get lost").network(|segment| {
+            for host in [&segment.alpha, &segment.beta] {
+                host.run("iptables -A INPUT -i eth0 -m statistic --mode random --probability 0.33 -j DROP");
+            }
+        }));
+    }
+    cases.push(static_peers());
     cases.push(
         Case::new("sensor data", Dds::Fast, Dds::Cyclone, Vec::new())
             .both(|peer| peer.option("--reliability", "best_effort")),
     );
     cases
+}
+
+/// A pair that keeps to its host, as with `ROS_LOCALHOST_ONLY`, beside a pair that keeps to its own.
+fn on_loopback(dds: Dds) -> Case {
+    Case::new("on the loopback interface only", dds, dds, Vec::new())
+        .on_one_host()
+        .both(|peer| peer.option("--interface", "127.0.0.1"))
+        .others(|segment| {
+            vec![talker(Dds::Cyclone, Place::Beta).start(segment), listener(Dds::Fast, Place::Beta).start(segment)]
+        })
+}
+
+/// Cyclone DDS without multicast, with the addresses of its peers.
+fn static_peers() -> Case {
+    let settings = |address: &str| {
+        format!(
+            "<CycloneDDS><Domain><General><AllowMulticast>false</AllowMulticast></General><Discovery>\
+             <ParticipantIndex>auto</ParticipantIndex><Peers><Peer address=\"{address}\"/></Peers></Discovery></Domain></CycloneDDS>"
+        )
+    };
+    Case::new("static peers", Dds::Cyclone, Dds::Cyclone, Vec::new())
+        .talker(|peer| peer.env("CYCLONEDDS_URI", &settings("10.77.0.2")))
+        .listener(|peer| peer.env("CYCLONEDDS_URI", &settings("10.77.0.1")))
 }
