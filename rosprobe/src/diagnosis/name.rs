@@ -58,8 +58,13 @@ pub(super) fn unresolved(trouble: &Trouble<'_>) -> Finding {
         trouble.place(),
         unknown_name(trouble)
     );
-    let explanation =
-        vec![told(trouble), format!("On {}, {}.", trouble.client_host(), lookup_words(trouble)), silence(trouble)];
+    let mut explanation = vec![told(trouble), format!("On {}, {}.", trouble.client_host(), lookup_words(trouble))];
+    if trouble.host.to_ascii_lowercase().ends_with(".local") {
+        explanation.push(
+            "Names in .local are answered by mDNS, for which both hosts need avahi-daemon and libnss-mdns.".into(),
+        );
+    }
+    explanation.push(silence(trouble));
     let remedies = trouble.hosts_line().into_iter().chain(trouble.advertise_better()).collect::<Vec<_>>();
     let remedies = if remedies.is_empty() {
         vec![format!(

@@ -30,6 +30,8 @@ impl Graph {
         self.links.refused += publishers.len().saturating_sub(PUBLISHER_LIMIT) as u64;
         let Some(known) = self.clients.get_mut(client) else { return };
         let own = known.api.clone();
+        // Who is told of many is busy with them.
+        known.connects(at, None);
         let before = known.told(topic, uris.clone());
         // Of a list that was not seen before it is unknown which of its publishers are already connected.
         let judged = registration || before.is_some();

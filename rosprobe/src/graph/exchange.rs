@@ -89,7 +89,7 @@ impl Graph {
     }
 
     /// What answers a call to a master is no XML-RPC: it is no master.
-    pub(super) fn answered_otherwise(&mut self, observation: &Observation, with: &str) {
+    pub(super) fn answered_otherwise(&mut self, observation: &Observation, direction: Direction, with: &str) {
         let Some(socket) = observation.socket.as_ref().map(|socket| socket.id) else { return };
         let (at, id) = (observation.monotonic, observation.id);
         let of_master = |call: &WaitingCall| call.link.is_some_and(|link| self.links.is(link, LinkKind::Master));
@@ -97,6 +97,7 @@ impl Graph {
             .calls
             .iter()
             .filter(|(_, call)| call.socket == socket && of_master(call))
+            .filter(|(_, call)| call.at_client == (direction == Direction::Received))
             .map(|(waiting, _)| waiting)
             .collect();
         for call in waiting {

@@ -41,6 +41,9 @@ impl Graph {
             socket.header_from_server = false;
         }
         let Some(link) = link else { return };
+        if let Some(client) = self.clients.get_mut(client) {
+            client.connects(at, None);
+        }
         let carrier = self.sockets.redirected(ends.socket).and_then(|socket| socket.owner.clone());
         if let Some(entry) = self.links.get_mut(link) {
             entry.track.at_client |= ends.at_client;

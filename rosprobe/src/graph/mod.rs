@@ -53,7 +53,7 @@ pub use self::node::{Node, ProcessState};
 pub(crate) use self::routes::{Subnet, Way, way};
 use self::sockets::Sockets;
 pub(crate) use self::udpros::Datagrams;
-use crate::event::{Clock, Direction, Monotonic, Namespace, Process, ProcessKey, ProcessRef, Transport};
+use crate::event::{Clock, Monotonic, Namespace, Process, ProcessKey, ProcessRef, Transport};
 use crate::observation::{AdvertisedUri, Observation, ObservationId, Protocol, What};
 
 /// Longest name or URI that is kept whole, in bytes.
@@ -183,11 +183,11 @@ impl Graph {
             What::Answer { direction, to, answer, .. } => self.answer_observed(observation, *direction, *to, answer),
             What::TcprosHeader { direction, header } => self.header_observed(observation, *direction, header),
             What::ServiceAnswer { ok, error, .. } => self.service_answered(observation, *ok, error),
-            What::HttpOnly { direction: Direction::Received, http } => {
-                self.answered_otherwise(observation, &http.start_line);
+            What::HttpOnly { direction, http } if http.start_line.starts_with("HTTP/") => {
+                self.answered_otherwise(observation, *direction, &http.start_line);
             }
-            What::Malformed { direction: Direction::Received, protocol: Protocol::Http, reason, .. } => {
-                self.answered_otherwise(observation, reason);
+            What::Malformed { direction, protocol: Protocol::Http, .. } => {
+                self.answered_otherwise(observation, *direction, "it does not speak HTTP");
             }
             What::Gap { cause, .. } => self.gap_observed(observation, *cause),
             _ => {}
