@@ -137,6 +137,9 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
             remedies.extend(trouble.advertise_better());
             remedies.push(trouble.clean_up());
         }
+        Cause::RefusedByLiveHost if trouble.publisher_runs() && trouble.ip.is_some_and(|ip| ip.is_ipv6()) => {
+            remedies.push(format!("Restart {} with ROS_IPV6=on in its environment.", trouble.publisher()));
+        }
         Cause::RefusedByLiveHost => {
             remedies.push(trouble.clean_up());
             remedies.push(format!("If {} should be running, start it again.", trouble.publisher()));

@@ -39,6 +39,7 @@ impl Trouble<'_> {
         let errno = outcome.errno();
         match errno {
             Some(Errno::ENETUNREACH | Errno::ENETDOWN) => Cause::NoRoute,
+            Some(_) if matches!(self.way, Way::Rejected { .. }) => Cause::NoRoute,
             Some(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EPERM)
                 if self.has_just_answered() =>
             {
@@ -139,17 +140,27 @@ impl Trouble<'_> {
                 self.who(),
                 self.way_words()
             ),
-            Cause::RefusedByLiveHost => format!(
-                "{ip} is alive{} but nothing listens at port {}: the node that registered it has ended without unregistering, or listens at another port.",
-                self.live_ports(),
-                self.port
-            ),
+            Cause::RefusedByLiveHost => {
+                let why = match self.publisher_process().filter(|_| self.publisher_runs()) {
+                    Some(process) if self.ip.is_some_and(|ip| ip.is_ipv6()) => format!(
+                        "{} (pid {}) runs, and listens for IPv4 only: without ROS_IPV6=on a node does",
+                        self.publisher(),
+                        process.pid
+                    ),
+                    _ => "the node that registered it has ended without unregistering, or listens at another port".to_owned(),
+                };
+                format!("{ip} is alive{} but nothing listens at port {}: {why}.", self.live_ports(), self.port)
+            }
             Cause::Refused => format!(
                 "Whoever is reached as {ip} from there{} answered that nothing listens at port {}: it is another host than the one that advertises the address, a firewall that rejects, or the node has ended.",
                 self.way_words(),
                 self.port
             ),
             Cause::Dropped => self.dropped(&place, outcome),
+            Cause::Other if outcome.errno() == Some(Errno::EADDRNOTAVAIL) => format!(
+                "{} has no local port left to connect from: they are all in use (ss -s counts them, sysctl net.ipv4.ip_local_port_range says which there are).",
+                capital(&self.client_host())
+            ),
             Cause::Other => format!("The system gave no further reason{}.", self.way_words()),
         });
         if let Some(carrier) = &self.entry.link.carried_by {
@@ -170,7 +181,12 @@ impl Trouble<'_> {
     fn no_route(&self, ip: &str) -> String {
         match &self.way {
             Way::None => format!("{} has no route to {ip}.", capital(&self.client_host())),
-            Way::Rejected { route } => format!("The route {route} of {} rejects it.", self.client_host()),
+            Way::Rejected { route } => {
+                format!(
+                    "{} has a route for {route} that rejects it (unreachable, prohibit or blackhole).",
+                    capital(&self.client_host())
+                )
+            }
             Way::Unknown => {
                 format!("{} has no route to {ip}: that is what the error says.", capital(&self.client_host()))
             }

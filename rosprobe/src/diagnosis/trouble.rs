@@ -63,6 +63,13 @@ impl<'a> Trouble<'a> {
         self.entry.link.publisher.process.as_ref()
     }
 
+    /// Its process is seen, and it is the one that registered the address.
+    pub fn publisher_runs(&self) -> bool {
+        let state = self.publisher_process().and_then(|process| self.graph.process(process));
+        let registered = self.publisher_client().and_then(|client| client.process.as_ref());
+        state.is_some_and(|state| state.exited.is_none()) && registered == self.publisher_process()
+    }
+
     /// The network namespace of the publisher, when its process is seen.
     pub fn publisher_namespace(&self) -> Option<&'a Namespace> {
         let state = self.graph.process(self.publisher_process()?)?;

@@ -74,7 +74,10 @@ pub(crate) fn way(namespace: Option<&Namespace>, address: IpAddr) -> Way {
     let fitting = namespace.routes.iter().filter(|route| subnet(route).contains(address));
     let best = fitting.min_by_key(|route| (u8::MAX - route.prefix, route.metric));
     match best {
-        Some(route) if route.reject => Way::Rejected { route: subnet(route) },
+        // A blackhole is not marked, and has no interface.
+        Some(route) if route.reject || (route.interface.is_empty() && route.gateway.is_none()) => {
+            Way::Rejected { route: subnet(route) }
+        }
         Some(Route { gateway: Some(gateway), interface, prefix, .. }) => {
             Way::Gateway { gateway: *gateway, interface: interface.clone(), default: *prefix == 0 }
         }
@@ -125,6 +128,8 @@ mod tests {
         assert_eq!(shown(&namespace, "192.168.50.2"), "Own { interface: \"eth0\" }");
         assert_eq!(shown(&namespace, "10.0.1.1"), "None");
         assert_eq!(shown(&namespace, "10.9.1.1"), "Rejected { route: Subnet { network: 10.9.0.0, prefix: 16 } }");
+        namespace.routes.push(Route { interface: String::new(), ..route("10.8.0.0", 16, None, false) });
+        assert_eq!(shown(&namespace, "10.8.1.1"), "Rejected { route: Subnet { network: 10.8.0.0, prefix: 16 } }");
         assert_eq!(shown(&namespace, "127.0.1.1"), "Loopback");
         namespace.routes.push(route("0.0.0.0", 0, Some("192.168.50.1"), false));
         assert_eq!(shown(&namespace, "10.0.1.1"), "via 192.168.50.1 default true");
