@@ -11,8 +11,8 @@ use super::theme::Role;
 use super::view::ViewKind;
 use crate::printable::printable;
 
-/// Columns that are left for the filter before the views' names are shortened.
-const FILTER: usize = 14;
+/// Columns that are left for the filter before the views' names are shortened: at least, and at most for a long one.
+const FILTER: (usize, usize) = (14, 34);
 
 /// The views' names with the columns that they take in the bar: in short where they would leave no room for the filter.
 fn labels(app: &App) -> Vec<(ViewKind, String)> {
@@ -23,7 +23,8 @@ fn labels(app: &App) -> Vec<(ViewKind, String)> {
     };
     let long = named(false);
     let width: usize = long.iter().map(|(_, label)| text::width(label)).sum();
-    if width + FILTER <= usize::from(app.size.width) { long } else { named(true) }
+    let filter = text::width(&filter_state(app, FILTER.1)) + 2;
+    if width + filter.max(FILTER.0) <= usize::from(app.size.width) { long } else { named(true) }
 }
 
 fn label(app: &App, view: ViewKind, name: &str) -> String {

@@ -542,3 +542,12 @@ fn the_first_line_says_everything_on_a_narrow_screen() {
         assert!(line(&text, 0).contains(part), "{part}: {}", line(&text, 0));
     }
 }
+
+#[test]
+fn a_filter_is_read_whole_beside_shorter_names_of_views() {
+    let mut screen = Screen::of(script::mixed(), 80, 24);
+    assert!(line(&screen.text(), 1).contains("4 Conversation"));
+    screen.act(&[Action::Filter]).types("errno:ECONNREFUSED");
+    let text = screen.text();
+    assert!(line(&text, 1).contains("4 Talk") && line(&text, 1).contains("errno:ECONNREFUSED  1 of"), "{text}");
+}

@@ -29,7 +29,7 @@ fn write(out: &mut String, opened: &Opened) -> std::fmt::Result {
     if opened.meta.redacted {
         writeln!(
             out,
-            "Parameter values, host names, user names and addresses are replaced by placeholders; the same placeholder is \
+            "Parameter values, host names, user names, addresses and GUIDs are replaced by placeholders; the same placeholder is \
              the same original (`--no-redact` shows the originals)."
         )?;
     }
