@@ -6,6 +6,7 @@
 
 mod config;
 mod opening;
+mod peek;
 mod record;
 mod socket;
 mod system_call;
@@ -13,6 +14,7 @@ mod udpros;
 
 pub use config::{Config, KernelOffsets, Syscalls, UNKNOWN_OFFSET};
 pub use opening::{OPENING_BYTES, Opening, opening};
+pub use peek::{PEEK_BYTES, Peek};
 pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, is_record_length};
 pub use socket::{
     DirectionState, Framing, Protocol, SocketFlags, SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState,

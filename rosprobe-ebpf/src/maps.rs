@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use rosprobe_common::{
-    CALL_NUMBERS, Config, FAILURE_LIMIT, FOLLOWED_LIMIT, HOLDER_LIMIT, LAYOUT_VERSION, PAIR_LIMIT, PROCESS_LIMIT,
+    CALL_NUMBERS, Config, FAILURE_LIMIT, FOLLOWED_LIMIT, HOLDER_LIMIT, LAYOUT_VERSION, PAIR_LIMIT, PROCESS_LIMIT, Peek,
     RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT, WriterCount, WriterKey,
 };
 
@@ -86,6 +86,10 @@ pub static IDENTITIES: LruHashMap<u64, Identity> = LruHashMap::with_max_entries(
 /// Processes that may have a descriptor of an internet socket; user space puts those in that had it before.
 #[map]
 pub static HOLDERS: LruHashMap<u32, u8> = LruHashMap::with_max_entries(HOLDER_LIMIT, 0);
+
+/// What rosprobe asks the kernel's memory for.
+#[map]
+pub static PEEK: Array<Peek> = Array::with_max_entries(1, 0);
 
 /// Processes that records named: their end is reported.
 #[map]

@@ -2,6 +2,7 @@
 
 mod connect_call;
 mod fexit;
+mod peek;
 mod process;
 mod raw_state;
 mod sock_length;

@@ -129,7 +129,8 @@ fn bound() -> io::Result<(OwnedFd, SocketAddr)> {
     Err(last)
 }
 
-fn cookie(socket: &OwnedFd) -> io::Result<u64> {
+/// The kernel's name of a socket.
+pub(super) fn cookie(socket: &OwnedFd) -> io::Result<u64> {
     let (mut cookie, mut length) = (0u64, 8);
     // SAFETY: the pointers are to a number of that length and to the length.
     let result = unsafe {

@@ -8,10 +8,14 @@ use aya::programs::ProgramError;
 use caps::{CapSet, Capability};
 
 use super::btf::BtfError;
+use super::search::SearchError;
 
 const SETCAP: &str =
     "sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep $(which rosprobe)";
 const ELSEWHERE: &str = "`tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there";
+
+/// The first version with everything that some mode needs.
+const FLOOR: (u32, u32) = (5, 17);
 
 /// Why a live capture cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,19 @@ pub enum CaptureError {
         /// The modes, each with what it said.
         reasons: Vec<String>,
     },
+    /// Older than what every mode needs.
+    #[error(
+        "this kernel ({release}) is too old: rosprobe's programs need Linux 5.17, which brought bpf_loop(); {ELSEWHERE}"
+    )]
+    Floor {
+        /// Its release.
+        release: String,
+    },
+    /// Offsets could not be searched.
+    #[error(
+        "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF), and {0}; please report this with the output of `uname -r`; {ELSEWHERE}"
+    )]
+    Search(#[source] SearchError),
     /// What is known is not found where it should be.
     #[error(
         "rosprobe does not read this kernel right: {0}; use another --capture-mode, and report this with the output of `uname -r`; {ELSEWHERE}"
@@ -183,6 +200,17 @@ pub(super) fn check_capabilities() -> Result<(), CaptureError> {
     if missing.is_empty() { Ok(()) } else { Err(CaptureError::Capabilities(missing.join(" and "))) }
 }
 
+/// Fails on a kernel that no mode works on. One whose version cannot be read is tried.
+pub(super) fn check_release(release: &str) -> Result<(), CaptureError> {
+    let mut numbers = release.split(['.', '-', '+']).map(|number| number.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) if (major, minor) < FLOOR => {
+            Err(CaptureError::Floor { release: release.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Release of the running kernel.
 pub(super) fn release() -> String {
     nix::sys::utsname::uname()
@@ -230,6 +258,22 @@ mod tests {
             reason.contains("begin_stream_connect: bpf_raw_tracepoint_open says ") && reason.contains("524"),
             "{reason}"
         );
+    }
+
+    #[test]
+    fn a_kernel_below_the_floor_is_told_which_version_it_needs_and_what_works_there() {
+        for release in ["5.17.0", "6.1.0-56-cloud-amd64", "6.18.44-fc-v657", "unknown", "5"] {
+            assert!(check_release(release).is_ok(), "{release}");
+        }
+        for release in ["5.16.20", "5.10.0-46-cloud-amd64", "4.19.0"] {
+            assert_eq!(
+                check_release(release).unwrap_err().to_string(),
+                format!(
+                    "this kernel ({release}) is too old: rosprobe's programs need Linux 5.17, which brought bpf_loop(); \
+                     `tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there"
+                )
+            );
+        }
     }
 
     #[test]

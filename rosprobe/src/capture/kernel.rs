@@ -239,14 +239,74 @@ pub fn config(
     log: bool,
     system_calls: bool,
 ) -> Result<Config, BtfError> {
-    Ok(Config {
+    Ok(with_offsets(offsets(btf, architecture, connect)?, architecture, payload_limit, log, system_calls))
+}
+
+/// The same by offsets that are known.
+pub fn with_offsets(
+    offsets: KernelOffsets,
+    architecture: &Architecture,
+    payload_limit: u32,
+    log: bool,
+    system_calls: bool,
+) -> Config {
+    Config {
         layout_version: LAYOUT_VERSION,
         payload_limit,
         log: u32::from(log),
         system_calls: u32::from(system_calls),
-        offsets: offsets(btf, architecture, connect)?,
+        offsets,
         syscalls: architecture.syscalls,
-    })
+    }
+}
+
+/// What an architecture says of itself; nothing is known of the kernel's structures.
+pub fn registers_alone(architecture: &Architecture) -> KernelOffsets {
+    let (_, task_compat_mask) = architecture.compat;
+    let (regs_mode, regs_mode_mask, regs_mode_native) = architecture.regs_mode;
+    let unknown = UNKNOWN_OFFSET;
+    KernelOffsets {
+        skc_daddr: unknown,
+        skc_rcv_saddr: unknown,
+        skc_dport: unknown,
+        skc_num: unknown,
+        skc_family: unknown,
+        skc_state: unknown,
+        skc_v6_daddr: unknown,
+        skc_v6_rcv_saddr: unknown,
+        skc_net: unknown,
+        skc_cookie: unknown,
+        net_inum: unknown,
+        sk_protocol: unknown,
+        sk_err: unknown,
+        sk_err_soft: unknown,
+        write_seq: unknown,
+        snd_una: unknown,
+        socket_sk: unknown,
+        socket_file: unknown,
+        file_private_data: unknown,
+        file_inode: unknown,
+        inode_number: unknown,
+        task_files: unknown,
+        files_fdt: unknown,
+        fdtable_fd: unknown,
+        fdtable_max_fds: unknown,
+        task_flags: unknown,
+        task_tgid: unknown,
+        task_signal: unknown,
+        signal_live: unknown,
+        task_compat: unknown,
+        task_compat_mask,
+        regs_syscall: architecture.regs_syscall,
+        regs_argument: architecture.regs_argument,
+        regs_mode,
+        regs_mode_mask,
+        regs_mode_native,
+        enter_fd: unknown,
+        enter_address: unknown,
+        enter_length: unknown,
+        exit_result: unknown,
+    }
 }
 
 fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -> Result<KernelOffsets, BtfError> {

@@ -39,6 +39,9 @@ pub struct Options {
     pub ring_buffer_bytes: u32,
     /// Whether the programs return at once and see nothing: what their hooks alone cost.
     pub empty_programs: bool,
+    /// Whether the kernel's description of its types is left alone, to test what is done where there is none.
+    #[doc(hidden)]
+    pub without_types: bool,
     /// An offset that is given wrong to the programs, to test that this is found out.
     #[doc(hidden)]
     pub misplaced: Option<Misplaced>,
@@ -53,6 +56,7 @@ impl Default for Options {
             kernel_log: false,
             ring_buffer_bytes: RING_BUFFER_BYTES,
             empty_programs: false,
+            without_types: false,
             misplaced: None,
             mode: None,
         }

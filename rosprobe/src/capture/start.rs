@@ -14,6 +14,8 @@ use super::kernel::{self, Architecture, ConnectFields};
 use super::kernel_log;
 use super::live::{Description, Options};
 use super::mode::{LADDER, Rung};
+use super::peek::Memory;
+use super::search;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/rosprobe.bpf.o"));
 
@@ -24,6 +26,10 @@ struct ConfigPod(Config);
 
 // SAFETY: `Config` is `repr(C)`, integers only and without padding.
 unsafe impl aya::Pod for ConfigPod {}
+
+/// What is told where offsets were searched.
+const SEARCHED: &str = "this kernel does not describe its types: where they are was searched on sockets of rosprobe's own; how much a peer \
+                        has not acknowledged is not known";
 
 /// What was started.
 pub struct Started {
@@ -49,14 +55,24 @@ fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
     let release = capture_error::release();
     let name = std::env::consts::ARCH;
     let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
-    let description = std::fs::read(btf::VMLINUX).map_err(|error| CaptureError::no_btf(&release, &error))?;
-    let machine = Machine { types: Types::read(&description, &release)?, architecture, release };
+    capture_error::check_release(&release)?;
+    let description = if options.without_types {
+        Err(std::io::Error::from(std::io::ErrorKind::NotFound))
+    } else {
+        std::fs::read(btf::VMLINUX)
+    };
+    let types = match &description {
+        Ok(description) => Ok(Types::read(description, &release)?),
+        Err(error) => Err(error),
+    };
+    let machine = Machine { types, architecture, release };
     machine.climb(options)
 }
 
 /// What does not change from rung to rung.
 struct Machine<'a> {
-    types: Types<'a>,
+    /// The error of reading them, on a kernel that does not describe itself.
+    types: Result<Types<'a>, &'a std::io::Error>,
     architecture: Architecture,
     release: String,
 }
@@ -91,21 +107,7 @@ impl Machine<'_> {
 
     fn attempt(&self, rung: &Rung, options: &Options) -> Result<Started, CaptureError> {
         let mut notes = Vec::new();
-        let fields = if rung.connect_calls {
-            ConnectFields::read(&tracefs(&mut notes)?).map_err(CaptureError::Tracepoint)?
-        } else {
-            ConnectFields::UNKNOWN
-        };
-        let Options { payload_limit, kernel_log, .. } = *options;
-        let config = kernel::config(
-            &self.types.structures,
-            &self.architecture,
-            fields,
-            payload_limit,
-            kernel_log,
-            rung.system_calls,
-        );
-        let mut config = config.map_err(CaptureError::Btf)?;
+        let mut config = self.config(rung, options, &mut notes)?;
         if let Some(member) = options.misplaced {
             member.misplace(&mut config.offsets);
         }
@@ -123,11 +125,37 @@ impl Machine<'_> {
         Ok(Started { ebpf, description, held_back, unacknowledged_known })
     }
 
+    fn config(&self, rung: &Rung, options: &Options, notes: &mut Vec<String>) -> Result<Config, CaptureError> {
+        let Options { payload_limit, kernel_log, .. } = *options;
+        let fields = if rung.connect_calls {
+            ConnectFields::read(&tracefs(notes)?).map_err(CaptureError::Tracepoint)?
+        } else {
+            ConnectFields::UNKNOWN
+        };
+        match &self.types {
+            Ok(types) => kernel::config(
+                &types.structures,
+                &self.architecture,
+                fields,
+                payload_limit,
+                kernel_log,
+                rung.system_calls,
+            )
+            .map_err(CaptureError::Btf),
+            Err(_) if rung.system_calls => {
+                let offsets = search::offsets(Memory::open()?, &self.architecture).map_err(CaptureError::Search)?;
+                notes.push(SEARCHED.to_owned());
+                Ok(kernel::with_offsets(offsets, &self.architecture, payload_limit, kernel_log, true))
+            }
+            Err(error) => Err(CaptureError::no_btf(&self.release, *error)),
+        }
+    }
+
     /// Attaches everything of a rung; what is attached.
     fn attach(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<Vec<String>, CaptureError> {
         let mut attached = Vec::new();
         for hook in rung.hooks.iter().copied().flatten() {
-            let there = hook.attach(ebpf, Some(&self.types.places));
+            let there = hook.attach(ebpf, self.types.as_ref().ok().map(|types| &types.places));
             if there.map_err(|error| CaptureError::program(hook.program(), &self.release, error))? {
                 attached.push(Hook::shown(*hook));
             }
@@ -171,6 +199,15 @@ fn load(config: &ConfigPod, classes: &[u8; CALL_NUMBERS], options: &Options) -> 
         .override_global("EMPTY", &u32::from(options.empty_programs), true)
         .override_global(kernel_log::LEVEL, level, true)
         .map_max_entries("EVENTS", bytes)
+        .load(OBJECT)
+        .map_err(|error| CaptureError::Object(Box::new(error)))
+}
+
+/// The object for a look at the kernel's memory: nothing is known, and hardly any room is taken.
+pub(super) fn load_bare() -> Result<Ebpf, CaptureError> {
+    EbpfLoader::new()
+        .btf(None)
+        .map_max_entries("EVENTS", 4096)
         .load(OBJECT)
         .map_err(|error| CaptureError::Object(Box::new(error)))
 }

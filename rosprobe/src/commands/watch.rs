@@ -230,6 +230,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         payload_limit: arguments.payload_limit.bytes(),
         kernel_log: arguments.kernel_log,
         empty_programs: arguments.empty_programs,
+        without_types: false,
         misplaced: None,
         mode: arguments.capture_mode.map(CaptureMode::from),
         ..capture::Options::default()

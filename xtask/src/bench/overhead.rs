@@ -105,6 +105,7 @@ fn add(report: &mut Report, watcher: &Watcher, load: &str, title: &str, pairs: &
     }
     let target = match load {
         "tcp-pair" if own => Some(Target::AtMost(1.06)),
+        "read-write" if *watcher == Watcher::Rosprobe("syscall".to_owned()) => Some(Target::AtMost(1.6)),
         _ => None,
     };
     report.add(name, "x nothing", pairs.iter().map(|(nothing, with)| with / nothing), target);

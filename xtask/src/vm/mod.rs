@@ -53,6 +53,10 @@ const SUITES: [Suite; 2] = [
 /// program, `connect()`, every system call that carries payload, `bind()`, groups, and the two walks over what was sent.
 const WHAT_KERNELS_DIFFER_IN: &str = "--ignored attached:: conversations::a_topic conversations::xmlrpc \
      failures::failing_connects rtps:: udp::binds udp::groups verifier::";
+/// A kernel that takes no program: rosprobe says why, what works there, and fails as it does when it cannot run.
+const REFUSED: &str = "rosprobe watch --output jsonl --duration 1s >/tmp/printed 2>/tmp/said\n\
+     [ $? = 2 ] && [ ! -s /tmp/printed ] && grep -q 'this kernel .*tcpdump' /tmp/said || failed=1\n\
+     cat /tmp/said\n";
 /// A capture of everything that the machine's processes do, their memory, and the unpacked initramfs.
 const MEMORY: &str = "1G";
 const LIMITS: Limits = Limits { silence: Duration::from_mins(3), total: Duration::from_mins(15) };
@@ -143,6 +147,9 @@ fn tests(kernel: &Kernel, binaries: &[Binary]) -> Result<String> {
         for every in SUITES.iter().filter(|suite| suite.every_mode) {
             suite(&mut script, every)?;
         }
+    }
+    if kernel.modes.is_empty() {
+        script.push_str(REFUSED);
     }
     script.push_str("exit $failed\n");
     Ok(script)
