@@ -41,7 +41,14 @@ const CAPTURES: &[(&str, &[&str])] = &[
     ("s02_reject_rst_roscpp-outer", &["1 error connect-failed xmlrpc ECONNREFUSED 10.0.1.1:45149 /some/topic"]),
     ("s02_reject_rst_roscpp-router", &["1 error connect-failed xmlrpc ECONNREFUSED 10.0.1.1:45149 /some/topic"]),
     ("s03_reverse_noroute-outer", &[]),
-    ("s03_reverse_noroute-router", &["1 error callback-failed callback - 10.9.9.9:35001 /some/topic"]),
+    (
+        "s03_reverse_noroute-router",
+        &[
+            "1 error callback-failed callback - 10.9.9.9:35001 /some/topic",
+            // Over when the listener, which publishes it, unregistered.
+            "1 error never-attempted xmlrpc - 10.9.9.9:35001 /rosout",
+        ],
+    ),
     ("s04_gzip-router", &[]),
     (
         "s05_protocol-inner",

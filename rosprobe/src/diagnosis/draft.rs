@@ -52,6 +52,7 @@ impl Draft {
             peer: None,
             first,
             last: last.max(first),
+            ended: None,
             count: 1,
             summary: String::new(),
             explanation: String::new(),

@@ -190,6 +190,9 @@ pub struct Finding {
     pub first: jiff::Timestamp,
     /// Last time it was seen.
     pub last: jiff::Timestamp,
+    /// When what it is about was over: the publisher unregistered, or the subscriber left. Absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<jiff::Timestamp>,
     /// How often.
     pub count: u64,
     /// One sentence with the values in it.

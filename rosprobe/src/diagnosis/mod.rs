@@ -20,6 +20,7 @@ mod udpros;
 mod wrong_address;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 pub use self::finding::{Code, Counts, Finding, FindingPeer, FindingProcess, Severity};
 use crate::graph::{Entry, GoneCause, Graph, LinkKind};
@@ -31,8 +32,11 @@ const FINDING_LIMIT: usize = 4096;
 ///
 /// Costs one look at every link, process and client, and the words of each finding; nothing is searched for twice.
 pub fn diagnose(graph: &Graph) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        graph.entries().filter(|entry| counts(entry)).filter_map(|entry| of_link(graph, entry)).collect();
+    let mut findings: Vec<Finding> = graph
+        .entries()
+        .filter_map(|entry| Some((entry, of_link(graph, entry)?)))
+        .filter_map(|(entry, finding)| over(graph, entry, finding))
+        .collect();
     findings.extend(handshake::unanswered_calls(graph));
     findings.extend(master::unresolved(graph));
     // Every node publishes /rosout: trouble with it must not hide what is wrong with the node itself.
@@ -76,7 +80,14 @@ fn sort(findings: &mut Vec<Finding>) {
     findings.truncate(FINDING_LIMIT);
 }
 
-/// A link whose publisher is no longer listed has nothing left to be wrong; one whose client left in trouble never worked.
-fn counts(entry: &Entry) -> bool {
-    !matches!(entry.track.gone, Some((GoneCause::Unlisted, _)))
+/// A trouble that lasted this long before its publisher was no longer listed was one; a node on its way out refuses for less.
+const MATTERED: Duration = Duration::from_secs(4);
+
+/// Of a link that is over: when, and whether its trouble was more than the publisher's leaving.
+fn over(graph: &Graph, entry: &Entry, finding: Finding) -> Option<Finding> {
+    let Some((cause, at)) = entry.track.gone else { return Some(finding) };
+    let at = graph.wall(at);
+    let lasted = Duration::try_from(at.duration_since(finding.first)).unwrap_or_default();
+    let mattered = cause == GoneCause::ClientLeft || lasted >= MATTERED;
+    mattered.then(|| Finding { ended: Some(at), ..finding })
 }

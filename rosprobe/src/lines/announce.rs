@@ -76,6 +76,8 @@ impl Announcer {
         let passed = now.since(said.at).as_nanos();
         let reason = if differs(&said.finding, finding) && passed >= u128::from(CHANGE_NS) {
             Reason::Changed
+        } else if said.finding.ended.is_none() && finding.ended.is_some() {
+            Reason::Again
         } else if goes_on(&said.finding, finding) && passed >= u128::from(said.wait_ns) {
             said.wait_ns = (said.wait_ns * 2).min(LONGEST_NS);
             Reason::Again
@@ -158,6 +160,16 @@ mod tests {
         assert_eq!(announcer.rest(std::slice::from_ref(&trouble)), []);
         trouble.errno = Some(Errno::ETIMEDOUT);
         assert_eq!(reasons(&mut announcer, &[trouble], 101), [Reason::Changed]);
+    }
+
+    #[test]
+    fn that_a_trouble_has_ended_is_said_at_once() {
+        let mut announcer = Announcer::default();
+        let mut trouble = finding();
+        assert_eq!(reasons(&mut announcer, std::slice::from_ref(&trouble), 0), [Reason::New]);
+        trouble.ended = Some(trouble.last);
+        assert_eq!(reasons(&mut announcer, std::slice::from_ref(&trouble), 1), [Reason::Again]);
+        assert_eq!(reasons(&mut announcer, &[trouble], 2), []);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub fn finding() -> Finding {
         peer: Some(FindingPeer { node: Some("/talker".to_owned()), uri: Some("http://10.0.1.1:41235/".to_owned()) }),
         first: "2026-03-01T13:17:01.102Z".parse().unwrap(),
         last: "2026-03-01T13:17:08.5Z".parse().unwrap(),
+        ended: None,
         count: 3,
         summary: "connect() to 10.0.1.1:41235, where /talker says it publishes /some/topic, failed: ECONNREFUSED".to_owned(),
         explanation: "10.0.1.1 is the address that /talker advertises (its ROS_IP). This host reached the master at 192.168.50.1; connections to 10.0.1.1 leave through the default route and are refused.\nA second paragraph.".to_owned(),

@@ -88,11 +88,12 @@ impl Style {
 
     fn times(&self, finding: &Finding) -> String {
         let first = self.time(finding.first);
+        let ended = finding.ended.map(|at| format!(", over since {}", self.time(at))).unwrap_or_default();
         if finding.count <= 1 && finding.first == finding.last {
-            return format!("once, at {first}");
+            return format!("once, at {first}{ended}");
         }
         let times = if finding.count == 1 { "once".to_owned() } else { format!("{} times", finding.count) };
-        format!("{times}, first at {first}, last at {}", self.time(finding.last))
+        format!("{times}, first at {first}, last at {}{ended}", self.time(finding.last))
     }
 }
 

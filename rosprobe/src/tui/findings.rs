@@ -47,6 +47,10 @@ pub fn rows(scene: &Scene, selection: &Selection, sort: Sort) -> (Vec<RowKey>, u
 /// What a row shows.
 pub fn cells(scene: &Scene, finding: &Finding) -> Vec<Cell> {
     let (symbol, word, role) = marks::of_severity(finding.severity);
+    let summary = match finding.ended {
+        Some(at) => format!("over since {}: {}", scene.wall(at), finding.summary),
+        None => finding.summary.clone(),
+    };
     vec![
         Cell::new(symbol, role),
         Cell::new(word, role),
@@ -54,7 +58,7 @@ pub fn cells(scene: &Scene, finding: &Finding) -> Vec<Cell> {
         Cell::searched(about(finding), Role::Text),
         Cell::new(finding.count.to_string(), Role::Muted),
         Cell::new(scene.wall(finding.last), Role::Muted),
-        Cell::searched(&finding.summary, Role::Text),
+        Cell::searched(summary, Role::Text),
     ]
 }
 

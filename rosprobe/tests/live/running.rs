@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use rosprobe::diagnosis::Code;
+use rosprobe::diagnosis::{Code, Finding};
 use rosprobe::observation::What;
 
 use crate::lab::{Lab, Library, Screen, Watch};
@@ -121,4 +121,27 @@ fn the_screen_shows_the_failing_link_and_leaves_the_terminal_as_it_was() {
 fn home_for_everybody() -> tempfile::TempDir {
     let everybody = std::fs::Permissions::from_mode(0o777);
     tempfile::Builder::new().permissions(everybody).tempdir().expect("a temporary directory can be made")
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn what_was_wrong_stays_when_its_publisher_unregisters_and_says_since_when_it_is_over() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let mut talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
+    let _listener = lab.outer.node(Library::Rospy, "listener", "listener", TOPIC).start();
+    let failed = |finding: &Finding| finding.code == Code::ConnectFailed && finding.topic.as_deref() == Some(TOPIC);
+    let found = watch.finding("no route", SOON, |finding| failed(finding) && finding.ended.is_none());
+    // rospy tries again after 1, 2, 4, ... seconds: it has to last longer than a node takes to leave.
+    watch.observation("another attempt", SOON, |observation| {
+        let later = observation.time.duration_since(found.finding.first).as_secs() >= 5;
+        later && matches!(observation.what, What::ConnectFailed { .. })
+    });
+    talker.signal(Signal::SIGINT);
+    talker.wait(SOON);
+    let over = watch.finding("it is over", SOON, |finding| failed(finding) && finding.ended.is_some());
+    assert_eq!(over.finding.id, found.finding.id);
+    assert_eq!(watch.stop(Signal::SIGTERM).code(), Some(1), "an error was found");
+    assert!(watch.standing().iter().any(failed), "{:#?}", watch.standing());
 }

@@ -97,6 +97,8 @@ pub struct Expected {
     pid: Option<u32>,
     peer: Option<String>,
     count: Option<u64>,
+    /// Whether it is over.
+    ended: Option<bool>,
     /// Parts of the summary and explanation.
     #[serde(default)]
     says: Vec<String>,
@@ -143,6 +145,9 @@ impl Expected {
         }
         if self.count.is_some() {
             check("count", format!("{:?}", self.count), format!("{:?}", Some(finding.count)));
+        }
+        if self.ended.is_some() {
+            check("ended", format!("{:?}", self.ended), format!("{:?}", Some(finding.ended.is_some())));
         }
         if finding.evidence.is_empty() {
             misses.push("it has no evidence".to_owned());

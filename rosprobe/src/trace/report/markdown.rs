@@ -67,9 +67,10 @@ fn one(out: &mut String, finding: &Finding, opened: &Opened) -> std::fmt::Result
         writeln!(out, "{}- {}", if position == 0 { "\n**Fix.**\n\n" } else { "" }, code(remedy))?;
     }
     let times = if finding.count == 1 { "once".to_owned() } else { format!("{} times", finding.count) };
+    let ended = finding.ended.map(|at| format!(", over since {at:.3}")).unwrap_or_default();
     writeln!(
         out,
-        "\nSeen {times}, first {:.3}, last {:.3}; finding {}.",
+        "\nSeen {times}, first {:.3}, last {:.3}{ended}; finding {}.",
         finding.first,
         finding.last,
         code(&finding.id)

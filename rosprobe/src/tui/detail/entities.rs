@@ -36,6 +36,7 @@ pub(super) fn finding_page(scene: &Scene, finding: &Finding, page: &mut Page) {
         ("times", Some(finding.count.to_string())),
         ("first", Some(scene.wall(finding.first))),
         ("last", Some(scene.wall(finding.last))),
+        ("over", finding.ended.map(|at| scene.wall(at))),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
