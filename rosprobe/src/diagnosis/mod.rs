@@ -89,5 +89,5 @@ fn over(graph: &Graph, entry: &Entry, finding: Finding) -> Option<Finding> {
     let at = graph.wall(at);
     let lasted = Duration::try_from(at.duration_since(finding.first)).unwrap_or_default();
     let mattered = cause == GoneCause::ClientLeft || lasted >= MATTERED;
-    mattered.then(|| Finding { ended: Some(at), ..finding })
+    mattered.then_some(Finding { ended: Some(at), ..finding })
 }

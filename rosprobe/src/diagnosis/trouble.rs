@@ -210,7 +210,11 @@ pub(super) fn publisher(link: &Link) -> String {
         LinkKind::Master => "the master",
         LinkKind::Callback => "the node",
     };
-    link.publisher.node.clone().unwrap_or_else(|| unnamed.into())
+    let at_uri = || match (&link.publisher.uri, link.kind) {
+        (Some(uri), LinkKind::Topic | LinkKind::Service | LinkKind::Callback) => format!("{unnamed} at {uri}"),
+        _ => unnamed.to_owned(),
+    };
+    link.publisher.node.clone().unwrap_or_else(at_uri)
 }
 
 /// What is wrong with a stage that connects, if anything: the last failure stays wrong until a success.

@@ -34,19 +34,32 @@ impl Graph {
     ) -> Option<(Option<String>, Option<ProcessRef>)> {
         let network = self.clients.networks.of(self.clients.get(client)?.place());
         let known = self.uri_nodes.get(&(network, uri.to_owned())).cloned();
-        // A master that names one publisher of a topic means the one URI that the subscriber was told.
-        let only = || {
-            let names = self
-                .masters
-                .publishers
-                .get(&(network, topic.to_owned()))
-                .filter(|names| kind == LinkKind::Topic && names.len() == 1)?;
-            let told = self.clients.get(client)?.lists.get(topic).is_some_and(|list| list.uris.len() == 1);
-            told.then(|| names.first().cloned()).flatten()
+        // Of as many publishers as the subscriber was told URIs, the one name that is left belongs to the one URI that is.
+        let left = || {
+            let names = self.masters.publishers.get(&(network, topic.to_owned()));
+            let names = names.filter(|_| kind == LinkKind::Topic)?;
+            let told = &self.clients.get(client)?.lists.get(topic)?.uris;
+            let named = |uri: &String| self.uri_nodes.get(&(network, uri.clone()));
+            let taken: Vec<&String> = told.iter().filter_map(named).collect();
+            let is_only = told.contains(uri) && names.len() == told.len() && taken.len() + 1 == told.len();
+            let mut others = names.iter().filter(|name| is_only && !taken.contains(name));
+            let name = others.next().cloned();
+            name.filter(|_| others.next().is_none())
         };
-        let name = known.or_else(only)?;
+        let name = known.or_else(left)?;
         let process = self.nodes.get(&(network, name.clone())).and_then(|node| node.process.clone());
         Some((Some(name), process))
+    }
+
+    /// The publisher granted the topic: who it is, when its process runs one node.
+    pub(super) fn granted_by(&mut self, id: LinkId, process: &ProcessRef) {
+        let Some(entry) = self.links.get(id).filter(|entry| entry.link.publisher.node.is_none()) else { return };
+        let (uri, nodes) = (entry.track.uri.clone(), self.process(process).map(|state| &state.nodes));
+        let Some(name) = nodes.filter(|nodes| nodes.len() == 1).and_then(|nodes| nodes.first().cloned()) else {
+            return;
+        };
+        self.node(&name).process.get_or_insert_with(|| process.clone());
+        self.uri_of_node(&uri, &name);
     }
 
     /// Links to a URI in the network of the present observation.

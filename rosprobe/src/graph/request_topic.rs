@@ -80,6 +80,9 @@ impl Graph {
             state.succeed(at);
             state.socket = Some(ends.socket);
         });
+        if let Some(process) = &ends.server.process {
+            self.granted_by(link, process);
+        }
         if protocol.name == "UDPROS" {
             return self.datagrams_granted(link, protocol, at, id);
         }
