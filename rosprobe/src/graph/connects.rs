@@ -177,6 +177,10 @@ impl Graph {
         let Some(socket) = observation.socket.as_ref().and_then(|socket| self.sockets.get(socket.id)) else { return };
         // The peer has closed: the end of a connection like any other.
         if matches!(errno, Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) {
+            let id = socket.id;
+            if let Some(socket) = self.sockets.get_mut(id) {
+                socket.reset = true;
+            }
             return;
         }
         let (link, at) = (socket.link, observation.monotonic);
@@ -191,7 +195,8 @@ impl Graph {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let was_closed = std::mem::replace(&mut socket.closed, true);
         // The end that did not hear of the other's closing closed by itself.
-        let by_client = socket.connecting.unwrap_or(true) == gone;
+        let by_peer = !gone || socket.reset;
+        let by_client = socket.connecting.unwrap_or(true) != by_peer;
         let (link, unanswered) = (socket.link, socket.header_from_client.is_some() && !socket.header_from_server);
         if !was_closed {
             for call in self.calls.socket_closed(id, at) {
