@@ -64,14 +64,28 @@ pub(super) fn stays_on_host(graph: &Graph, participant: &Participant) -> Option<
         let namespace = graph.process_by_id((*pid, *started)).map_or(0, |state| state.process.net_namespace);
         namespace != 0 && namespace != participant.net_namespace
     };
-    if participant.heard_by.iter().any(elsewhere) {
+    let outside = participant.addresses.iter().any(|address| !address.is_loopback());
+    if outside || participant.heard_by.iter().any(elsewhere) {
         return None;
     }
     let mut addresses = participant.unicast().filter_map(|locator| locator.address).peekable();
     let loopback = addresses.peek().is_some() && addresses.all(|address| address.is_loopback());
     let by_variable = || staying(graph, participant).map(|shown| format!("{shown} in the environment of {}", own.comm));
-    let by_address = || loopback.then(|| "the loopback interface is the only one that it uses".to_owned());
+    let by_address = || {
+        let closed = loopback && !hears_the_outside(graph, participant);
+        closed.then(|| "the loopback interface is the only one that it uses".to_owned())
+    };
     by_variable().or_else(by_address)
+}
+
+/// True when it receives what other hosts announce, and has not only overheard it: a socket is given what any other one of its host has joined.
+fn hears_the_outside(graph: &Graph, participant: &Participant) -> bool {
+    let (Some(own), namespace) = (participant.process_key(), participant.net_namespace) else { return false };
+    let others = || graph.dds().participants().filter(|other| other.is_alive() && other.process_key() != Some(own));
+    let abroad =
+        |other: &Participant| other.unicast().any(|locator| locator.address.is_some_and(|ip| !ip.is_loopback()));
+    let heard = others().any(|other| !other.same_host(participant) && other.heard_by.contains(&own) && abroad(other));
+    heard && !others().any(|other| other.net_namespace == namespace && abroad(other))
 }
 
 /// True when no packet can get from one to the other: neither host has a way to an address of the other.

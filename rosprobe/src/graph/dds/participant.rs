@@ -37,6 +37,8 @@ pub struct Participant {
     pub addresses: BTreeSet<IpAddr>,
     /// Domains whose multicast port it announced itself to.
     pub multicast_domains: BTreeSet<u32>,
+    /// Domains of the participants in processes that received its announcements: whoever is announced to alone is of one domain with it.
+    receiver_domains: BTreeSet<u32>,
     /// Addresses to which it announced itself directly.
     pub announced_to: BTreeMap<SocketAddr, u64>,
     /// When it was first seen.
@@ -70,6 +72,7 @@ impl Participant {
             net_namespace: 0,
             addresses: BTreeSet::new(),
             multicast_domains: BTreeSet::new(),
+            receiver_domains: BTreeSet::new(),
             announced_to: BTreeMap::new(),
             first: moment,
             last: moment,
@@ -84,10 +87,11 @@ impl Participant {
         }
     }
 
-    /// Its domain: by its own word, or that of the one multicast port to which it announced itself. Unicast ports tell nothing: Cyclone
-    /// DDS takes any.
+    /// Its domain: by its own word, or that of the one multicast port to which it announced itself, or of the participants to which it did so
+    /// alone. Unicast ports tell nothing: Cyclone DDS takes any.
     pub fn domain(&self) -> Option<u32> {
-        let only = || if self.multicast_domains.len() == 1 { self.multicast_domains.first().copied() } else { None };
+        let known = [&self.multicast_domains, &self.receiver_domains].into_iter().find(|domains| !domains.is_empty());
+        let only = || known.filter(|domains| domains.len() == 1)?.first().copied();
         let own = self.data.domain_id.filter(|domain| Domain::new(*domain).is_ok());
         own.or_else(only)
     }
@@ -292,6 +296,11 @@ impl Participant {
         }
         let Some(target) = target else { return };
         let domain = multicast_domain(target.port());
+        // Anybody may receive what was sent to a group.
+        let to_one = !target.ip().is_multicast() && domain.is_none();
+        if to_one && self.receiver_domains.len() < LIST_LIMIT {
+            self.receiver_domains.extend(receiver_domains);
+        }
         let certain = |domain: &u32| target.ip().is_multicast() || *domain == 0 || receiver_domains.contains(domain);
         self.multicast_domains.extend(domain.filter(certain));
     }

@@ -38,6 +38,8 @@ pub struct Case {
     data: Data,
     /// rosprobe begins to watch when everybody runs.
     late: bool,
+    /// The only host that it sees.
+    from: Option<Place>,
     cures: Vec<Cure>,
 }
 
@@ -103,6 +105,7 @@ impl Case {
             also_true: None,
             data,
             late: false,
+            from: None,
             cures: Vec::new(),
         }
     }
@@ -137,6 +140,11 @@ impl Case {
 
     pub fn apart(self) -> Self {
         Self { start: Start::Apart, ..self.on_one_host() }
+    }
+
+    /// The other host is one that nobody watches.
+    pub fn seen_from(self, place: Place) -> Self {
+        Self { name: format!("{}, seen from {place:?}", self.name), from: Some(place), ..self }
     }
 
     /// What was said before rosprobe watched is not known to it, the topics included.
@@ -200,7 +208,10 @@ impl Row for Case {
     fn run(&self) -> Vec<Finding> {
         let segment = Segment::new();
         (self.network)(&segment);
-        let watch = || Watch::beside(&segment.hosts(), &[]);
+        let watch = || match self.from {
+            Some(place) => Watch::beside(&[segment.host(place)], &[]),
+            None => Watch::beside(&segment.hosts(), &[]),
+        };
         let early = (!self.late).then(watch);
         let others = (self.others)(&segment);
         let mut cast = self.start(&segment, others);

@@ -1,6 +1,6 @@
 //! Announcements that do not leave, or do not arrive.
 
-use rosprobe::diagnosis::Code;
+use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::errno::Errno;
 
 use super::case::{Case, Data, Expected, Who};
@@ -62,6 +62,18 @@ pub fn cases() -> Vec<Case> {
         );
     }
     cases.extend(Dds::ALL.map(kept_on_host));
+    for dds in Dds::ALL {
+        let nobody = Expected::new(Code::NoRemoteDiscovery)
+            .severity(Severity::Info)
+            .about(Who::Talker)
+            .says(&["TALKER", "announced itself in domain 0", "heard of nobody"])
+            .remedy(&["IGMP", "ROS_DISCOVERY_SERVER"]);
+        cases.push(
+            Case::new("the switch loses multicast", dds, dds, vec![nobody])
+                .network(lose_multicast)
+                .seen_from(Place::Alpha),
+        );
+    }
     cases.extend(servers());
     cases
 }

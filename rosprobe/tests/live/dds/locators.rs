@@ -6,7 +6,7 @@ use rosprobe::errno::Errno;
 use super::case::{Case, Data, Expected, Who};
 use super::cure::Cure;
 use super::peer::Dds;
-use super::segment::{Segment, until_up};
+use super::segment::{Place, Segment, until_up};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -23,6 +23,9 @@ pub fn cases() -> Vec<Case> {
         for to in Dds::ALL {
             cases.extend(useless(from, to));
         }
+    }
+    for (from, to) in [(Dds::Cyclone, Dds::Fast), (Dds::Fast, Dds::Cyclone), (Dds::Fast, Dds::Ros2Client)] {
+        cases.extend(seen_by_the_listener_alone(from, to));
     }
     cases.extend([(Dds::Fast, Dds::Fast), (Dds::Ros2Client, Dds::Ros2Client), (Dds::Fast, Dds::Ros2Client)].map(some));
     cases.extend([(Dds::Fast, Dds::Fast), (Dds::Ros2Client, Dds::Cyclone)].map(bridge_of_both));
@@ -81,6 +84,28 @@ fn useless(from: Dds, to: Dds) -> Vec<Case> {
             .network(|segment| drop(segment.beta.run("ip route add default via 10.77.0.254"))),
         // What else the listener advertises is true as well.
         case("the address of docker0", "172.17.0.1", local).network(docker).also_true(Code::LocatorIsLocal),
+        case("loopback", "127.0.0.1", loopback),
+    ]
+}
+
+/// Nothing is known of the talker but what it announces: not even where its packets come from.
+fn seen_by_the_listener_alone(from: Dds, to: Dds) -> Vec<Case> {
+    let case = |name: &str, locator: &'static str, expected: Expected| {
+        Case::new(name, from, to, vec![expected])
+            .talker(|peer| peer.option("--locator", locator))
+            .data(Data::Perhaps)
+            .seen_from(Place::Beta)
+    };
+    let unreachable = Expected::new(Code::LocatorUnreachable).errno(Errno::ENETUNREACH).about(Who::Listener).says(&[
+        "LISTENER",
+        "10.99.0.1",
+        "no other address is left",
+    ]);
+    let local = Expected::new(Code::LocatorIsLocal).about(Who::Listener).says(&["172.17.0.1", "LISTENER", "docker0"]);
+    let loopback = Expected::new(Code::LoopbackLocator).says(&["127.0.0.1", "they send to themselves"]);
+    vec![
+        case("an address without a route", "10.99.0.1", unreachable),
+        case("the address of docker0", "172.17.0.1", local).network(docker),
         case("loopback", "127.0.0.1", loopback),
     ]
 }

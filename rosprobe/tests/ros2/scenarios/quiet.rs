@@ -1,7 +1,7 @@
 //! What must not be said: of healthy systems that look odd, and of what was not to be seen.
 
 use rosprobe::diagnosis::{Code, Severity};
-use rosprobe::event::{Direction, InterfaceAddress, Namespace};
+use rosprobe::event::{Direction, InterfaceAddress, Namespace, SocketRef, Transport};
 use rosprobe::graph::dds::Silence;
 use rosprobe::observation::What;
 use rosprobe::observation::dds::{
@@ -76,6 +76,32 @@ fn one_that_keeps_to_its_host_and_is_alone_there_while_another_waits_elsewhere()
         assert!(finding.explanation.contains(reason), "{}", finding.explanation);
         assert!(finding.remedies[0].contains("without ROS_LOCALHOST_ONLY"), "{:?}", finding.remedies);
     }
+}
+
+#[test]
+fn one_that_advertises_the_loopback_address_and_hears_the_outside() {
+    let (one, other) = (fast(1, &["127.0.0.1"]), fast(2, &["10.0.0.2"]));
+    let mut scene = Scene::default();
+    scene.process(101, 1, 1, &[]);
+    scene.namespace(1, &[("eth0", "10.0.0.1")]);
+    scene.announce(101, 1, "0.0.0.0", 0, &one);
+    scene.hear(101, 1, "0.0.0.0", 0, &other);
+    scene.wait(5);
+    assert_eq!(scene.finding().code, Code::LoopbackLocator, "seen from its own host alone");
+}
+
+#[test]
+fn whoever_is_announced_to_alone_is_of_one_domain_with_the_announcer() {
+    let (here, there) = pair();
+    let mut scene = Scene::default();
+    scene.process(101, 1, 1, &[]);
+    scene.announce(101, 1, "10.0.0.1", 5, &here);
+    let local = std::net::SocketAddr::new(ip("0.0.0.0"), 50_847);
+    let socket = SocketRef { id: 3, transport: Transport::Udp, local: Some(local), remote: None, net_namespace: 1 };
+    let participant = Box::new(there.clone());
+    let dds = Dds::ParticipantAnnounced { direction: Direction::Received, participant, relayed_by: None };
+    scene.push(Some(reference(101)), Some(socket), What::Dds(dds));
+    assert_eq!(scene.graph().dds().domain(there.guid_prefix), Some(5));
 }
 
 #[test]
