@@ -169,7 +169,7 @@ impl Decoder {
         Speaker { clock: self.clock, last_id: &mut self.last_id, now, process, socket, out }.say(what);
     }
 
-    /// Does something with a known socket, in its name, and counts anew what it keeps.
+    /// Does something with a known socket, in its name, and counts anew what it keeps. Whose it is, the speaker knows meanwhile.
     fn with_socket(
         &mut self,
         id: u64,
@@ -178,11 +178,18 @@ impl Decoder {
         act: impl FnOnce(&mut Socket, &mut Speaker<'_>, &Limits),
     ) {
         let Some(mut socket) = self.sockets.take(id) else { return };
-        let (process, reference) = (socket.process.clone(), socket.reference.clone());
-        let (process, reference) = (process.as_ref(), Some(&reference));
-        let mut speaker =
-            Speaker { clock: self.clock, last_id: &mut self.last_id, now, process, socket: reference, out };
+        // Taken rather than cloned: this is done for each event.
+        let (process, reference) = (socket.process.take(), socket.reference.clone());
+        let mut speaker = Speaker {
+            clock: self.clock,
+            last_id: &mut self.last_id,
+            now,
+            process: process.as_ref(),
+            socket: Some(&reference),
+            out,
+        };
         act(&mut socket, &mut speaker, &self.limits);
+        socket.process = process;
         self.sockets.put_back(id, socket);
     }
 
@@ -334,7 +341,7 @@ fn datagram(socket: &Socket, direction: Direction, bytes: &[u8], length: u32, sp
     let port = |address: Option<std::net::SocketAddr>| address.map(|address| address.port());
     let asks = port(socket.reference.remote) == Some(DNS_PORT);
     // A name server's own socket: its clients are observed at theirs. A packet belongs to both.
-    let serves = port(socket.reference.local) == Some(DNS_PORT) && socket.process.is_none();
+    let serves = port(socket.reference.local) == Some(DNS_PORT) && speaker.process.is_none();
     if !asks && !serves {
         return;
     }
