@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::clients::ClientId;
 use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
-use super::udpros::Datagrams;
+pub(crate) use super::target::DataTarget;
+use super::target::Datagrams;
 use crate::event::{Monotonic, Traffic};
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -28,21 +29,6 @@ pub(crate) enum GoneCause {
     ClientLeft,
     /// The publisher is no longer listed: there is nothing left to connect to.
     Unlisted,
-}
-
-/// Where the publisher told the subscriber to connect to, or where a subscriber wants its datagrams.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DataTarget {
-    pub host: String,
-    pub port: u16,
-}
-
-impl DataTarget {
-    /// `10.0.1.1:41235`, `marvin:41235` or `[fd50::1]:41235`.
-    pub fn place(&self) -> String {
-        let Self { host, port } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-    }
 }
 
 /// What only the graph and its diagnosis need to know of a link.

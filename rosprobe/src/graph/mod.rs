@@ -30,6 +30,7 @@ mod request_topic;
 mod resolving;
 mod routes;
 mod sockets;
+mod target;
 mod traffic;
 mod udpros;
 mod vantage;
@@ -52,7 +53,7 @@ pub(crate) use self::networks::Place;
 pub use self::node::{Node, ProcessState};
 pub(crate) use self::routes::{Subnet, Way, way};
 use self::sockets::Sockets;
-pub(crate) use self::udpros::Datagrams;
+pub(crate) use self::target::Datagrams;
 use crate::event::{Clock, Monotonic, Namespace, Process, ProcessKey, ProcessRef, Transport};
 use crate::observation::{AdvertisedUri, Observation, ObservationId, Protocol, What};
 

@@ -1,46 +1,15 @@
 //! UDPROS: the publisher sends datagrams to the address that the subscriber named when it asked for the topic. Nobody acknowledges them,
 //! so that a link works when its subscriber received something, or, where that is not seen, when the publisher could send.
 
-use std::net::IpAddr;
-
 use super::conversation::Ends;
 use super::link::{LinkId, Outcome, Stage, StageState};
 use super::links::{DataTarget, Entry};
 use super::networks::Place;
+use super::target::Datagrams;
 use super::{Graph, bounded};
 use crate::errno::Errno;
-use crate::event::{Direction, Monotonic, ProcessRef, SocketRef, Traffic};
+use crate::event::{Direction, Monotonic, SocketRef, Traffic};
 use crate::observation::{Observation, ObservationId, ProtocolOffer, RequestedProtocol, Value, What};
-
-/// Where a link's datagrams go, and how many were seen at either end.
-#[derive(Clone, Debug)]
-pub(crate) struct Datagrams {
-    /// Host and port that the subscriber named.
-    pub target: DataTarget,
-    /// The subscriber's address when it asked, at which the publisher answered it.
-    pub asked_from: Option<IpAddr>,
-    /// What the publisher chose, once it has answered.
-    pub connection: Option<i64>,
-    /// The process that sends, or tried to.
-    pub sender: Option<ProcessRef>,
-    /// Its address, where it was seen.
-    pub sent_from: Option<IpAddr>,
-    /// Totals, each seen at its own end.
-    pub totals: Traffic,
-    /// Since when messages are sent of which none arrived.
-    pub unheard_since: Option<Monotonic>,
-    /// Messages that had been sent when something arrived last.
-    pub sent_when_heard: u64,
-    /// Messages that had been sent when sending failed for the first time.
-    pub sent_when_failed: Option<u64>,
-}
-
-impl Datagrams {
-    /// Messages in a row that did not arrive.
-    pub fn unheard(&self) -> u64 {
-        self.totals.sent_messages.saturating_sub(self.sent_when_heard)
-    }
-}
 
 /// The transport that a subscriber offers with an address of its own: `[UDPROS, header, host, port, largest datagram]`.
 fn offered_target(offers: &[ProtocolOffer]) -> Option<DataTarget> {

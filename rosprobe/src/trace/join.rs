@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::document::{Meta, Source};
-use super::open::Opened;
+use super::opened::Opened;
 use crate::diagnosis::Finding;
 use crate::event::{Clock, Monotonic};
 use crate::observation::{Observation, ObservationId, What};

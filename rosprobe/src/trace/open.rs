@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::detect::FileKind;
 use super::document::{Lost, Meta};
 use super::join::join;
+use super::opened::Opened;
 use super::read::read;
 use super::reading::{FileError, OpenError, unknown_meta};
 use crate::capture::pcap::PacketCapture;
@@ -24,17 +25,6 @@ pub const STANDARD_INPUT: &str = "-";
 
 /// Told how many bytes of the file were read; says whether to go on.
 pub type Progress<'a> = dyn FnMut(u64) -> ControlFlow<()> + 'a;
-
-/// A file that was opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// Where the observations come from.
-    pub meta: Meta,
-    /// Graph, findings and observations, as of the end of the file.
-    pub session: Session,
-    /// What is missing, and why; each a sentence. Empty when the file is whole.
-    pub missing: Vec<String>,
-}
 
 /// Opens a trace, a recording, a pcap or a pcapng, compressed or not. `progress` is told now and then how many bytes of
 /// the file were read. An error when it is none of these, or nothing of it can be used; what is missing is said in the result.

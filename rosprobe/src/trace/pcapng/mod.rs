@@ -17,7 +17,7 @@ use pcap_file::{DataLink, PcapError};
 
 use self::packets::{Content, Ends, content, icmp, tcp, udp};
 use super::files::{self, WriteError};
-use super::open::Opened;
+use super::opened::Opened;
 use crate::diagnosis::Finding;
 use crate::errno::Errno;
 use crate::event::{Direction, SocketRef, Transport};

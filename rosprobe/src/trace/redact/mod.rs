@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::addresses::AddressMap;
 use self::names::{Names, REDACTED, Replacer};
 use super::document::Meta;
-use super::open::Opened;
+use super::opened::Opened;
 use crate::diagnosis::Finding;
 use crate::observation::Observation;
 use crate::session::Session;

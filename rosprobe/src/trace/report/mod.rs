@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub use self::markdown::markdown;
 use super::document::{Lost, Meta};
-use super::open::Opened;
+use super::opened::Opened;
 use crate::diagnosis::{Counts, Finding};
 use crate::graph::Health;
 
