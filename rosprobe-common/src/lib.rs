@@ -8,6 +8,7 @@ mod config;
 mod opening;
 mod peek;
 mod record;
+pub mod rtps;
 mod socket;
 mod system_call;
 mod udpros;
@@ -15,7 +16,7 @@ mod udpros;
 pub use config::{Config, KernelOffsets, Syscalls, UNKNOWN_OFFSET};
 pub use opening::{OPENING_BYTES, Opening, opening};
 pub use peek::{PEEK_BYTES, Peek};
-pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, is_record_length};
+pub use record::{CHUNK_CLASSES, Cut, Flow, Kind, Loss, Record, SocketAddress, is_record_length};
 pub use socket::{
     DirectionState, Framing, Protocol, SocketFlags, SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState,
 };
@@ -61,5 +62,8 @@ pub const WRITER_LIMIT: u32 = 32 * 1024;
 pub const PAIR_LIMIT: u32 = 16 * 1024;
 /// Addresses to which sends of UDP sockets failed, remembered at one time; the least recently used is forgotten.
 pub const FAILURE_LIMIT: u32 = 4 * 1024;
+/// Sockets of which it is remembered how many records found no room; the least recently used is forgotten, and what it lost is then
+/// nobody's.
+pub const LOSS_LIMIT: u32 = 8 * 1024;
 /// Segments of one vector that are looked at; Linux allows no more (`UIO_MAXIOV`).
 pub const IOVEC_LIMIT: u32 = 1024;

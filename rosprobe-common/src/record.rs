@@ -168,6 +168,42 @@ pub struct Record {
     pub remote: SocketAddress,
 }
 
+/// What found no room in the ring buffer, of one socket, in a map that user space reads.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// How many records.
+    pub count: u64,
+    /// What the last one said of socket and process, and when. [`Kind::Closed`] stays its kind once that is among them.
+    pub record: Record,
+}
+
+impl Loss {
+    /// Nothing lost.
+    pub const NONE: Self = Self {
+        count: 0,
+        record: Record {
+            time: 0,
+            socket: 0,
+            value: 0,
+            kind: 0,
+            protocol: 0,
+            flow: 0,
+            cut: 0,
+            reserved: [0; 3],
+            pid: 0,
+            errno: 0,
+            fd: 0,
+            length: 0,
+            copied: 0,
+            net_namespace: 0,
+            comm: [0; 16],
+            local: SocketAddress::NONE,
+            remote: SocketAddress::NONE,
+        },
+    };
+}
+
 /// Whether a record of that kind can have that length, payload included.
 pub fn is_record_length(kind: Kind, length: usize) -> bool {
     match length.checked_sub(size_of::<Record>()) {
@@ -185,4 +221,5 @@ const _: () = {
     assert!(offset_of!(Record, comm) == 56);
     assert!(offset_of!(Record, local) == 72);
     assert!(size_of::<Record>() == 120);
+    assert!(size_of::<Loss>() == 128);
 };

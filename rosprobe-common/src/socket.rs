@@ -171,7 +171,7 @@ pub struct WriterKey {
 }
 
 /// Writers that are counted with their socket, so that a message of theirs costs one look-up; the others are in a map of their own.
-pub const WRITERS_OF_SOCKET: usize = 4;
+pub const WRITERS_OF_SOCKET: usize = 8;
 
 /// A socket.
 #[repr(C)]

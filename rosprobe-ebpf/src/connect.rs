@@ -21,7 +21,7 @@ const ENOTSOCK: i32 = 88;
 /// A process called connect(), with an address in its memory.
 #[inline(always)]
 pub fn called(fd: i32, address: u64, length: u64) {
-    let mut remote = SocketAddress::NONE;
+    let mut remote: SocketAddress = kernel::zeroed();
     if user_address(address, length, &mut remote) {
         begin(kernel::socket_of(fd), fd, &remote);
     }
@@ -30,7 +30,7 @@ pub fn called(fd: i32, address: u64, length: u64) {
 /// connect() reached its socket, with the address in the kernel's memory. `fd` is negative when it is not known.
 #[inline(always)]
 pub fn reached(sk: u64, fd: i32, address: u64, length: u32) {
-    let mut remote = SocketAddress::NONE;
+    let mut remote: SocketAddress = kernel::zeroed();
     if address_from(Memory::Kernel, address, u64::from(length), &mut remote) {
         begin(sk, fd, &remote);
     }
@@ -166,7 +166,7 @@ pub fn user_address(address: u64, length: u64, into: &mut SocketAddress) -> bool
 #[inline(always)]
 fn address_from(memory: Memory, address: u64, length: u64, into: &mut SocketAddress) -> bool {
     // sockaddr_in: family, port, address[4]. sockaddr_in6: family, port, flow information, address[16], scope.
-    let mut words = [0u64; 4];
+    let mut words: [u64; 4] = kernel::zeroed();
     let length = length as u32;
     if length < 16 {
         return false;

@@ -1,6 +1,5 @@
 //! Sends and receives of UDP sockets. The parts are functions of their own, so that their stacks do not add up.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_loop, bpf_probe_read_user};
@@ -28,21 +27,20 @@ pub struct Datagram {
     pub cookie: u64,
     /// The buffer or the vector.
     pub address: u64,
-    /// Length of the buffer.
-    pub room: u64,
     /// Address of the peer's socket address, given by a send; 0 when none.
     name: u64,
-    /// Its length.
-    name_length: u64,
     /// The peer, once somebody asked for it; no family where it is not known.
     pub remote: SocketAddress,
     /// Bytes of the datagram.
     pub length: u32,
+    /// Length of the buffer, as far as it may be needed.
+    pub room: u32,
     /// Segments of the vector; 0: a buffer.
-    pub segments: u32,
-    pub pid: u32,
+    pub segments: u16,
     /// [`Flow`] as a number.
-    pub flow: u32,
+    pub flow: u16,
+    /// Length of the peer's socket address.
+    name_length: u32,
 }
 
 impl Datagram {
@@ -56,10 +54,10 @@ impl Datagram {
     /// A fact about it.
     #[inline(always)]
     pub fn fact(&self, kind: Kind, value: u64) -> Fact {
-        let flow = if self.flow == Flow::Sent as u32 { Flow::Sent } else { Flow::Received };
+        let flow = if self.flow == Flow::Sent as u16 { Flow::Sent } else { Flow::Received };
         // A socket's datagrams may be sent by several threads at once, and then their pieces mix.
-        let thread = bpf_get_current_pid_tgid() as u32;
-        Fact { kind, value, errno: 0, fd: thread as i32, flow, pid: self.pid, current: true }
+        let (pid, thread) = kernel::current_pid_and_thread();
+        Fact { kind, value, errno: 0, fd: thread as i32, flow, pid, current: true }
     }
 }
 
@@ -68,20 +66,11 @@ impl Datagram {
 pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
     let pid = kernel::current_pid();
     let length = if result > 0 { result as u32 } else { 0 };
-    let mut datagram = Datagram {
-        sk,
-        cookie,
-        address: 0,
-        room: 0,
-        name: 0,
-        name_length: 0,
-        remote: SocketAddress::NONE,
-        length,
-        segments: 0,
-        pid,
-        flow: FLOW as u32,
-    };
-    kernel::clear(&mut datagram.remote);
+    let mut datagram: Datagram = kernel::zeroed();
+    datagram.sk = sk;
+    datagram.cookie = cookie;
+    datagram.length = length;
+    datagram.flow = FLOW as u16;
     let located = locate::<FLOW>(state, &mut datagram, result) != 0;
     if is_no_receive::<FLOW>(flags) {
         return 0;
@@ -126,22 +115,29 @@ fn locate<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, r
         }
         state.flags |= SocketFlags::USER;
     }
-    let mut location = Location::NOWHERE;
+    let mut location: Location = kernel::zeroed();
     if !call.location(flow::<FLOW>(), index, &mut location) {
         return 0;
     }
     datagram.address = location.address;
-    datagram.room = location.length;
-    datagram.segments = location.segments;
     datagram.name = location.name;
-    datagram.name_length = location.name_length;
+    datagram.name_length = location.name_length as u32;
+    datagram.segments = location.segments as u16;
+    // A vector of one is a buffer.
+    if location.segments == 1 {
+        let Some((address, length)) = vector_entry(datagram, 0) else { return 0 };
+        datagram.address = address;
+        datagram.segments = 0;
+        location.length = length;
+    }
+    datagram.room = if location.length < u64::from(u32::MAX) { location.length as u32 } else { u32::MAX };
     1
 }
 
 /// Whom it goes to. Of user data nobody asks.
 #[inline(never)]
 pub fn find_peer(datagram: &mut Datagram) -> u64 {
-    if datagram.name == 0 || !user_address(datagram.name, datagram.name_length, &mut datagram.remote) {
+    if datagram.name == 0 || !user_address(datagram.name, u64::from(datagram.name_length), &mut datagram.remote) {
         kernel::remote(datagram.sk, &mut datagram.remote);
     }
     0
@@ -201,7 +197,10 @@ fn failed<const FLOW: usize>(state: &mut SocketState, datagram: &mut Datagram, e
 /// How often this failed, when user space is to be told: 1, 2, 4, 8, ... times, and once a second.
 #[inline(never)]
 fn repeated(datagram: &Datagram, errno: i32) -> u64 {
-    let mut key = FailureKey { cookie: datagram.cookie, remote: SocketAddress::NONE, errno, reserved: datagram.flow };
+    let mut key: FailureKey = kernel::zeroed();
+    key.cookie = datagram.cookie;
+    key.errno = errno;
+    key.reserved = u32::from(datagram.flow);
     kernel::copy(&datagram.remote, &mut key.remote);
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
@@ -230,7 +229,7 @@ fn tell(datagram: &Datagram, kind: Kind, value: u64, errno: i32) -> u64 {
 /// The address and the length of a segment; `None` when they cannot be read.
 #[inline(always)]
 pub fn vector_entry(datagram: &Datagram, index: u64) -> Option<(u64, u64)> {
-    let mut segment = [0u64; 2];
+    let mut segment: [u64; 2] = kernel::zeroed();
     let address = datagram.address + (index & 0x3ff) * 16;
     // SAFETY: the helper checks the address and writes at most the array.
     let result = unsafe { bpf_probe_read_user(segment.as_mut_ptr().cast(), 16, address as *const _) };
@@ -256,11 +255,11 @@ extern "C" fn copy_datagram(datagram: *const Datagram) -> u64 {
     // SAFETY: not null, and then the verifier has checked that it is a `Datagram`.
     let Some(given) = (unsafe { datagram.as_ref() }) else { return 0 };
     if given.segments == 0 {
-        copy_piece(datagram, given.address, given.room, 0);
+        copy_piece(datagram, given.address, u64::from(given.room), 0);
     } else {
         let mut copy = Copying { datagram, at: 0 };
         // SAFETY: the callback gets `copy`, which outlives the loop.
-        unsafe { bpf_loop(given.segments, copy_segment as *mut c_void, (&raw mut copy).cast(), 0) };
+        unsafe { bpf_loop(u32::from(given.segments), copy_segment as *mut c_void, (&raw mut copy).cast(), 0) };
     }
     0
 }

@@ -1,11 +1,13 @@
 //! Records into the ring buffer. Space is reserved there and filled in place: a scratch buffer per processor would be overwritten
 //! wherever a program can be preempted.
 
+use core::arch::asm;
+
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns, bpf_probe_read_user};
 use rosprobe_common::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, WAKE_UP_INTERVAL};
 
-use crate::maps::{EVENTS, LOST, WOKEN};
+use crate::maps::{BPF_NOEXIST, EVENTS, LOSSES, LOST, NO_LOSS, WOKEN};
 use crate::{kernel, log};
 
 /// What a record says besides its socket.
@@ -78,11 +80,11 @@ pub struct Emission {
     pid: u32,
     errno: i32,
     fd: i32,
-    current: u32,
     kind: u16,
     protocol: u8,
     flow: u8,
-    cut: u32,
+    cut: u16,
+    current: u16,
     remote: SocketAddress,
 }
 
@@ -95,28 +97,34 @@ pub fn emit(socket: &Socket<'_>, fact: &Fact) {
 /// Emits a record with payload.
 #[inline(always)]
 pub fn emit_payload(socket: &Socket<'_>, fact: &Fact, payload: &Payload) {
-    let mut emission = Emission {
-        sk: socket.sk,
-        cookie: socket.cookie,
-        value: fact.value,
-        address: payload.address,
-        copy: payload.copy,
-        length: payload.length,
-        pid: fact.pid,
-        errno: fact.errno,
-        fd: fact.fd,
-        current: u32::from(fact.current),
-        kind: fact.kind as u16,
-        protocol: socket.protocol,
-        flow: fact.flow as u8,
-        cut: payload.cut as u32,
-        remote: SocketAddress::NONE,
-    };
-    match socket.remote {
-        Some(remote) => kernel::copy(remote, &mut emission.remote),
-        None => kernel::clear(&mut emission.remote),
+    let mut emission: Emission = kernel::zeroed();
+    emission.sk = socket.sk;
+    emission.cookie = socket.cookie;
+    emission.value = fact.value;
+    emission.address = payload.address;
+    emission.copy = payload.copy;
+    emission.length = payload.length;
+    emission.pid = fact.pid;
+    emission.errno = fact.errno;
+    emission.fd = fact.fd;
+    emission.current = u16::from(fact.current);
+    emission.kind = fact.kind as u16;
+    emission.protocol = socket.protocol;
+    emission.flow = fact.flow as u8;
+    emission.cut = payload.cut as u16;
+    if let Some(remote) = socket.remote {
+        kernel::copy(remote, &mut emission.remote);
     }
-    emit_record(&raw const emission);
+    // One after the other, so that their stacks do not add up.
+    let became = emit_record(&raw const emission);
+    if became == NO_ROOM {
+        lose_record(&raw const emission);
+        if log::wanted() {
+            log::log_no_room(emission.cookie, u32::from(emission.kind));
+        }
+    } else if became == UNREADABLE && log::wanted() {
+        log::log_unreadable(emission.cookie, emission.copy);
+    }
 }
 
 #[repr(C)]
@@ -125,12 +133,17 @@ struct Chunk<const N: usize> {
     bytes: [u8; N],
 }
 
-/// Emits a record, in the smallest class that holds its payload.
+const SUBMITTED: u64 = 0;
+const NO_ROOM: u64 = 1;
+const UNREADABLE: u64 = 2;
+
+/// Emits a record, in the smallest class that holds its payload; [`NO_ROOM`] when the ring buffer is full, [`UNREADABLE`] when it went
+/// without its payload.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn emit_record(emission: *const Emission) -> u64 {
     // SAFETY: not null, and then the verifier has checked that it is an `Emission`.
-    let Some(emission) = (unsafe { emission.as_ref() }) else { return 0 };
+    let Some(emission) = (unsafe { emission.as_ref() }) else { return SUBMITTED };
     match emission.copy {
         0 => in_class::<0>(emission),
         1..=64 => in_class::<{ CHUNK_CLASSES[0] }>(emission),
@@ -140,21 +153,15 @@ pub extern "C" fn emit_record(emission: *const Emission) -> u64 {
         2049..=4096 => in_class::<{ CHUNK_CLASSES[4] }>(emission),
         _ => in_class::<{ CHUNK_CLASSES[5] }>(emission),
     }
-    0
 }
 
 #[inline(always)]
-fn in_class<const N: usize>(emission: &Emission) {
-    let Some(mut entry) = EVENTS.reserve::<Chunk<N>>(0) else {
-        lost();
-        if log::wanted() {
-            log::log_no_room(emission.cookie, u32::from(emission.kind));
-        }
-        return;
-    };
+fn in_class<const N: usize>(emission: &Emission) -> u64 {
+    let Some(mut entry) = EVENTS.reserve::<Chunk<N>>(0) else { return NO_ROOM };
     // SAFETY: memory of the ring buffer that nobody else sees before it is submitted; integers only, so that any bytes are a value.
     let chunk = unsafe { &mut *entry.as_mut_ptr() };
     fill(&mut chunk.record, emission);
+    let mut became = SUBMITTED;
     if N > 0 {
         // The verifier has to see the bound on the very register that it checks.
         let copy = core::hint::black_box(emission.copy);
@@ -166,13 +173,12 @@ fn in_class<const N: usize>(emission: &Emission) {
             chunk.record.copied = copy;
         } else {
             chunk.record.cut = Cut::Unreadable as u8;
-            if log::wanted() {
-                log::log_unreadable(emission.cookie, copy);
-            }
+            became = UNREADABLE;
         }
     }
     let flags = wake_up(chunk.record.time);
     entry.submit(flags);
+    became
 }
 
 #[inline(always)]
@@ -218,11 +224,44 @@ fn wake_up(time: u64) -> u64 {
     u64::from(BPF_RB_FORCE_WAKEUP)
 }
 
-/// Counts a record that found no room.
-#[inline(always)]
-pub fn lost() {
+/// Counts a record that found no room, and remembers whose it was: what is shown of that socket is incomplete from then on.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn lose_record(emission: *const Emission) -> u64 {
+    // SAFETY: not null, and then the verifier has checked that it is an `Emission`.
+    let Some(emission) = (unsafe { emission.as_ref() }) else { return 0 };
     if let Some(count) = LOST.get_ptr_mut(0) {
-        // SAFETY: this processor's own counter.
-        unsafe { *count += 1 };
+        // SAFETY: memory of the map.
+        unsafe { add_one(count) };
     }
+    let cookie = emission.cookie;
+    if cookie == 0 {
+        return 0;
+    }
+    if LOSSES.get_ptr(&cookie).is_none() {
+        // Another processor may be faster; its entry stays.
+        let _ = LOSSES.insert(&cookie, &NO_LOSS, BPF_NOEXIST);
+    }
+    // SAFETY: memory of the map; integers only.
+    let Some(loss) = LOSSES.get_ptr_mut(&cookie).map(|loss| unsafe { &mut *loss }) else { return 0 };
+    let closed = loss.record.kind == Kind::Closed as u16;
+    fill(&mut loss.record, emission);
+    if closed {
+        loss.record.kind = Kind::Closed as u16;
+    }
+    // Last, so that who reads a count reads what it counts.
+    // SAFETY: as above.
+    unsafe { add_one(&raw mut loss.count) };
+    0
+}
+
+/// Adds 1 in one instruction: a program may be interrupted by another one on the same processor, and the number lost is exact.
+///
+/// # Safety
+///
+/// The counter is in the memory of a map.
+#[inline(always)]
+unsafe fn add_one(counter: *mut u64) {
+    // SAFETY: the caller's.
+    unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1u64) };
 }

@@ -39,10 +39,35 @@ pub fn read<T: Copy>(base: u64, offset: u32) -> Option<T> {
     (result == 0).then(|| unsafe { value.assume_init() })
 }
 
+/// A member of a structure of the kernel whose address the verifier knows for one, read without a helper; `None` where the offset is
+/// unknown. The verifier checks the offset against the kernel's own description.
+#[inline(always)]
+pub fn member_of<T: Copy>(base: u64, offset: u32) -> Option<T> {
+    if offset == UNKNOWN_OFFSET {
+        return None;
+    }
+    // SAFETY: the kernel gives zeros where the address is none.
+    Some(unsafe { (base as *const u8).add(offset as usize).cast::<T>().read_volatile() })
+}
+
+/// The current task, as an address that the verifier knows for one.
+#[inline(always)]
+fn known_task() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { generated::bpf_get_current_task_btf() as u64 }
+}
+
 /// The pid of the current process (its tgid).
 #[inline(always)]
 pub fn current_pid() -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The same with the thread's number.
+#[inline(always)]
+pub fn current_pid_and_thread() -> (u32, u32) {
+    let both = bpf_get_current_pid_tgid();
+    ((both >> 32) as u32, both as u32)
 }
 
 /// The current task, as an address.
@@ -106,7 +131,7 @@ pub fn describe(sk: u64, record: &mut Record) {
     let (remote_port, local_port): (u16, u16) =
         (member(sk, base, config!(offsets.skc_dport)), member(sk, base, config!(offsets.skc_num)));
     let net: u64 = member(sk, base, config!(offsets.skc_net));
-    let mut words = [0u64; 4];
+    let mut words: [u64; 4] = zeroed();
     if family == AF_INET6 {
         let (local, remote) = (config!(offsets.skc_v6_rcv_saddr), config!(offsets.skc_v6_daddr));
         words =
@@ -188,13 +213,11 @@ pub fn clear<T>(value: &mut T) {
     }
 }
 
-/// A value of zeros, for the same reason.
+/// A value of zeros.
 #[inline(always)]
 pub fn zeroed<T>() -> T {
-    let mut value = core::mem::MaybeUninit::<T>::uninit();
-    clear(&mut value);
     // SAFETY: callers ask for integers only, so that zeros are a value.
-    unsafe { value.assume_init() }
+    unsafe { core::mem::zeroed() }
 }
 
 /// Copies a GUID, for the same reason.
@@ -290,14 +313,14 @@ fn file_of(fd: i32) -> Option<u64> {
 /// Whether the current task's registers are those of a 64-bit system call of a program.
 #[inline(always)]
 pub fn in_native_syscall() -> bool {
-    let task = current_task();
-    let Some(flags) = read::<u32>(task, config!(offsets.task_flags)) else { return false };
-    let Some(compat) = read::<u32>(task, config!(offsets.task_compat)) else { return false };
+    let task = known_task();
+    let Some(flags) = member_of::<u32>(task, config!(offsets.task_flags)) else { return false };
+    let Some(compat) = member_of::<u32>(task, config!(offsets.task_compat)) else { return false };
     flags & (PF_KTHREAD | PF_IO_WORKER) == 0 && compat & config!(offsets.task_compat_mask) == 0
 }
 
 /// Whether the current task belongs to no process.
 #[inline(always)]
 pub fn is_kernel_thread() -> bool {
-    read::<u32>(current_task(), config!(offsets.task_flags)).is_none_or(|flags| flags & PF_KTHREAD != 0)
+    member_of::<u32>(known_task(), config!(offsets.task_flags)).is_none_or(|flags| flags & PF_KTHREAD != 0)
 }

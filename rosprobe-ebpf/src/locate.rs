@@ -33,11 +33,6 @@ pub struct Location {
     pub name_length: u64,
 }
 
-impl Location {
-    /// Nowhere.
-    pub const NOWHERE: Self = Self { address: 0, length: 0, segments: 0, batch: 0, name: 0, name_length: 0 };
-}
-
 /// A system call, as its registers show it.
 pub struct Call {
     registers: u64,
@@ -107,14 +102,21 @@ impl Call {
         // SAFETY: helpers; the task is the current one.
         let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
         // The x32 ABI sets a bit above the number, so its calls are in no table.
-        let number = kernel::read::<u32>(registers, config!(offsets.regs_syscall))?;
+        let number = kernel::member_of::<u32>(registers, config!(offsets.regs_syscall))?;
         Some(Self { registers, number, message: UNKNOWN_MESSAGE })
     }
 
     /// Argument number `N`, from 0; 0 when it cannot be read.
     #[inline(always)]
     pub fn argument<const N: usize>(&self) -> u64 {
-        kernel::read::<u64>(self.registers, config!(offsets.regs_argument[N])).unwrap_or(0)
+        let offset = config!(offsets.regs_argument[N]);
+        // At the end of system calls without BTF the verifier does not know what the address is of.
+        let value = if config!(system_calls) != 0 {
+            kernel::read::<u64>(self.registers, offset)
+        } else {
+            kernel::member_of::<u64>(self.registers, offset)
+        };
+        value.unwrap_or(0)
     }
 
     /// The descriptor that it is about.
@@ -238,7 +240,7 @@ fn segments(count: u64) -> u32 {
 #[inline(always)]
 fn message(address: u64, sent: bool, into: &mut Location) -> bool {
     // name, name length, segments, their number, and what is of no interest.
-    let mut header = [0u64; MSGHDR / 8];
+    let mut header: [u64; MSGHDR / 8] = kernel::zeroed();
     // SAFETY: the helper checks the address and writes at most the array.
     if unsafe { bpf_probe_read_user(header.as_mut_ptr().cast(), MSGHDR as u32, address as *const _) } != 0 {
         return false;

@@ -5,6 +5,8 @@
 //! [`maps::CONFIG`].
 #![no_std]
 #![no_main]
+// The only way to an atomic addition: this target has no atomic types.
+#![feature(asm_experimental_arch)]
 #![expect(clippy::inline_always, reason = "a function that is called costs a frame of the 512 bytes of stack")]
 
 mod bind;

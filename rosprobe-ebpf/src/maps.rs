@@ -3,9 +3,13 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use rosprobe_common::{
-    CALL_NUMBERS, Config, FAILURE_LIMIT, FOLLOWED_LIMIT, HOLDER_LIMIT, LAYOUT_VERSION, PAIR_LIMIT, PROCESS_LIMIT, Peek,
-    RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT, WriterCount, WriterKey,
+    CALL_NUMBERS, Config, FAILURE_LIMIT, FOLLOWED_LIMIT, HOLDER_LIMIT, LAYOUT_VERSION, LOSS_LIMIT, Loss, PAIR_LIMIT,
+    PROCESS_LIMIT, Peek, RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT,
+    WriterCount, WriterKey,
 };
+
+/// `BPF_NOEXIST` of `linux/bpf.h`: an entry that is there stays as it is.
+pub const BPF_NOEXIST: u64 = 1;
 
 /// Written by the loader before the programs are loaded; zero in the object.
 #[unsafe(no_mangle)]
@@ -50,6 +54,10 @@ pub static WOKEN: Array<u64> = Array::with_max_entries(1, 0);
 /// Records that found the ring buffer full.
 #[map]
 pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// The same by socket.
+#[map]
+pub static LOSSES: LruHashMap<u64, Loss> = LruHashMap::with_max_entries(LOSS_LIMIT, 0);
 
 /// Sockets by cookie.
 #[map]
@@ -192,3 +200,6 @@ pub struct Batch {
 
 /// A socket of which nothing is known; in a map's memory, so that no stack is spent on it.
 pub static EMPTY_SOCKET: SocketState = SocketState::EMPTY;
+
+/// A socket that lost nothing, for the same reason.
+pub static NO_LOSS: Loss = Loss::NONE;

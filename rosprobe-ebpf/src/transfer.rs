@@ -69,7 +69,7 @@ const UNREADABLE: u32 = 4;
 /// there during the walk does not count against the kernel's limit of 512 bytes.
 #[inline(never)]
 fn stream<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
-    let mut walk = Walk::NOWHERE;
+    let mut walk: Walk = kernel::zeroed();
     walk.sk = sk;
     walk.cookie = cookie;
     let what = transferred::<FLOW>(state, &mut walk, result, flags);
@@ -158,7 +158,7 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, walk: &mut Walk, resu
     if !batch && counted::<FLOW>(state, result as u32) {
         return NOTHING;
     }
-    let mut location = Location::NOWHERE;
+    let mut location: Location = kernel::zeroed();
     if flags & MSG_TRUNC != 0 || !located::<FLOW>(state, sk, call.as_ref(), index, &mut location) {
         if log::wanted() {
             match &call {

@@ -8,7 +8,7 @@ use rosprobe_common::{Cut, DirectionState, Flow, Framing, Kind, OPENING_BYTES, P
 
 use crate::conversation::conversation;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
-use crate::kernel::TCP;
+use crate::kernel::{self, TCP};
 use crate::locate::Location;
 use crate::log;
 use crate::tcpros::tcpros;
@@ -54,24 +54,6 @@ struct Turn {
 }
 
 impl Walk {
-    /// Goes nowhere.
-    pub const NOWHERE: Self = Self {
-        sk: 0,
-        cookie: 0,
-        at: 0,
-        mark: 0,
-        offered: 0,
-        vector: 0,
-        left: 0,
-        total: 0,
-        length: 0,
-        segments: 0,
-        pid: 0,
-        flow: 0,
-        looked: 0,
-        batch: 0,
-    };
-
     /// From here it will go over `length` bytes at `location`. The socket is there already.
     #[inline(always)]
     pub fn begin(&mut self, location: &Location, length: u32, pid: u32, flow: Flow) {
@@ -177,7 +159,7 @@ fn next_segment(walk: &mut Walk) -> bool {
     if walk.segments == 0 || (walk.total == 0 && walk.batch == 0) {
         return false;
     }
-    let mut segment = [0u64; 2];
+    let mut segment: [u64; 2] = kernel::zeroed();
     // SAFETY: the helper checks the address and writes at most the array.
     if unsafe { bpf_probe_read_user(segment.as_mut_ptr().cast(), 16, walk.vector as *const _) } != 0 {
         return false;

@@ -62,7 +62,7 @@ fn end_setsockopt(ctx: FExitContext) -> i32 {
 #[inline(always)]
 pub fn bind_returned(result: i32) {
     let Some(call) = Call::current() else { return };
-    let mut asked = SocketAddress::NONE;
+    let mut asked: SocketAddress = kernel::zeroed();
     if user_address(call.argument::<1>(), call.argument::<2>(), &mut asked) {
         let fd = call.argument::<0>() as i32;
         let sk = kernel::socket_of(fd);
@@ -80,7 +80,7 @@ pub fn setsockopt_returned(result: i32) {
         return;
     }
     let (value, length) = (call.argument::<3>(), call.argument::<4>());
-    let mut group = SocketAddress::NONE;
+    let mut group: SocketAddress = kernel::zeroed();
     let mut interface = 0;
     let joins = if option == MCAST_JOIN_GROUP || option == MCAST_JOIN_SOURCE_GROUP {
         // struct group_req: the interface's index, and after eight bytes the group's address.

@@ -3,17 +3,22 @@
 //! A datagram is walked over once, piece of memory by piece of memory, so that it does not matter into how many segments an
 //! implementation cuts it: Cyclone DDS gives up to ten, the first only the message's header.
 
+mod message;
 mod submessages;
+mod user_data;
 mod writers;
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
-use rosprobe_common::SocketState;
+use rosprobe_common::{Protocol, SocketState};
 
-pub use self::submessages::HEADER as OPENING;
-use self::submessages::Message;
+use self::message::{Message, found};
 use crate::datagram::{Datagram, copy, find_peer};
+use rosprobe_common::rtps::HEADER_BYTES;
+
+/// Bytes that tell whether a datagram is RTPS.
+pub const OPENING: u32 = HEADER_BYTES as u32;
 
 /// Steps over one message: at most five for each submessage and one for each segment. The rest of a message with more is not looked at.
 const STEPS: u32 = 8192;
@@ -25,6 +30,9 @@ const WANTED: u64 = 2;
 /// Takes one datagram of a socket; true when it is RTPS.
 #[inline(always)]
 pub fn taken(datagram: &mut Datagram, state: &mut SocketState) -> bool {
+    if state.protocol == Protocol::Rtps as u8 && user_data::counted(datagram, state) != 0 {
+        return true;
+    }
     let found = rtps_datagram(&raw const *datagram, &raw mut *state);
     if found == WANTED {
         find_peer(datagram);
@@ -37,6 +45,7 @@ pub fn taken(datagram: &mut Datagram, state: &mut SocketState) -> bool {
 struct Turn {
     message: *mut Message,
     state: *mut SocketState,
+    datagram: *const Datagram,
 }
 
 #[unsafe(no_mangle)]
@@ -45,10 +54,10 @@ extern "C" fn rtps_datagram(datagram: *const Datagram, state: *mut SocketState) 
     // SAFETY: not null, and then the verifier has checked that they are what their types say.
     let (Some(given), Some(_)) = (unsafe { (datagram.as_ref(), state.as_ref()) }) else { return OTHER };
     let mut message = Message::new(given);
-    let turn = Turn { message: &raw mut message, state };
+    let turn = Turn { message: &raw mut message, state, datagram };
     // SAFETY: the callback gets `turn`, which outlives the loop.
     unsafe { bpf_loop(STEPS, take_turn as *mut c_void, (&raw const turn).cast_mut().cast(), 0) };
-    match (message.is_rtps(), message.is_wanted()) {
+    match (message.has(found::RTPS), message.is_wanted()) {
         (false, _) => OTHER,
         (true, false) => COUNTED,
         (true, true) => WANTED,
@@ -58,7 +67,7 @@ extern "C" fn rtps_datagram(datagram: *const Datagram, state: *mut SocketState) 
 unsafe extern "C" fn take_turn(_index: u64, turn: *mut Turn) -> i64 {
     // SAFETY: the turn of the loop's caller.
     let turn = unsafe { &*turn };
-    let over = submessages::rtps_step(turn.message, turn.state);
+    let over = submessages::rtps_step(turn.message, turn.state, turn.datagram);
     // SAFETY: the loop's caller has it on its stack.
     unsafe { (*turn.message).look_up_answer() };
     // The verifier, which does not look into the function here, wants to see that it is 0 or 1.

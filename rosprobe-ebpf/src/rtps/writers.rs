@@ -3,37 +3,32 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use rosprobe_common::{SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState};
 
-use super::submessages::Message;
-use crate::kernel::{copy, copy_guid, zeroed};
-use crate::maps::{PAIRS, Pair, WRITERS};
+use super::message::{Message, found};
+use crate::datagram::Datagram;
+use crate::kernel::{copy_guid, zeroed};
+use crate::maps::{BPF_NOEXIST, PAIRS, Pair, WRITERS};
 
 /// What was told of a pair is told again after this time, in nanoseconds: the record may have been lost.
 const TELL_AGAIN_NS: u64 = 30_000_000_000;
 
-/// `BPF_NOEXIST` of `linux/bpf.h`: an entry that is there stays as it is.
-const BPF_NOEXIST: u64 = 1;
 /// No entity: what is remembered as a pair is a place of a socket that is taken.
 const PLACE: u32 = u32::MAX;
 
 /// A writer of which nothing is known; in a map's memory, so that no stack is spent on it.
 static EMPTY: WriterCount = WriterCount::EMPTY;
 
+/// Whether this is the count of a writer that is known, in this direction.
 #[inline(always)]
-fn is_of(count: &WriterCount, message: &Message) -> bool {
-    let ([a, b, c, d], [w, x, y, z]) = (message.key.guid, count.guid);
+pub fn is_of(count: &WriterCount, guid: &[u32; 4], flow: u32) -> bool {
+    let ([a, b, c, d], [w, x, y, z]) = (*guid, count.guid);
     // The entity first: a socket's writers differ in that.
-    d == z
-        && a == w
-        && b == x
-        && c == y
-        && message.key.flow == count.flow
-        && count.state >= WriterState::Undecided as u32
+    d == z && a == w && b == x && c == y && flow == count.flow && count.state >= WriterState::Undecided as u32
 }
 
 /// Two threads that send for one writer at the same moment may count as one: no implementation does that.
 #[inline(always)]
 fn add(count: &mut WriterCount, message: &Message) {
-    count.messages += u64::from(message.messages);
+    count.messages += u64::from(message.has(found::BEGINS));
     count.bytes += u64::from(message.bytes);
 }
 
@@ -43,7 +38,7 @@ fn known(count: &mut WriterCount, message: &Message) -> u32 {
     if count.state == WriterState::Discovery as u32 {
         return count.state;
     }
-    if count.state == WriterState::Undecided as u32 && message.messages != 0 {
+    if count.state == WriterState::Undecided as u32 && message.has(found::BEGINS) {
         return WriterState::Free as u32;
     }
     add(count, message);
@@ -52,24 +47,26 @@ fn known(count: &mut WriterCount, message: &Message) -> u32 {
 
 /// The key, on this function's stack: up to Linux 6.1 the verifier takes none that a global function was given.
 #[inline(always)]
-fn key_of(message: &Message) -> WriterKey {
+fn key_of(message: &Message, datagram: &Datagram) -> WriterKey {
     let mut key: WriterKey = zeroed();
-    copy(&message.key, &mut key);
+    key.socket = datagram.cookie;
+    copy_guid(&message.guid, &mut key.guid);
+    key.flow = u32::from(datagram.flow);
     key
 }
 
 /// Counts the sample of a writer that is known, and says what that writes; [`WriterState::Free`] for one that is not.
 #[inline(always)]
-pub fn count(state: &mut SocketState, message: &Message) -> u32 {
+pub fn count(state: &mut SocketState, message: &Message, datagram: &Datagram) -> u32 {
     let mut at = 0;
     while at < WRITERS_OF_SOCKET {
         let place = &mut state.writers[at];
-        if is_of(place, message) {
+        if is_of(place, &message.guid, u32::from(datagram.flow)) {
             return known(place, message);
         }
         at += 1;
     }
-    match WRITERS.get_ptr_mut(&key_of(message)) {
+    match WRITERS.get_ptr_mut(&key_of(message, datagram)) {
         // SAFETY: memory of the map.
         Some(count) => known(unsafe { &mut *count }, message),
         None => WriterState::Free as u32,
@@ -78,24 +75,24 @@ pub fn count(state: &mut SocketState, message: &Message) -> u32 {
 
 /// Remembers what a writer writes, and counts its first sample.
 #[inline(always)]
-pub fn place(state: &mut SocketState, message: &mut Message, kind: u32) {
+pub fn place(state: &mut SocketState, message: &Message, datagram: &Datagram, kind: u32) {
     let mut at = 0;
     while at < WRITERS_OF_SOCKET {
         let place = &mut state.writers[at];
-        if is_of(place, message) || taken(place, message, at as u32) {
+        if is_of(place, &message.guid, u32::from(datagram.flow)) || taken(place, message, datagram, at as u32) {
             settle(place, message, kind);
             return;
         }
         at += 1;
     }
     // A full map counts no further writers; user space sees that it is full.
-    let key = key_of(message);
+    let key = key_of(message, datagram);
     let _ = WRITERS.insert(&key, &EMPTY, BPF_NOEXIST);
     if let Some(count) = WRITERS.get_ptr_mut(&key) {
         // SAFETY: memory of the map.
         let count = unsafe { &mut *count };
-        copy_guid(&message.key.guid, &mut count.guid);
-        count.flow = message.key.flow;
+        copy_guid(&message.guid, &mut count.guid);
+        count.flow = u32::from(datagram.flow);
         settle(count, message, kind);
     }
 }
@@ -110,42 +107,53 @@ fn settle(count: &mut WriterCount, message: &Message, kind: u32) {
 
 /// Takes a free place. Two threads may see the first samples of two writers at the same moment; what is in a map is so only once.
 #[inline(always)]
-fn taken(place: &mut WriterCount, message: &Message, at: u32) -> bool {
+fn taken(place: &mut WriterCount, message: &Message, datagram: &Datagram, at: u32) -> bool {
     if place.state != WriterState::Free as u32 {
         return false;
     }
-    let socket = [message.key.socket as u32, (message.key.socket >> 32) as u32, at];
     let mut claim: Pair = zeroed();
-    claim.from = socket;
+    claim.from[0] = datagram.cookie as u32;
+    claim.from[1] = (datagram.cookie >> 32) as u32;
+    claim.from[2] = at;
     claim.reader = PLACE;
     claim.writer = PLACE;
     if PAIRS.insert(&claim, &0, BPF_NOEXIST).is_err() {
         return false;
     }
     place.state = WriterState::Taken as u32;
-    copy_guid(&message.key.guid, &mut place.guid);
-    place.flow = message.key.flow;
+    copy_guid(&message.guid, &mut place.guid);
+    place.flow = u32::from(datagram.flow);
     true
 }
 
-/// Whether this pair is seen for the first time, or for the first time after a while. The entities are 0 for the participants
-/// themselves. The pair is on a stack: up to Linux 6.1 the verifier takes no key that a global function was given.
+/// Whether who sends addresses whom it does for the first time, or for the first time after a while. The entities are 0 for the
+/// participants themselves. The pair is on a stack: up to Linux 6.1 the verifier takes no key that a global function was given.
 #[inline(always)]
-pub fn first_time(pair: &Pair) -> bool {
-    is_first(pair) != 0
+pub fn first_time(message: &Message, reader: u32, writer: u32) -> bool {
+    is_first(message, reader, writer) != 0
 }
 
 #[inline(never)]
-fn is_first(pair: &Pair) -> u64 {
+fn is_first(message: &Message, reader: u32, writer: u32) -> u64 {
+    let ([a, b, c, _], [x, y, z]) = (message.guid, message.to);
+    let mut pair: Pair = zeroed();
+    pair.from[0] = a;
+    pair.from[1] = b;
+    pair.from[2] = c;
+    pair.reader = reader;
+    pair.to[0] = x;
+    pair.to[1] = y;
+    pair.to[2] = z;
+    pair.writer = writer;
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    if let Some(told) = PAIRS.get_ptr(pair) {
+    if let Some(told) = PAIRS.get_ptr(&pair) {
         // SAFETY: memory of the map.
         let told = unsafe { told.read_volatile() };
         if now.wrapping_sub(told) < TELL_AGAIN_NS {
             return 0;
         }
     }
-    let _ = PAIRS.insert(pair, &now, 0);
+    let _ = PAIRS.insert(&pair, &now, 0);
     1
 }

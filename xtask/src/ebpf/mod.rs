@@ -132,6 +132,8 @@ fn flags(toolchain: &Toolchain, root: &Path) -> Result<Vec<String>> {
     let mut flags = vec![
         format!("-Clinker={}", toolchain.linker().display()),
         "-Clink-arg=--btf".to_owned(),
+        // Else the linker has every zeroing and copying of a structure done by a function with a loop over its bytes.
+        "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
         format!("--remap-path-prefix={}=/rosprobe", root.display()),
         format!("--remap-path-prefix={}=/sysroot", toolchain.sysroot()?.display()),
     ];

@@ -16,6 +16,8 @@ use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use rosprobe_common::rtps::MAGIC;
+
 use self::file::PacketFile;
 pub use self::file::{Damage, OpenError, Progress};
 use self::ip::{Fragments, IpPacket};
@@ -226,7 +228,7 @@ impl State {
         let (direction, socket) = match (source.port(), destination.port()) {
             (_, DNS_PORT) => (Direction::Sent, self.udp_socket(source, destination)),
             (DNS_PORT, _) => (Direction::Received, self.udp_socket(destination, source)),
-            _ if bytes.starts_with(b"RTPS") => (Direction::Sent, self.udp_socket(source, destination)),
+            _ if bytes.starts_with(&MAGIC) => (Direction::Sent, self.udp_socket(source, destination)),
             _ => {
                 if let Some(fact) = self.udpros.take(time, (source, destination), bytes, u32::from(length)) {
                     let socket = Some(self.udp_socket(source, destination));

@@ -2,21 +2,10 @@
 //!
 //! Source: DDSI-RTPS 2.5, 8.3 and 9.4.
 
+use rosprobe_common::rtps::{HEADER_BYTES, PID_SENTINEL, flag, submessage as kind};
+
 use super::cursor::{Cursor, Order, Wrong};
 use crate::observation::dds::{EntityId, Guid, GuidPrefix, VendorId};
-
-/// Length of the header in bytes.
-const HEADER: usize = 20;
-
-mod kind {
-    pub const PAD: u8 = 0x01;
-    pub const ACKNACK: u8 = 0x06;
-    pub const INFO_TS: u8 = 0x09;
-    pub const INFO_SRC: u8 = 0x0c;
-    pub const INFO_DST: u8 = 0x0e;
-    pub const DATA: u8 = 0x15;
-    pub const DATA_FRAG: u8 = 0x16;
-}
 
 /// The header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +60,7 @@ pub(super) struct DataFrag<'a> {
 
 /// Splits off the header; `None` when the bytes are no RTPS.
 pub(super) fn header(bytes: &[u8]) -> Option<(Header, &[u8])> {
-    let (head, rest) = bytes.split_first_chunk::<HEADER>()?;
+    let (head, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let [b'R', b'T', b'P', b'S', major, minor, vendor @ ..] = head else { return None };
     let (vendor, prefix) = vendor.split_first_chunk::<2>()?;
     Some((Header { version: [*major, *minor], vendor: VendorId(*vendor), prefix: prefix_of(prefix)? }, rest))
@@ -96,7 +85,7 @@ pub(super) struct Submessages<'a> {
 impl<'a> Submessages<'a> {
     /// `rest` is what follows the header.
     pub fn new(rest: &'a [u8]) -> Self {
-        Self { rest, total: rest.len() + HEADER }
+        Self { rest, total: rest.len() + HEADER_BYTES }
     }
 
     /// Position in the datagram, in bytes.
@@ -108,7 +97,7 @@ impl<'a> Submessages<'a> {
         let Some(([kind, flags, length @ ..], rest)) = self.rest.split_first_chunk::<4>() else {
             return Err(Wrong::Short("a submessage's header"));
         };
-        let order = if flags & 1 == 0 { Order::Big } else { Order::Little };
+        let order = if flags & flag::LITTLE_ENDIAN == 0 { Order::Big } else { Order::Little };
         let length = usize::from(match order {
             Order::Big => u16::from_be_bytes(*length),
             Order::Little => u16::from_le_bytes(*length),
@@ -176,8 +165,8 @@ fn data_head(cursor: &mut Cursor<'_>, fixed: usize) -> Result<(EntityId, u64, us
 fn data(mut cursor: Cursor<'_>, flags: u8, order: Order) -> Result<Data<'_>, Wrong> {
     let (writer, _, more) = data_head(&mut cursor, 16)?;
     cursor.take(more, "a sample's header")?;
-    let inline_qos = if flags & 0x02 == 0 { &[] } else { inline_qos(&mut cursor)? };
-    let content = match (flags & 0x04, flags & 0x08) {
+    let inline_qos = if flags & flag::INLINE_QOS == 0 { &[] } else { inline_qos(&mut cursor)? };
+    let content = match (flags & flag::PAYLOAD, flags & flag::KEY) {
         (0, 0) => Content::Nothing,
         (0, _) => Content::Key,
         _ => Content::Data,
@@ -192,7 +181,7 @@ fn data_frag(mut cursor: Cursor<'_>, flags: u8, _order: Order) -> Result<DataFra
     let fragment_size = cursor.u16("a fragment's size")?;
     let sample_size = cursor.u32("a sample's size")?;
     cursor.take(more, "a fragment's header")?;
-    if flags & 0x02 != 0 {
+    if flags & flag::INLINE_QOS != 0 {
         inline_qos(&mut cursor)?;
     }
     Ok(DataFrag { writer, sequence_number, first, count, fragment_size, sample_size, payload: cursor.rest() })
@@ -204,7 +193,7 @@ fn inline_qos<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Wrong> {
     loop {
         let id = cursor.u16("inline QoS")?;
         let length = cursor.u16("inline QoS")?;
-        if id == super::parameters::SENTINEL {
+        if id == PID_SENTINEL {
             return Ok(&list[..list.len() - cursor.rest().len()]);
         }
         cursor.take(usize::from(length), "inline QoS")?;

@@ -59,7 +59,7 @@ pub(super) struct Rtps {
 
 /// True for bytes that begin as every RTPS message does.
 fn is_rtps(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"RTPS")
+    bytes.starts_with(&MAGIC)
 }
 
 impl Default for Rtps {

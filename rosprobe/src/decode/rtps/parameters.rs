@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use rosprobe_common::rtps::PID_SENTINEL;
+
 use super::cursor::{Cursor, Order, Wrong};
 use crate::observation::dds::{Locator, LocatorKind};
-
-pub(super) const SENTINEL: u16 = 0x0001;
 
 /// Locators kept of each list; a host with more interfaces is no robot.
 const LOCATOR_LIMIT: usize = 64;
@@ -56,7 +56,7 @@ pub(super) fn parameters(list: &[u8], order: Order) -> Result<Vec<(u16, Cursor<'
     loop {
         let id = cursor.u16("").map_err(|_| Wrong::NoSentinel)?;
         let length = cursor.u16("").map_err(|_| Wrong::NoSentinel)?;
-        if id == SENTINEL {
+        if id == PID_SENTINEL {
             return Ok(found);
         }
         let value = cursor.take(usize::from(length), "a parameter")?;

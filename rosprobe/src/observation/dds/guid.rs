@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use rosprobe_common::rtps::entity;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -58,13 +59,13 @@ impl EntityId {
     /// Nobody in particular.
     pub const UNKNOWN: Self = Self([0; 4]);
     /// The participant itself.
-    pub const PARTICIPANT: Self = Self([0x00, 0x00, 0x01, 0xc1]);
+    pub const PARTICIPANT: Self = Self(entity::PARTICIPANT);
     /// Announces participants.
-    pub const SPDP_WRITER: Self = Self([0x00, 0x01, 0x00, 0xc2]);
+    pub const SPDP_WRITER: Self = Self(entity::SPDP_WRITER);
     /// Announces writers.
-    pub const SEDP_PUBLICATIONS_WRITER: Self = Self([0x00, 0x00, 0x03, 0xc2]);
+    pub const SEDP_PUBLICATIONS_WRITER: Self = Self(entity::SEDP_PUBLICATIONS_WRITER);
     /// Announces readers.
-    pub const SEDP_SUBSCRIPTIONS_WRITER: Self = Self([0x00, 0x00, 0x04, 0xc2]);
+    pub const SEDP_SUBSCRIPTIONS_WRITER: Self = Self(entity::SEDP_SUBSCRIPTIONS_WRITER);
 
     /// True for entities that the protocol itself uses, vendors' own included (DDSI-RTPS 9.3.1.2: the two upper bits of the kind).
     pub fn is_builtin(self) -> bool {
