@@ -19,6 +19,11 @@ pub(super) struct SocketStatePod(SocketState);
 unsafe impl aya::Pod for SocketStatePod {}
 
 impl SocketStatePod {
+    /// What it carries, as a number.
+    pub(super) fn protocol(&self) -> u8 {
+        self.0.protocol
+    }
+
     /// Writers that the socket has places for.
     pub(super) fn writers(&self) -> [WriterCount; WRITERS_OF_SOCKET] {
         self.0.writers
@@ -50,6 +55,13 @@ impl Counters {
     pub fn meet(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
         let counted = Counted { socket: socket.clone(), process: process.cloned(), traffic: Traffic::default() };
         self.counted.insert(socket.id, counted);
+    }
+
+    /// The socket is counted, and perhaps has been for long.
+    pub fn meet_again(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
+        if !self.counted.contains_key(&socket.id) {
+            self.meet(socket, process);
+        }
     }
 
     /// The socket is closed: appends its last totals.

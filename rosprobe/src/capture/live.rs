@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray};
-use rosprobe_common::{Kind, PAYLOAD_LIMIT, Protocol, RING_BUFFER_BYTES};
+use rosprobe_common::{Kind, PAYLOAD_LIMIT, Protocol, RING_BUFFER_BYTES, WAKE_UP_INTERVAL};
 
 use super::capture_error::CaptureError;
 use super::counters::{Counters, SocketMap};
@@ -18,6 +18,7 @@ use super::datagram::Datagrams;
 use super::existing;
 use super::kernel::Misplaced;
 use super::kernel_log::KernelLog;
+use super::losses::{self, LossMap, Losses};
 use super::mode::CaptureMode;
 use super::process::ProcessTable;
 use super::record::Parsed;
@@ -86,6 +87,10 @@ pub struct LiveCapture {
     /// The record that is read.
     raw: Vec<u8>,
     lost: PerCpuArray<MapData, u64>,
+    loss_map: LossMap,
+    losses: Losses,
+    /// All records up to this moment were read.
+    read_until: u64,
     sockets: SocketMap,
     followed: BpfHashMap<MapData, u32, u8>,
     counters: Counters,
@@ -125,6 +130,8 @@ impl LiveCapture {
         unacknowledged_known: bool,
     ) -> Result<Self, CaptureError> {
         let lost = PerCpuArray::try_from(start::take_map(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
+        let loss_map =
+            BpfHashMap::try_from(start::take_map(&mut ebpf, "LOSSES")?).map_err(CaptureError::map("LOSSES"))?;
         let sockets =
             BpfHashMap::try_from(start::take_map(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
         let followed =
@@ -137,6 +144,9 @@ impl LiveCapture {
             ring,
             raw: Vec::new(),
             lost,
+            loss_map,
+            losses: Losses::default(),
+            read_until: 0,
             sockets,
             followed,
             counters: Counters::new(unacknowledged_known),
@@ -190,8 +200,11 @@ impl LiveCapture {
     }
 
     fn drain_into(&mut self, limit: usize, raw: &mut Vec<u8>, out: &mut Vec<Event>) -> bool {
+        let begun = self.now().0;
         for _ in 0..limit {
             if !self.ring.next(raw) {
+                // What has been reserved and not committed yet has less time behind it than this.
+                self.read_until = begun.saturating_sub(WAKE_UP_INTERVAL);
                 return false;
             }
             self.statistics.events += 1;
@@ -218,6 +231,7 @@ impl LiveCapture {
             return;
         };
         let time = Monotonic(parsed.record.time);
+        self.read_until = self.read_until.max(time.0.saturating_sub(WAKE_UP_INTERVAL));
         let process = self.process(time, &parsed, out);
         let fact = match parsed.kind {
             Kind::Datagram => self.datagrams.add(&parsed),
@@ -274,13 +288,47 @@ impl LiveCapture {
         }
         self.counters.sample(time, &self.sockets, out);
         self.writers.sample(time, &self.sockets, &mut self.writer_map, out);
+        self.tell_losses(time, out);
+    }
+
+    /// Appends what was lost since the last time, by socket. What is seen of these sockets is incomplete from then on.
+    fn tell_losses(&mut self, time: Monotonic, out: &mut Vec<Event>) {
         // A counter that cannot be read is read the next time.
         let Ok(lost) = self.lost.get(&0, 0) else { return };
-        let lost = lost.iter().sum::<u64>() + self.malformed;
-        if lost > self.statistics.lost {
-            let events = lost - self.statistics.lost;
-            self.statistics.lost = lost;
+        let known = lost.iter().sum::<u64>() + self.malformed;
+        if !self.losses.is_news(known) {
+            return;
+        }
+        let counts = losses::counts(&self.loss_map);
+        let Ok(lost) = self.lost.get(&0, 0) else { return };
+        self.statistics.lost = lost.iter().sum::<u64>() + self.malformed;
+        let (of_sockets, events) = self.losses.since_last_time(&counts, self.statistics.lost, self.read_until);
+        for lost in of_sockets {
+            let parsed = lost.parsed();
+            let process = self.process(time, &parsed, out);
+            let socket = parsed.socket().ok().flatten();
+            if let Some(socket) = &socket {
+                self.count_unannounced(socket, process.as_ref());
+            }
+            let fact = Fact::Lost { events: lost.events };
+            out.push(Event { time, process: process.clone(), socket: socket.clone(), fact });
+            if lost.closed {
+                self.note(time, &parsed, socket.as_ref(), process.as_ref(), out);
+                out.push(Event { time, process, socket, fact: Fact::Closed });
+            }
+        }
+        if events > 0 {
             out.push(Event { time, process: None, socket: None, fact: Fact::Lost { events } });
+        }
+    }
+
+    /// That the kernel side begins to count a socket may be what was lost.
+    fn count_unannounced(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
+        let Ok(state) = self.sockets.get(&socket.id, 0) else { return };
+        if state.protocol() == Protocol::Rtps as u8 {
+            self.writers.meet(socket, process);
+        } else if Protocol::is_counted(state.protocol()) {
+            self.counters.meet_again(socket, process);
         }
     }
 

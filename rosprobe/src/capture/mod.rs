@@ -13,6 +13,7 @@ mod identity;
 mod kernel;
 mod kernel_log;
 pub mod live;
+mod losses;
 mod mode;
 mod namespace;
 pub mod pcap;

@@ -27,6 +27,8 @@ struct Attempt {
     returned: bool,
     /// A failure was reported again by a later `connect()`.
     reported_again: bool,
+    /// Something was not seen, which may have been its end.
+    lost: bool,
     syn_retransmits: u32,
     /// Noted by the kernel while it goes on trying; decides if the process gives up.
     soft_error: Option<Errno>,
@@ -50,8 +52,8 @@ enum Result {
 impl Attempt {
     fn new(began: Monotonic) -> Self {
         let (said, syn_sent, returned) = (false, false, false);
-        let (reported_again, syn_retransmits) = (false, 0);
-        Self { began, said, syn_sent, returned, reported_again, syn_retransmits, soft_error: None, end: None }
+        let (reported_again, lost, syn_retransmits) = (false, false, 0);
+        Self { began, said, syn_sent, returned, reported_again, lost, syn_retransmits, soft_error: None, end: None }
     }
 
     fn pending(&self) -> bool {
@@ -252,9 +254,19 @@ impl Tracker {
         }
     }
 
+    /// Events of this socket were lost.
+    pub fn lost(&mut self) {
+        match &mut self.attempt {
+            Some(attempt) => attempt.lost = true,
+            // What comes next is not its beginning.
+            None => self.open = true,
+        }
+    }
+
     /// Nothing more will be heard of an attempt.
     pub fn ended(&mut self, cause: AbandonCause, time: Monotonic, emit: &mut impl FnMut(What)) {
         let Some(attempt) = &mut self.attempt else { return };
+        let cause = if attempt.lost { AbandonCause::LostSight } else { cause };
         match attempt.soft_error {
             Some(errno) if cause == AbandonCause::Closed => {
                 attempt.failed(errno, ErrorSource::SocketError, time, emit);

@@ -109,6 +109,9 @@ impl Decoder {
             (Fact::Lost { events }, socket) => {
                 // What a stream waits for is among what was lost.
                 self.give_up(time, time, out);
+                if let Some(socket) = socket.as_ref().filter(|socket| socket.transport == Transport::Tcp) {
+                    self.lost_of(time, process.clone(), socket, out);
+                }
                 self.say(time, process.as_ref(), socket.as_ref(), What::Lost { events }, out);
             }
             (fact, Some(socket)) if rtps::concerns(&fact, &socket) => {
@@ -203,6 +206,19 @@ impl Decoder {
             });
         }
         self.waiting_since = self.sockets.waiting_since();
+    }
+
+    /// Records of this socket were lost: how an attempt of it ends is not known, unless later ones tell.
+    fn lost_of(
+        &mut self,
+        now: Monotonic,
+        process: Option<ProcessRef>,
+        reference: &SocketRef,
+        out: &mut Vec<Observation>,
+    ) {
+        self.make_room(reference.id, now, out);
+        self.sockets.meet(process, reference, self.limits.out_of_order);
+        self.with_socket(reference.id, now, out, |socket, _, _| socket.connect.lost());
     }
 
     fn process_exited(&mut self, now: Monotonic, process: &ProcessRef, out: &mut Vec<Observation>) {

@@ -3,11 +3,11 @@
 use super::draft::{Draft, Words};
 use super::trouble::who;
 use super::{Code, Finding, Severity};
-use crate::graph::{Graph, Incident, IncidentKind, LINK_LIMIT};
+use crate::graph::{Graph, Incident, IncidentKind, LINK_LIMIT, Link, LinkKind, Party};
 
 pub(super) fn of_incident(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
     let (code, words, client) = match kind {
-        IncidentKind::EventsLost => (Code::EventsLost, events_lost(incident.count), None),
+        IncidentKind::EventsLost => (Code::EventsLost, events_lost(graph, incident.count), None),
         IncidentKind::LinksRefused => (Code::LimitReached, limit_reached(incident.count), None),
         IncidentKind::PayloadTruncated { client, .. } => {
             let client = graph.client(*client);
@@ -24,12 +24,39 @@ pub(super) fn of_incident(graph: &Graph, kind: &IncidentKind, incident: &Inciden
     Some(draft.evidence(incident.evidence.iter().copied()).finish(&words))
 }
 
-fn events_lost(count: u64) -> Words {
+/// Incomplete links that are named.
+const NAMED: usize = 5;
+
+fn events_lost(graph: &Graph, count: u64) -> Words {
+    let mut explanation = vec!["The ring buffer was full. Links whose bytes are missing are marked incomplete, and nothing is concluded from what was not seen on them.".to_owned()];
+    let incomplete: Vec<&Link> = graph.links().filter(|link| link.incomplete && !link.gone).collect();
+    if !incomplete.is_empty() {
+        let named: Vec<String> = incomplete.iter().take(NAMED).map(|link| named(link)).collect();
+        let more = incomplete.len().saturating_sub(NAMED);
+        let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+        explanation.push(format!("Incomplete: {}{more}.", named.join(", ")));
+    }
     Words {
         summary: format!("{count} events were lost between kernel and rosprobe: what is shown may be incomplete"),
-        explanation: vec!["The ring buffer was full. Links whose bytes are missing are marked incomplete, and nothing is concluded from what was not seen on them.".into()],
+        explanation,
         remedies: vec!["Watch less at once: rosprobe watch --pid PID or --comm NAME.".into()],
     }
+}
+
+/// A link by its topic and its ends.
+fn named(link: &Link) -> String {
+    let end = |party: &Party| {
+        let process = || party.process.as_ref().map(|process| format!("{}[{}]", process.comm, process.pid));
+        party.node.clone().or_else(process).or_else(|| party.uri.clone())
+    };
+    let ends = [("of", end(&link.subscriber)), ("from", end(&link.publisher))];
+    let about = match link.kind {
+        LinkKind::Master => "master",
+        LinkKind::Callback => "callback",
+        _ => &link.name,
+    };
+    let ends = ends.iter().filter_map(|(word, end)| Some(format!(" {word} {}", end.as_ref()?)));
+    format!("{about}{}", ends.collect::<String>())
 }
 
 fn payload_truncated(name: &str) -> Words {

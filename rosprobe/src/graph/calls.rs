@@ -61,6 +61,11 @@ impl WaitingCalls {
         broken
     }
 
+    /// Answers on this socket may have been lost.
+    pub fn lost(&mut self, socket: u64) {
+        self.by_id.retain(|_, call| call.socket != socket);
+    }
+
     /// Of calls that wait it is not known any more whether they were answered.
     pub fn forget_unbroken(&mut self) {
         self.by_id.retain(|_, call| call.broken.is_some());

@@ -83,7 +83,7 @@ impl Graph {
         claims
     }
 
-    fn claim_of(&self, client: ClientId, address: SocketAddr, claims: &mut Vec<(LinkId, Stage)>) {
+    pub(super) fn claim_of(&self, client: ClientId, address: SocketAddr, claims: &mut Vec<(LinkId, Stage)>) {
         for id in self.links.at_port(client, address.port()) {
             let Some(Entry { link, track }) = self.links.get(id) else { continue };
             if claims.len() >= CLAIM_LIMIT {

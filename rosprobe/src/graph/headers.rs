@@ -166,19 +166,13 @@ impl Graph {
 
     pub(super) fn gap_observed(&mut self, observation: &Observation, cause: GapCause) {
         let (at, id) = (observation.monotonic, observation.id);
-        let Some(socket) = observation.socket.as_ref().and_then(|socket| self.sockets.get(socket.id)) else { return };
-        let mut concerned: Vec<LinkId> = socket.link.into_iter().collect();
-        concerned.extend(socket.claims.iter().map(|(link, _)| *link));
         match cause {
             GapCause::NotCopied => return,
             GapCause::Limit => self.payload_cut(observation, at, id),
             GapCause::Lost | GapCause::Unreadable => {}
         }
-        for link in concerned {
-            if let Some(entry) = self.links.get_mut(link) {
-                entry.link.incomplete = true;
-                entry.track.judged = false;
-            }
+        if let Some(socket) = &observation.socket {
+            self.doubt_links_of(observation, socket);
         }
     }
 

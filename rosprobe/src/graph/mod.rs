@@ -19,6 +19,7 @@ mod incidents;
 mod joining;
 mod link;
 mod links;
+mod losing;
 mod names;
 mod networks;
 mod node;
@@ -142,16 +143,12 @@ impl Graph {
     }
 
     fn fold(&mut self, observation: &Observation) {
-        let (at, id) = (observation.monotonic, observation.id);
+        let at = observation.monotonic;
         match &observation.what {
             What::Process(process) => self.know_process(process, at),
             What::Namespace(namespace) => self.know_namespace(namespace),
             What::ProcessExited => self.process_exited(observation, at),
-            What::Lost { events } => {
-                self.lost = self.lost.saturating_add(*events);
-                self.incidents.note(IncidentKind::EventsLost, *events, at, id);
-                self.answers_lost();
-            }
+            What::Lost { events } => self.lost_observed(observation, *events),
             What::NameQuery { name, .. } => self.name_asked(observation, name),
             What::NameAnswer { name, addresses, status, .. } => {
                 self.name_answered(observation, name, addresses, status);

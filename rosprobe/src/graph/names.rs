@@ -97,6 +97,15 @@ impl Names {
         show(record, id);
     }
 
+    /// Answers to processes of this network namespace, or of any, may have been lost.
+    pub fn answers_lost(&mut self, net_namespace: Option<u64>) {
+        for ((namespace, _), record) in &mut self.records {
+            if net_namespace.is_none_or(|lost| lost == *namespace) {
+                record.unanswered_since = None;
+            }
+        }
+    }
+
     fn record(&mut self, net_namespace: u64, name: &str) -> &mut NameRecord {
         let key = (net_namespace, plain(name));
         if self.records.len() >= NAME_LIMIT && !self.records.contains_key(&key) {

@@ -64,6 +64,8 @@ impl Graph {
         if messages > 0 && link.kind == LinkKind::Topic {
             let first = before.received_messages + before.sent_messages == 0 || !link.reached(Stage::Data);
             track.worked = true;
+            // Data flows, whatever was not seen before.
+            link.incomplete = false;
             if let Some(state) = link.stage_mut(Stage::Data) {
                 state.socket = Some(socket);
                 if state.outcome != Outcome::Ok || first {

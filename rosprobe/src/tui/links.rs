@@ -154,6 +154,7 @@ pub fn outcome(scene: &Scene, link: &Link) -> (String, Role) {
         Some(state) if state.stage == Stage::Data && state.outcome == Outcome::Ok => speed(link),
         Some(state) => stage_outcome(scene, state),
     };
+    let words = if link.incomplete && !link.gone { format!("{words}, incomplete") } else { words };
     (words, role)
 }
 

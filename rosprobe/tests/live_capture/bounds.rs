@@ -16,7 +16,7 @@ use crate::rtps::{clock, digits, packets};
 use crate::watched::Watched;
 
 /// The first datagram of a capture that says nothing but what is `wanted`.
-fn message(name: &str, wanted: impl Fn(&Dds) -> bool) -> String {
+pub fn message(name: &str, wanted: impl Fn(&Dds) -> bool) -> String {
     let only = |event: &&Event| {
         let mut said = Vec::new();
         Decoder::new(clock()).of_packets().handle((*event).clone(), &mut said);

@@ -399,6 +399,116 @@ def flood(message, count):
     return {}
 
 
+POST, OK = b"POST /RPC2 HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+def counted(connections, turns, message):
+    """Conversations of which every run has the same number of records: one thread, which takes each message in one piece."""
+    asker, announcer, message = udp(), udp(), bytes.fromhex(message)
+    asker.bind(("127.0.0.1", 0))
+    for _ in range(connections):
+        client, server = pair("4")
+        for number in range(turns):
+            for a, b, data in ((client, server, POST), (server, client, OK)):
+                data += bytes([number % 256]) * (number * 37 % 3000)
+                a.sendall(data)
+                assert b.recv(4096) == data
+        asker.sendto(b"a query", ("127.0.0.1", 53))
+        announcer.sendto(message, ("127.0.0.1", 7411))
+        client.close()
+        server.close()
+    return {}
+
+
+def xml(method, *params):
+    """A call, as a method, or an answer, as None."""
+    def value(it):
+        if isinstance(it, int):
+            return f"<value><int>{it}</int></value>"
+        if isinstance(it, str):
+            return f"<value><string>{it}</string></value>"
+        return "<value><array><data>" + "".join(map(value, it)) + "</data></array></value>"
+
+    inner = "<params>" + "".join(f"<param>{value(it)}</param>" for it in params) + "</params>"
+    if method is None:
+        head, body = "HTTP/1.1 200 OK", f"<?xml version='1.0'?><methodResponse>{inner}</methodResponse>"
+    else:
+        head = "POST /RPC2 HTTP/1.1"
+        body = f"<?xml version='1.0'?><methodCall><methodName>{method}</methodName>{inner}</methodCall>"
+    return f"{head}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def listening():
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    return sock
+
+
+def publishing(master, api, data, orders):
+    """A master and a publisher in one process: answers, and sends a message on every connection for each byte of `orders`."""
+    uri = f"http://127.0.0.1:{api.getsockname()[1]}/"
+    subscribers = []
+
+    def answers(listener):
+        while True:
+            threading.Thread(target=answer, args=(listener.accept()[0],)).start()
+
+    def answer(sock):
+        while request := sock.recv(4096):
+            method = request.split(b"<methodName>")[1].split(b"<")[0]
+            told = [uri] if method == b"registerSubscriber" else ["TCPROS", "127.0.0.1", data.getsockname()[1]]
+            sock.sendall(xml(None, [1, "", told]))
+
+    def headers():
+        while True:
+            sock = data.accept()[0]
+            asked = sock.recv(4096)
+            name = asked.split(b"topic=")[1].split(b"\0")[0][:-1] if b"topic=" in asked else b""
+            sock.sendall(header([b"callerid=/talker", b"md5sum=abc", b"type=std_msgs/String", b"topic=" + name]))
+            subscribers.append(sock)
+
+    for target, arguments in ((answers, (master,)), (answers, (api,)), (headers, ())):
+        threading.Thread(target=target, args=arguments, daemon=True).start()
+    while os.read(orders, 1):
+        for sock in subscribers:
+            sock.sendall(struct.pack("<I", 9) + b"\5\0\0\0hello")
+    os._exit(0)
+
+
+def subscriber():
+    """Subscribes to topics as it is told, a line each: TOPIC master, TOPIC rest, or data; answers each with a line."""
+    master, api, data = listening(), listening(), listening()
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.close(write)
+        publishing(master, api, data, read)
+    os.close(read)
+    to_master, connected = socket.create_connection(master.getsockname()), []
+    for line in sys.stdin:
+        topic, what = line.split()
+        if what == "master":
+            own = "http://127.0.0.1:1/"
+            to_master.sendall(xml("registerSubscriber", "/listener", topic, "std_msgs/String", own))
+            to_master.recv(4096)
+        elif what == "rest":
+            with socket.create_connection(api.getsockname()) as sock:
+                sock.sendall(xml("requestTopic", "/listener", topic, [["TCPROS"]]))
+                sock.recv(4096)
+            sock = socket.create_connection(data.getsockname())
+            fields = [b"callerid=/listener", b"md5sum=*", b"type=std_msgs/String", b"topic=" + topic.encode()]
+            sock.sendall(header(fields))
+            sock.recv(4096)
+            connected.append(sock)
+        else:
+            os.write(write, b"x")
+            for sock in connected:
+                sock.recv(13, socket.MSG_WAITALL)
+        print(flush=True)
+    os.close(write)
+    os._exit(0)
+
+
 def talk(message, count):
     """A message once, and then over and over; after each it waits for a line."""
     message = bytes.fromhex(message)

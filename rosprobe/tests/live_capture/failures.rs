@@ -1,14 +1,13 @@
-//! What becomes of a connect, and of a capture that is not read.
+//! What becomes of a connect.
 
 use std::io::{BufRead as _, BufReader};
 
-use rosprobe::capture::Options;
 use rosprobe::errno::Errno;
 use rosprobe::event::{Direction, Event, Fact};
 use serde_json::json;
 
 use crate::in_every_mode;
-use crate::watched::{Watched, chunks};
+use crate::watched::Watched;
 
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
@@ -109,32 +108,5 @@ fn children_of_a_followed_process_are_told() {
         let child = watched.events.iter().find(forked).map(|event| event.fact.clone());
         let connecting = watched.events.iter().find(|event| event.fact == Fact::SynSent).unwrap();
         assert_eq!(child, Some(Fact::Forked { child: connecting.process.as_ref().unwrap().pid }));
-    });
-}
-
-#[test]
-#[ignore = "needs root and a kernel that loads eBPF"]
-fn what_finds_the_ring_buffer_full_is_counted_and_leaves_a_known_gap() {
-    in_every_mode(async |options| {
-        let mut watched = Watched::start("full", &Options { ring_buffer_bytes: 16 * 1024, ..options });
-        // Nobody reads while this goes on.
-        let child = watched.network.start("xmlrpc", &json!(["4", "send", "recv", 200_000]));
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        watched.until(|_| true).await;
-        watched.sample();
-        let lost = watched.events.iter().find_map(|event| match event.fact {
-            Fact::Lost { events } => Some(events),
-            _ => None,
-        });
-        assert!(lost.is_some_and(|lost| lost > 0), "{:#?}", watched.facts());
-        watched.events.clear();
-        watched.sample();
-        assert!(!watched.events.iter().any(|event| matches!(event.fact, Fact::Lost { .. })), "told once");
-        let result_again = watched.run("xmlrpc", json!(["4", "send", "recv", 2_000])).await;
-        assert_ne!(result["client"], result_again["client"]);
-        let facts = watched.of_port(&result_again["client"]);
-        assert!(!chunks(&facts, Direction::Sent).is_empty(), "the capture goes on: {facts:?}");
     });
 }

@@ -15,6 +15,7 @@ mod conversations;
 mod descriptors;
 mod failures;
 mod kernel_log;
+mod losses;
 mod network;
 mod rtps;
 mod udp;

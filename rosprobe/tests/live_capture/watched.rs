@@ -67,9 +67,16 @@ impl Watched {
         more
     }
 
-    /// Reads the counters.
-    pub fn sample(&mut self) {
+    /// Reads the counters; how many events they say to be lost, on the whole machine.
+    pub fn sample(&mut self) -> u64 {
+        let known = self.events.len();
         self.capture.sample(&mut self.events);
+        self.events[known..].iter().filter_map(lost).sum()
+    }
+
+    /// How many events the capture says to be lost so far.
+    pub fn lost(&self) -> u64 {
+        self.capture.statistics().lost
     }
 
     /// Children of this process are reported.
@@ -113,6 +120,14 @@ impl Watched {
             _ => None,
         };
         self.events.iter().filter_map(returned).collect()
+    }
+}
+
+/// How many events this one says to be lost.
+pub fn lost(event: &Event) -> Option<u64> {
+    match event.fact {
+        Fact::Lost { events } => Some(events),
+        _ => None,
     }
 }
 

@@ -60,7 +60,8 @@ impl Player<'_> {
                 let process = self.scenario.processes[who].reference();
                 self.say(at, Some(process), None, What::ProcessExited);
             }
-            (_, "lost") => {
+            // Of a socket that was named, or of nobody.
+            (who, "lost") if !self.sockets.contains_key(who) => {
                 self.say(at, None, None, What::Lost { events: words[3].parse().unwrap() });
             }
             (socket, _) => {
@@ -122,6 +123,7 @@ impl Player<'_> {
                 addresses: words[3..].iter().map(|word| word.parse().unwrap()).collect(),
                 status: words[2].into(),
             },
+            "lost" => What::Lost { events: number(1) },
             "traffic" => What::Traffic(traffic(&words[1..])),
             "datagrams" => What::UdprosData {
                 direction: if words[1] == "sent" { Direction::Sent } else { Direction::Received },

@@ -15,6 +15,8 @@ mod participant;
 mod ros_discovery_info;
 mod seen;
 
+use rosprobe_common::rtps::MAGIC;
+
 use self::counter::Counter;
 use self::cursor::Wrong;
 use self::datagram::{Datagram, Source, Witness};

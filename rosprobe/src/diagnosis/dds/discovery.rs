@@ -36,7 +36,7 @@ pub(super) fn findings(graph: &Graph, compared: &[&Participant], explained: &BTr
         }
         let heard = remote.iter().any(|other| have_heard(participant, other));
         let waited = |other: &&&Participant| {
-            let both = participant.first.at.max(other.first.at);
+            let both = participant.watched_since().max(other.watched_since());
             let there = participant.is_there_since(other.first.at) && other.is_there_since(participant.first.at);
             there && graph.now().since(both).as_nanos() >= SILENT_NS
         };
@@ -77,7 +77,7 @@ fn is_alone(graph: &Graph, participant: &Participant) -> bool {
     let mut others = graph.dds().participants().filter(|other| other.data.guid_prefix != participant.data.guid_prefix);
     let quiet = participant.data.discovery != Discovery::Simple || is_told_to_stay(graph, participant);
     let limit = if ran_before(graph, participant) { LATE_NS } else { ALONE_NS };
-    let long = graph.now().since(participant.first.at).as_nanos() >= limit;
+    let long = graph.now().since(participant.watched_since()).as_nanos() >= limit;
     // A packet capture shows what passed one place, not what a process heard.
     long && !quiet && participant.process.is_some() && others.next().is_none()
 }

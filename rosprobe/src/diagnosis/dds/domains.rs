@@ -162,7 +162,7 @@ fn is_alone(graph: &Graph, participant: &Participant) -> bool {
     let prefix = participant.data.guid_prefix;
     let known = graph.dds().participants().any(|other| other.knows.contains_key(&prefix));
     let limit = if ran_before(graph, participant) { LATE_NS } else { ALONE_NS };
-    let long = graph.now().since(participant.first.at).as_nanos() >= limit && !lately_lost(graph);
+    let long = graph.now().since(participant.watched_since()).as_nanos() >= limit && !lately_lost(graph);
     long && !known && participant.knows.is_empty() && participant.data.discovery == Discovery::Simple
 }
 

@@ -276,7 +276,9 @@ fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant])
     let usable = usable(participant);
     let source = source(graph, participant, peers)?;
     let address = *usable.first()?;
-    if !sources(graph, participant).is_disjoint(&usable) || is_reached(graph, participant, peers) {
+    // Its readers and writers are announced once, and that may be what was not seen.
+    let all_seen = participant.missed.is_none();
+    if !all_seen || !sources(graph, participant).is_disjoint(&usable) || is_reached(graph, participant, peers) {
         return None;
     }
     let limit = if knows_one_of(participant, peers) { UNREACHED_NS } else { UNANSWERED_NS };

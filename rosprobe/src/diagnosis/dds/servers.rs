@@ -49,7 +49,7 @@ fn is_unanswered(graph: &Graph, client: &Participant) -> bool {
         && client.data.discovery == Discovery::Client
         && client.knows.is_empty()
         && !lately_lost(graph)
-        && dds.now().since(client.first.at).as_nanos() >= UNANSWERED_NS
+        && dds.now().since(client.watched_since()).as_nanos() >= UNANSWERED_NS
         && !others.any(|other| other.heard_by.contains(&id) || other.knows.contains_key(&client.data.guid_prefix))
 }
 

@@ -180,6 +180,10 @@ impl Dds {
             }
         }
         let flows = data.outcome == Outcome::Ok;
+        let missed = |participant: Option<&Participant>| participant.and_then(|participant| participant.missed);
+        let missed = missed(ends.0).max(missed(ends.1));
+        // Data that came after a loss says more than what was lost.
+        let told_since = |lost| flows && samples.is_some_and(|samples| samples.last.at > lost);
         let traffic = samples.filter(|_| flows).map_or_else(Traffic::default, |samples| Traffic {
             sent_bytes: samples.bytes,
             sent_messages: samples.messages,
@@ -201,7 +205,7 @@ impl Dds {
             carried_by: None,
             gone: from.gone.is_some() || to.gone.is_some(),
             unresolved: false,
-            incomplete: false,
+            incomplete: missed.is_some_and(|lost| !told_since(lost)),
         })
     }
 

@@ -17,7 +17,7 @@ pub use self::silence::Silence;
 pub use self::sockets::{Attempt, SendFailure, UdpSockets};
 use super::link::{Link, LinkId};
 use super::node::Node;
-use crate::event::{Monotonic, ProcessRef};
+use crate::event::{Monotonic, ProcessRef, Transport};
 use crate::observation::dds::{self as observed, Guid, GuidPrefix, RosName};
 use crate::observation::{Observation, ObservationId, What};
 
@@ -81,6 +81,7 @@ impl Dds {
             What::IoFailed { direction, errno, count } => {
                 self.sockets.send_failed(observation, *direction, *errno, *count);
             }
+            What::Lost { .. } => self.lost(observation),
             What::ProcessExited => {
                 if let Some(process) = &observation.process {
                     self.process_exited(process);
@@ -123,6 +124,28 @@ impl Dds {
             Seen::Bound { address, errno, already } => self.sockets.bound(observation, *address, *errno, *already),
             Seen::MulticastJoined { group, errno, .. } => self.sockets.joined(observation, *group, *errno),
             Seen::LimitReached { limit } => self.limit(limit.clone(), moment),
+        }
+    }
+
+    /// Datagrams of a process, or of nobody in particular, were lost: what its participants said or heard then is not known.
+    fn lost(&mut self, observation: &Observation) {
+        if observation.socket.as_ref().is_some_and(|socket| socket.transport == Transport::Tcp) {
+            return;
+        }
+        let process = observation.process.as_ref();
+        let namespace = observation.socket.as_ref().map(|socket| socket.net_namespace);
+        for participant in self.participants.values_mut() {
+            let concerned = match (process, namespace) {
+                (Some(process), _) => participant.process.as_ref().is_none_or(|own| own == process),
+                (None, Some(namespace)) => participant.net_namespace == namespace,
+                (None, None) => true,
+            };
+            if concerned {
+                participant.missed = Some(observation.monotonic);
+            }
+        }
+        for (writer, reader) in self.link_ids.keys().copied().collect::<Vec<_>>() {
+            self.judge(writer, reader);
         }
     }
 

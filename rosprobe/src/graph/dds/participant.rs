@@ -13,6 +13,9 @@ use crate::observation::dds::{Duration, GuidPrefix, Locator, LocatorKind, NodeEn
 const LIST_LIMIT: usize = 1024;
 const EVIDENCE_LIMIT: usize = 8;
 
+/// Everybody announces itself again within this time, in nanoseconds: Cyclone DDS's interval, which is the longest.
+const ANNOUNCED_AGAIN_NS: u64 = 30_000_000_000;
+
 /// How a participant ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
@@ -60,6 +63,8 @@ pub struct Participant {
     pub relayed: bool,
     /// How and when it ended, if it did.
     pub gone: Option<(Gone, Monotonic)>,
+    /// When events of its process, or of nobody in particular, were lost last: what it said or heard then is not known.
+    pub missed: Option<Monotonic>,
     /// What shows it, oldest first.
     pub evidence: Vec<Moment>,
 }
@@ -83,6 +88,7 @@ impl Participant {
             nodes: Vec::new(),
             relayed: true,
             gone: None,
+            missed: None,
             evidence: Vec::new(),
         }
     }
@@ -104,6 +110,12 @@ impl Participant {
     /// True when its process is one of these, by pid.
     pub(crate) fn is_of(&self, pids: &BTreeSet<u32>) -> bool {
         self.process.as_ref().is_some_and(|process| pids.contains(&process.pid))
+    }
+
+    /// Since when its silence says something: from its first word on, and after a loss once everybody has announced itself again.
+    pub(crate) fn watched_since(&self) -> Monotonic {
+        let again = self.missed.map(|at| Monotonic(at.0.saturating_add(ANNOUNCED_AGAIN_NS)));
+        again.map_or(self.first.at, |again| again.max(self.first.at))
     }
 
     /// True while it lives, as far as known.

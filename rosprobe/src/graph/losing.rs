@@ -1,0 +1,86 @@
+//! What was lost on its way to rosprobe: the links that it may be about say so, and nothing is concluded on them from what was not seen.
+
+use std::collections::BTreeSet;
+
+use super::Graph;
+use super::incidents::IncidentKind;
+use super::link::{Link, LinkId, Outcome, Stage};
+use crate::event::{SocketRef, Transport};
+use crate::observation::Observation;
+
+impl Graph {
+    pub(super) fn lost_observed(&mut self, observation: &Observation, events: u64) {
+        self.lost = self.lost.saturating_add(events);
+        self.incidents.note(IncidentKind::EventsLost, events, observation.monotonic, observation.id);
+        match &observation.socket {
+            Some(socket) => {
+                if socket.transport == Transport::Udp {
+                    self.names.answers_lost(Some(socket.net_namespace));
+                }
+                self.doubt_links_of(observation, socket);
+            }
+            None => {
+                self.names.answers_lost(None);
+                self.answers_lost();
+                let unfinished = self.links.iter().filter(|entry| is_unfinished(&entry.link));
+                for link in unfinished.map(|entry| entry.link.id).collect::<Vec<_>>() {
+                    self.doubt(link);
+                }
+            }
+        }
+    }
+
+    /// What went through this socket was not all seen.
+    pub(super) fn doubt_links_of(&mut self, observation: &Observation, socket: &SocketRef) {
+        self.calls.lost(socket.id);
+        for link in self.links_that_may_use(observation, socket.id) {
+            self.doubt(link);
+        }
+        if let Some(socket) = self.sockets.get_mut(socket.id) {
+            // An answer to it may have come.
+            socket.header_from_client = None;
+        }
+    }
+
+    /// Links whose conversation goes through a socket, or whose next stage a connect of it would decide.
+    fn links_that_may_use(&self, observation: &Observation, socket: u64) -> BTreeSet<LinkId> {
+        let Some(known) = self.sockets.get(socket) else { return BTreeSet::new() };
+        let mut found: BTreeSet<LinkId> = known.link.into_iter().collect();
+        found.extend(known.claims.iter().map(|(link, _)| *link));
+        if !found.is_empty() {
+            return found;
+        }
+        let sides: &[bool] = match known.connecting {
+            Some(true) => &[true],
+            Some(false) => &[false],
+            None => &[true, false],
+        };
+        for at_client in sides {
+            let Some(ends) = self.ends(observation, *at_client) else { continue };
+            let Some(address) = ends.server_address else { continue };
+            let mut claims = Vec::new();
+            for client in self.clients.of(ends.client.actor) {
+                self.claim_of(*client, address, &mut claims);
+            }
+            found.extend(claims.into_iter().map(|(link, _)| link));
+        }
+        found
+    }
+
+    fn doubt(&mut self, link: LinkId) {
+        let Some(entry) = self.links.get_mut(link) else { return };
+        entry.link.incomplete = true;
+        entry.track.judged = false;
+        for state in &mut entry.link.stages {
+            if matches!(state.outcome, Outcome::Pending { .. }) {
+                state.outcome = Outcome::NotReached;
+            }
+        }
+    }
+}
+
+/// A link that still has something to come, of which the loss may have been part.
+fn is_unfinished(link: &Link) -> bool {
+    let last = link.stages.last().map(|state| state.stage);
+    !link.gone && !link.reached(Stage::Data) && last.is_some_and(|stage| !link.reached(stage))
+}
