@@ -12,21 +12,19 @@ impl Graph {
     pub(super) fn lost_observed(&mut self, observation: &Observation, events: u64) {
         self.lost = self.lost.saturating_add(events);
         self.incidents.note(IncidentKind::EventsLost, events, observation.monotonic, observation.id);
-        match &observation.socket {
-            Some(socket) => {
-                if socket.transport == Transport::Udp {
-                    self.names.answers_lost(Some(socket.net_namespace));
-                }
-                self.doubt_links_of(observation, socket);
+        if let Some(socket) = &observation.socket {
+            if socket.transport == Transport::Udp {
+                self.names.answers_lost(Some(socket.net_namespace));
             }
-            None => {
-                self.names.answers_lost(None);
-                self.answers_lost();
-                let unfinished = self.links.iter().filter(|entry| is_unfinished(&entry.link));
-                for link in unfinished.map(|entry| entry.link.id).collect::<Vec<_>>() {
-                    self.doubt(link);
-                }
-            }
+            self.doubt_links_of(observation, socket);
+            return;
+        }
+        // Whose they were is not known.
+        self.names.answers_lost(None);
+        self.answers_lost();
+        let unfinished = self.links.iter().filter(|entry| is_unfinished(&entry.link));
+        for link in unfinished.map(|entry| entry.link.id).collect::<Vec<_>>() {
+            self.doubt(link);
         }
     }
 

@@ -18,6 +18,7 @@ mod kernel_log;
 mod losses;
 mod network;
 mod rtps;
+mod stack;
 mod udp;
 mod verifier;
 mod watched;

@@ -23,7 +23,7 @@ pub enum Task {
     Build,
     /// Fail when the committed object is not what its sources give
     Check,
-    /// Write down how many instructions this kernel's verifier looks at (rosprobe/bpf/verifier.toml)
+    /// Write down how many instructions this kernel's verifier looks at, and how much stack programs take (rosprobe/bpf/verifier.toml)
     Verify,
 }
 
