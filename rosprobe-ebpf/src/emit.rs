@@ -78,13 +78,13 @@ pub struct Emission {
     copy: u32,
     length: u32,
     pid: u32,
-    errno: i32,
     fd: i32,
+    errno: i16,
     kind: u16,
     protocol: u8,
     flow: u8,
-    cut: u16,
-    current: u16,
+    cut: u8,
+    current: u8,
     remote: SocketAddress,
 }
 
@@ -105,13 +105,14 @@ pub fn emit_payload(socket: &Socket<'_>, fact: &Fact, payload: &Payload) {
     emission.copy = payload.copy;
     emission.length = payload.length;
     emission.pid = fact.pid;
-    emission.errno = fact.errno;
+    // At most 4095.
+    emission.errno = fact.errno as i16;
     emission.fd = fact.fd;
-    emission.current = u16::from(fact.current);
+    emission.current = u8::from(fact.current);
     emission.kind = fact.kind as u16;
     emission.protocol = socket.protocol;
     emission.flow = fact.flow as u8;
-    emission.cut = payload.cut as u16;
+    emission.cut = payload.cut as u8;
     if let Some(remote) = socket.remote {
         kernel::copy(remote, &mut emission.remote);
     }
@@ -202,9 +203,9 @@ fn fill(record: &mut Record, emission: &Emission) {
     record.kind = emission.kind;
     record.protocol = emission.protocol;
     record.flow = emission.flow;
-    record.cut = emission.cut as u8;
+    record.cut = emission.cut;
     record.pid = emission.pid;
-    record.errno = emission.errno;
+    record.errno = i32::from(emission.errno);
     record.fd = emission.fd;
     record.length = emission.length;
 }

@@ -37,6 +37,14 @@ pub mod found {
     pub const ANSWER: u8 = 8;
     /// The sample begins here: it is no further fragment.
     pub const BEGINS: u8 = 16;
+    /// Its writer was not known, and writes user data.
+    pub const NEW_USER: u8 = 32;
+    /// The same, and it writes `ros_discovery_info`.
+    pub const NEW_DISCOVERY: u8 = 64;
+    /// The same, and nothing tells what it writes.
+    pub const NEW_UNDECIDED: u8 = 128;
+    /// A writer that was not known.
+    pub const NEW: u8 = NEW_USER | NEW_DISCOVERY | NEW_UNDECIDED;
 }
 
 /// A message on the way. Without pointers, as [`Datagram`] is, and small: it is on the stack during the deepest call.
@@ -52,9 +60,6 @@ pub struct Message {
     pub guid: [u32; 4],
     /// Who is addressed; zeros for all.
     pub to: [u32; 3],
-    /// The reader that answered, and whom.
-    pub reader: u32,
-    pub writer: u32,
     /// Bytes left in this piece.
     pub left: u32,
     /// Bytes left after this piece.
@@ -132,12 +137,14 @@ impl Message {
         self.has(found::WANTED) || (!self.has(found::USER) && self.is_addressed() && writers::first_time(self, 0, 0))
     }
 
-    /// A reader's first answer to a writer is wanted as well. Asked after a step, whose stack is not there any more then.
+    /// A reader's first answer to a writer, which is what was looked at last, is wanted as well. Asked after a step, whose stack is not
+    /// there any more then.
     #[inline(always)]
     pub fn look_up_answer(&mut self) {
         if self.has(found::ANSWER) {
             self.found &= !found::ANSWER;
-            if writers::first_time(self, self.reader, self.writer) {
+            let [reader, writer, ..] = self.head;
+            if writers::first_time(self, reader, writer) {
                 self.found |= found::WANTED;
             }
         }
@@ -235,4 +242,4 @@ impl Message {
     }
 }
 
-const _: () = assert!(size_of::<Message>() == 112);
+const _: () = assert!(size_of::<Message>() == 104);

@@ -58,7 +58,7 @@ fn gathered(message: &mut Message, state: &mut SocketState, datagram: &Datagram)
     } else if stage == stage::INLINE_QOS {
         inline_qos(message);
     } else if stage == stage::PAYLOAD {
-        payload(message, state, datagram);
+        payload(message);
     } else if stage == stage::HEADER {
         header(message);
     } else {
@@ -111,8 +111,6 @@ fn whereto(message: &mut Message, stage: u8) {
         message.is_from(third, fourth, fifth);
     } else if stage == stage::ACKNACK {
         let of_users = first & BUILT_IN != BUILT_IN && second & BUILT_IN != BUILT_IN;
-        message.reader = first;
-        message.writer = second;
         if of_users && message.is_addressed() {
             message.found |= found::ANSWER;
         }
@@ -158,8 +156,7 @@ fn sample(message: &mut Message, state: &mut SocketState, datagram: &Datagram) {
         if told {
             return;
         }
-        let kind = if begins { WriterState::User } else { WriterState::Undecided };
-        writers::place(state, message, datagram, kind as u32);
+        message.found |= if begins { found::NEW_USER } else { found::NEW_UNDECIDED };
     }
     message.next_submessage();
 }
@@ -181,14 +178,10 @@ fn inline_qos(message: &mut Message) {
 /// The beginning of the first sample of a writer. That of `ros_discovery_info` is, behind the encapsulation, the GUID of the
 /// sender's own participant.
 #[inline(always)]
-fn payload(message: &mut Message, state: &mut SocketState, datagram: &Datagram) {
+fn payload(message: &mut Message) {
     let [_, a, b, c, entity, ..] = message.head;
     let [x, y, z, _] = message.guid;
     let discovery = a == x && b == y && c == z && entity == PARTICIPANT;
-    let kind = if discovery { WriterState::Discovery } else { WriterState::User };
-    writers::place(state, message, datagram, kind as u32);
-    if discovery {
-        message.found |= found::WANTED;
-    }
+    message.found |= if discovery { found::NEW_DISCOVERY | found::WANTED } else { found::NEW_USER };
     message.next_submessage();
 }

@@ -73,9 +73,31 @@ pub fn count(state: &mut SocketState, message: &Message, datagram: &Datagram) ->
     }
 }
 
-/// Remembers what a writer writes, and counts its first sample.
+/// Remembers what the writer that the last step found writes, and counts its first sample. A function of its own, after the step, so
+/// that their stacks do not add up.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rtps_place(message: *mut Message, state: *mut SocketState, datagram: *const Datagram) -> u64 {
+    // SAFETY: not null, and then the verifier has checked that they are what their types say.
+    let (Some(message), Some(state), Some(datagram)) =
+        (unsafe { (message.as_mut(), state.as_mut(), datagram.as_ref()) })
+    else {
+        return 0;
+    };
+    let kind = if message.has(found::NEW_DISCOVERY) {
+        WriterState::Discovery
+    } else if message.has(found::NEW_USER) {
+        WriterState::User
+    } else {
+        WriterState::Undecided
+    };
+    message.found &= !found::NEW;
+    place(state, message, datagram, kind as u32);
+    0
+}
+
 #[inline(always)]
-pub fn place(state: &mut SocketState, message: &Message, datagram: &Datagram, kind: u32) {
+fn place(state: &mut SocketState, message: &Message, datagram: &Datagram, kind: u32) {
     let mut at = 0;
     while at < WRITERS_OF_SOCKET {
         let place = &mut state.writers[at];

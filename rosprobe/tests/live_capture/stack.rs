@@ -129,7 +129,8 @@ fn no_program_is_near_the_end_of_the_stack() {
     let programs = of_programs();
     assert!(programs.len() > 10 && programs.values().any(|(bytes, way)| *bytes > 256 && way.len() > 4), "{programs:?}");
     for (program, (bytes, way)) in &programs {
-        assert!(*bytes <= LIMIT / 10 * 9, "{program} takes {bytes} of {LIMIT} bytes of stack: {}", way.join(" > "));
+        // The smallest function more would be one too many.
+        assert!(*bytes <= LIMIT - ROUNDED, "{program} takes {bytes} of {LIMIT} bytes of stack: {}", way.join(" > "));
     }
     let reported = super::verifier::reported_stack();
     let advice = "rosprobe/bpf/verifier.toml is stale (run `cargo xtask ebpf verify` and commit it)";
