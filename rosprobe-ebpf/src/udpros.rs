@@ -40,7 +40,7 @@ extern "C" fn udpros_datagram(datagram: *const Datagram, state: *mut SocketState
 /// Reads the first three words, which roscpp has in two pieces of memory: header and message. Gives the room of both.
 #[inline(always)]
 fn read(datagram: &Datagram, head: &mut [u32; 3]) -> u32 {
-    let (mut first, mut room) = (datagram.address, datagram.room);
+    let (mut first, mut room) = (datagram.address, u64::from(datagram.room));
     let mut offered = room;
     let mut message = first + u64::from(UDPROS_HEADER);
     if datagram.segments > 0 {
@@ -84,9 +84,9 @@ fn count(state: &mut SocketState, datagram: &Datagram, connection: u32, operatio
         if place.state == WriterState::Free as u32 {
             place.state = WriterState::User as u32;
             place.guid[0] = connection;
-            place.flow = datagram.flow;
+            place.flow = u32::from(datagram.flow);
         }
-        if place.guid[0] == connection && place.flow == datagram.flow {
+        if place.guid[0] == connection && place.flow == u32::from(datagram.flow) {
             place.messages += u64::from(operation == UDPROS_DATA0);
             place.bytes += u64::from(datagram.length - UDPROS_HEADER);
             return;

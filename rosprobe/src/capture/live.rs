@@ -325,8 +325,8 @@ impl LiveCapture {
     /// That the kernel side begins to count a socket may be what was lost.
     fn count_unannounced(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
         let Ok(state) = self.sockets.get(&socket.id, 0) else { return };
-        if state.protocol() == Protocol::Rtps as u8 {
-            self.writers.meet(socket, process);
+        if state.protocol() == Protocol::Rtps as u8 || state.protocol() == Protocol::Udpros as u8 {
+            self.writers.meet(socket, process, state.protocol() == Protocol::Udpros as u8);
         } else if Protocol::is_counted(state.protocol()) {
             self.counters.meet_again(socket, process);
         }

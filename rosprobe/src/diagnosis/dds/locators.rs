@@ -266,7 +266,7 @@ fn is_reached(graph: &Graph, participant: &Participant, peers: &[&Participant]) 
 /// True when one of the peers and the participant have been there together for so many nanoseconds.
 fn waited(graph: &Graph, participant: &Participant, peers: &[&Participant], limit: u128) -> bool {
     peers.iter().any(|other| {
-        let both = participant.first.at.max(other.first.at);
+        let both = participant.watched_since().max(other.watched_since());
         graph.now().since(both).as_nanos() >= limit
     })
 }
