@@ -155,6 +155,7 @@ fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
                 trouble.who()
             ),
         ],
+        Outcome::Failed { errno: Errno::ENETUNREACH | Errno::ENETDOWN } => without_route(trouble),
         _ => vec![
             format!(
                 "Set ROS_MASTER_URI of {} to an address of the master that this host reaches; to see which way packets take, run: ip route get {host}",
@@ -163,6 +164,36 @@ fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
             format!("If a firewall is in between, let TCP port {port} of {host} pass."),
         ],
     }
+}
+
+/// The route that is missing, where the master's host is seen and has an address that the client reaches; else how to find one.
+fn without_route(trouble: &Trouble<'_>) -> Vec<String> {
+    let (who, here, port) = (trouble.who(), trouble.client_host(), trouble.port);
+    if let Some((subnet, via)) = trouble.way_through_owner() {
+        let family = if via.is_ipv6() { " -6" } else { "" };
+        return vec![
+            format!(
+                "{via} is an address of the same host, and reached from here. Make a route through it; on {here}, run: sudo ip{family} route replace {subnet} via {via}"
+            ),
+            format!(
+                "Or set ROS_MASTER_URI of {who} to http://{}/; nodes that advertise addresses of {subnet} stay out of reach then.",
+                SocketAddr::new(via, port)
+            ),
+        ];
+    }
+    let networks = trouble.networks();
+    let near = if networks.is_empty() { String::new() } else { format!(" ({})", networks.join(", ")) };
+    let mut remedies = vec![format!(
+        "Look on the master's host for an address in a network that {here} is attached to{near}, there run: ip -brief address"
+    )];
+    let host = &trouble.host;
+    remedies.push(format!(
+        "With that address, either set ROS_MASTER_URI of {who} to it, or make it the gateway of a route to {host} (ip route replace {host} via that address)."
+    ));
+    remedies.push(format!(
+        "If a host between the two lets you in by ssh, sshuttle through it carries the network of {host}; sshuttle needs a route to {host} as well, any will do."
+    ));
+    remedies
 }
 
 /// Processes whose master has a name that does not resolve: there is no connect to find them by.

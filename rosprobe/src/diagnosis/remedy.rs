@@ -110,6 +110,27 @@ impl Trouble<'_> {
         ))
     }
 
+    /// The network of the failing address, and another address of the one host that has it, on a network of the client's.
+    pub fn way_through_owner(&self) -> Option<(Subnet, IpAddr)> {
+        let ip = self.ip.filter(|ip| !ip.is_loopback())?;
+        let owner = self.graph.namespace(self.graph.only_owner(ip)?)?;
+        let own = owner.addresses.iter().find(|own| own.address == ip)?;
+        let near = owner.addresses.iter().map(|own| own.address).filter(|other| {
+            is_advertisable(*other)
+                && other.is_ipv4() == ip.is_ipv4()
+                && matches!(self.graph.way_of(self.client, *other), Way::OnLink { .. })
+        });
+        let subnet = Subnet::of(ip, own.prefix.clamp(8, if ip.is_ipv4() { 24 } else { 64 }));
+        near.min().map(|via| (subnet, via))
+    }
+
+    /// Networks that the client's host is attached to, as `10.0.1.0/24 on eth0`.
+    pub fn networks(&self) -> Vec<String> {
+        let addresses = self.graph.namespace_of(self.client).into_iter().flat_map(|namespace| &namespace.addresses);
+        let usable = addresses.filter(|own| is_advertisable(own.address)).take(4);
+        usable.map(|own| format!("{} on {}", Subnet::of(own.address, own.prefix), own.interface)).collect()
+    }
+
     /// The host that connects, with its address where it helps.
     pub fn client_host(&self) -> String {
         let whose = match self.entry.link.kind {

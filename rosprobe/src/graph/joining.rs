@@ -65,7 +65,7 @@ impl Graph {
     }
 
     /// The namespace that alone has an address.
-    fn only_owner(&self, ip: IpAddr) -> Option<u64> {
+    pub(crate) fn only_owner(&self, ip: IpAddr) -> Option<u64> {
         let mut owners = self.owners(ip).filter(|_| !ip.is_loopback());
         let first = owners.next()?;
         owners.next().is_none().then_some(first)

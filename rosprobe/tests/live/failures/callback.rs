@@ -64,7 +64,14 @@ pub fn cases() -> Vec<Case> {
                 library,
                 master(Errno::ENETUNREACH).address(Address::Exactly("10.0.1.1:11311")),
             )
-            .subscriber(|lab, library| stranded(lab, library, "http://10.0.1.1:11311")),
+            .subscriber(|lab, library| stranded(lab, library, "http://10.0.1.1:11311"))
+            .seen_from(
+                |lab| &lab.outer,
+                master(Errno::ENETUNREACH)
+                    .address(Address::Exactly("10.0.1.1:11311"))
+                    .remedy(&["192.168.50.0/24 on eth0", "sshuttle"]),
+            )
+            .cure(Cure::Run("ip route replace", |lab| &lab.outer)),
         ]);
     }
     cases.extend([localhost(Library::Rospy, refuses_to_leave()), localhost(Library::Roscpp, advertises_localhost())]);
