@@ -88,6 +88,8 @@ fn over(graph: &Graph, entry: &Entry, finding: Finding) -> Option<Finding> {
     let Some((cause, at)) = entry.track.gone else { return Some(finding) };
     let at = graph.wall(at);
     let lasted = Duration::try_from(at.duration_since(finding.first)).unwrap_or_default();
-    let mattered = cause == GoneCause::ClientLeft || lasted >= MATTERED;
+    // What was merely under way when a subscriber left would have come.
+    let failed = entry.link.stages.iter().any(|state| state.failure.is_some());
+    let mattered = lasted >= MATTERED || (cause == GoneCause::ClientLeft && failed);
     mattered.then_some(Finding { ended: Some(at), ..finding })
 }
