@@ -295,7 +295,7 @@ fn two_captures_of_one_fault_are_one_screen() {
     terminal.run(&format!("{PROGRAM} open {name}-outer.pcap nothing.pcap; echo status $?"));
     terminal.wait_for_all(&["nothing.pcap: cannot be read", "status 2"]);
     terminal.run(&format!("clear; cat {name}-outer.pcap | {PROGRAM} open -; echo status $?"));
-    terminal.wait_for_all(&["standa…input", "/some/topic", "ECONNREFUSED"]);
+    terminal.wait_for_all(&["standard input", "/some/topic", "ECONNREFUSED"]);
     terminal.press(&["5"]);
     terminal.wait_for("SEVERITY");
     terminal.press(&["q"]);
