@@ -94,15 +94,15 @@ const STATES: &[Hook] = &[
     Hook::Btf { name: "sched_process_fork" },
 ];
 
-/// Everything at the end of system calls. Last what runs the most.
+/// Everything at the end of system calls. First what takes longest to load: what states say of calls that nobody sees would be half a story.
 const CALL_ENDS: &[Hook] = &[
+    Hook::Raw { name: "sys_exit", program: "sys_exit" },
     Hook::Raw { name: "inet_sock_set_state", program: "raw_set_state" },
     Hook::Raw { name: "inet_sk_error_report", program: "raw_error_report" },
     Hook::Raw { name: "tcp_retransmit_skb", program: "raw_retransmit" },
     Hook::Raw { name: "tcp_destroy_sock", program: "raw_destroy" },
     Hook::Raw { name: "sched_process_exit", program: "raw_process_exit" },
     Hook::Raw { name: "sched_process_fork", program: "raw_process_fork" },
-    Hook::Raw { name: "sys_exit", program: "sys_exit" },
 ];
 
 /// The rungs of each mode, the best first.
