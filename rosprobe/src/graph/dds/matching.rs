@@ -71,10 +71,11 @@ impl Dds {
         // DDS itself knows nothing of ROS's hashes.
         let found =
             if differ_in_definition(writer, reader) { qos_mismatch(writer, reader) } else { mismatch(writer, reader) };
-        // Not every implementation compares every policy.
-        let found = found.filter(|_| !self.has_matched(writer, reader))?;
         let vendor = self.vendor(writer.data.guid.prefix);
-        if matches!(found, Mismatch::Type { .. }) && vendor == self.vendor(reader.data.guid.prefix) {
+        let of_one = vendor == self.vendor(reader.data.guid.prefix);
+        // Not every implementation compares everything. Of two, the reader's may acknowledge what the writer's does not match.
+        let found = found.filter(|_| !(of_one && self.has_matched(writer, reader)))?;
+        if matches!(found, Mismatch::Type { .. }) && of_one {
             // Of one implementation, they may compare what types are made of and not their names (DDS-XTypes 1.3, 7.6.3.4).
             let both = later(writer.first, reader.first).at;
             let settled = self.now.since(both).as_nanos() >= SETTLED_NS;

@@ -5,7 +5,7 @@ use rosprobe::event::{Direction, InterfaceAddress, Namespace, SocketRef, Transpo
 use rosprobe::graph::dds::Silence;
 use rosprobe::observation::What;
 use rosprobe::observation::dds::{
-    Dds, EndpointData, Guid, Locator, LocatorKind, ParticipantData, Qos, Reliability, Role,
+    Dds, EndpointData, Guid, Locator, LocatorKind, ParticipantData, Qos, Reliability, Role, VendorId,
 };
 
 use super::{STRING, Scene, fast, ip, pair, reference};
@@ -267,6 +267,18 @@ fn partitions_that_are_kept_apart_on_purpose() {
     assert_eq!(findings.len(), 2, "no writer is in its partition: {}", shown(&findings));
     let expected = (Code::QosIncompatible, Severity::Warning);
     assert!(findings.iter().all(|finding| (finding.code, finding.severity) == expected));
+}
+
+#[test]
+fn a_reader_that_acknowledges_what_the_writers_implementation_does_not_match() {
+    let (here, mut there) = pair();
+    there.vendor = VendorId::RUST_DDS;
+    let mut scene = Scene::default();
+    scene.healthy_pair(0, &here, &there);
+    let writer = scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
+    let reader = scene.endpoint(&there, Role::Reader, "rt/chatter", "std_msgs::msg::dds_::Int32_");
+    scene.push(None, None, What::Dds(Dds::Acknowledged { direction: Direction::Sent, reader, writer }));
+    assert_eq!(scene.finding().code, Code::TypeMismatch);
 }
 
 #[test]
