@@ -13,9 +13,6 @@ use crate::observation::dds::{Duration, GuidPrefix, Locator, LocatorKind, NodeEn
 const LIST_LIMIT: usize = 1024;
 const EVIDENCE_LIMIT: usize = 8;
 
-/// Everybody announces itself again within this time, in nanoseconds: Cyclone DDS's interval, which is the longest.
-const ANNOUNCED_AGAIN_NS: u64 = 30_000_000_000;
-
 /// How a participant ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
@@ -112,10 +109,9 @@ impl Participant {
         self.process.as_ref().is_some_and(|process| pids.contains(&process.pid))
     }
 
-    /// Since when its silence says something: from its first word on, and after a loss once everybody has announced itself again.
+    /// Since when its silence says something: from its first word on, and after a loss anew.
     pub(crate) fn watched_since(&self) -> Monotonic {
-        let again = self.missed.map(|at| Monotonic(at.0.saturating_add(ANNOUNCED_AGAIN_NS)));
-        again.map_or(self.first.at, |again| again.max(self.first.at))
+        self.missed.map_or(self.first.at, |missed| missed.max(self.first.at))
     }
 
     /// True while it lives, as far as known.
