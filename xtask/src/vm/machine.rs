@@ -76,7 +76,7 @@ pub struct Kernel {
 
 /// The kernels, by architecture in the order in which they are tested.
 pub const KERNELS: &[Kernel] = &[
-    x86("6.1", "bookworm-security", &["fexit"]),
+    x86("6.1", "bookworm-security", &["fexit", "syscall"]),
     x86("5.10", "bullseye-security", &[]),
     x86("6.12", "bookworm-security", &["sock", "syscall"]),
     arm("6.1", "bookworm-security", &[]),
