@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use aya::Ebpf;
 use aya::maps::{HashMap as BpfHashMap, MapData, PerCpuArray};
-use rosprobe_common::{Kind, PAYLOAD_LIMIT, Protocol, RING_BUFFER_BYTES, WAKE_UP_INTERVAL};
+use rosprobe_common::{Kind, Protocol, WAKE_UP_INTERVAL};
 
 use super::capture_error::CaptureError;
 use super::counters::{Counters, SocketMap};
 use super::datagram::Datagrams;
 use super::existing;
-use super::kernel::Misplaced;
 use super::kernel_log::KernelLog;
 use super::losses::{self, LossMap, Losses};
-use super::mode::CaptureMode;
+use super::options::{Description, Options};
 use super::process::ProcessTable;
 use super::record::Parsed;
 use super::ring::Ring;
@@ -28,54 +27,6 @@ use super::statistics::Statistics;
 use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
-
-/// How to capture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Bytes copied of one XML-RPC message at most.
-    pub payload_limit: u32,
-    /// Whether the programs say on standard error what they decide.
-    pub kernel_log: bool,
-    /// Size of the ring buffer in bytes; made a power of two of at least one page.
-    pub ring_buffer_bytes: u32,
-    /// Whether the programs return at once and see nothing: what their hooks alone cost.
-    pub empty_programs: bool,
-    /// Whether the kernel's description of its types is left alone, to test what is done where there is none.
-    #[doc(hidden)]
-    pub without_types: bool,
-    /// An offset that is given wrong to the programs, to test that this is found out.
-    #[doc(hidden)]
-    pub misplaced: Option<Misplaced>,
-    /// The only mode that is tried; `None`: the best that this kernel gives.
-    pub mode: Option<CaptureMode>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            payload_limit: PAYLOAD_LIMIT,
-            kernel_log: false,
-            ring_buffer_bytes: RING_BUFFER_BYTES,
-            empty_programs: false,
-            without_types: false,
-            misplaced: None,
-            mode: None,
-        }
-    }
-}
-
-/// How this capture works, for the status line, the trace and the first line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// The rung of the ladder that is used.
-    pub mode: CaptureMode,
-    /// What is attached: `tp_btf:NAME`, `fentry:FUNCTION`, `fexit:FUNCTION`, `raw_tp:NAME` or `tracepoint:CATEGORY:NAME`.
-    pub programs: Vec<String>,
-    /// Release of the running kernel.
-    pub kernel: String,
-    /// What was done or found that a person may want to know.
-    pub notes: Vec<String>,
-}
 
 /// A running capture. Dropping it detaches everything.
 pub struct LiveCapture {

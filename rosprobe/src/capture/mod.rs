@@ -16,6 +16,7 @@ pub mod live;
 mod losses;
 mod mode;
 mod namespace;
+mod options;
 pub mod pcap;
 mod peek;
 mod process;
@@ -30,7 +31,8 @@ pub use self::capture_error::CaptureError;
 pub use self::identity::ENVIRONMENT;
 #[doc(hidden)]
 pub use self::kernel::Misplaced;
-pub use self::live::{Description, LiveCapture, Options};
+pub use self::live::LiveCapture;
 pub use self::mode::CaptureMode;
+pub use self::options::{Description, Options};
 pub use self::process::ProcessTable;
 pub use self::statistics::Statistics;

@@ -12,8 +12,8 @@ use super::holders;
 use super::hook::Hook;
 use super::kernel::{self, Architecture, ConnectFields};
 use super::kernel_log;
-use super::live::{Description, Options};
 use super::mode::{LADDER, Rung};
+use super::options::{Description, Options};
 use super::peek::Memory;
 use super::search;
 

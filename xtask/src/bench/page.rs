@@ -19,7 +19,8 @@ pub fn page(report: &Report) -> String {
     page.push_str(
         "Rounds alternate between all watchers, nothing included; each ratio is of two measurements of the same round. Shown are medians, \
          with quartiles in brackets. All traffic is on the loopback of a network namespace. `empty programs` are rosprobe's hooks with programs \
-         that return at once: what no eBPF program at these places can go below.\n\n",
+         that return at once: what no eBPF program at these places can go below. What stops a figure, and what was tried: [in the \
+         kernel](floors.md), [in user space](cost.md).\n\n",
     );
     let (demanded, rest): (Vec<&Figure>, Vec<&Figure>) = figures.iter().partition(|figure| figure.target.is_some());
     page.push_str("## What it must show\n\n| measure | at most / at least | measured | |\n|---|---|---|---|\n");
