@@ -59,7 +59,7 @@ const REFUSED: &str = "rosprobe watch --output jsonl --duration 1s >/tmp/printed
      cat /tmp/said\n";
 /// A capture of everything that the machine's processes do, their memory, and the unpacked initramfs.
 const MEMORY: &str = "1G";
-const LIMITS: Limits = Limits { silence: Duration::from_mins(3), total: Duration::from_mins(15) };
+const LIMITS: Limits = Limits { silence: Duration::from_mins(5), total: Duration::from_mins(15) };
 
 /// What to run where.
 #[derive(clap::Args)]
