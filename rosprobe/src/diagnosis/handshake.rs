@@ -19,6 +19,9 @@ const WAITED_FOR: Duration = Duration::from_secs(3);
 /// A refusal, or a connection closed without an answer, may be a node on its way out, or be tried again at once.
 const CLOSED_AFTER: Duration = Duration::from_secs(1);
 
+/// Who is refused tries again sooner: roscpp waits 20 s at most (`TransportPublisherLink::onRetryTimer`).
+const RETRIED_WITHIN: Duration = Duration::from_secs(30);
+
 /// rospy's refusal while it shuts down (`rospy/impl/tcpros_base.py`).
 const SHUTTING_DOWN: &str = "node shutting down";
 
@@ -65,9 +68,18 @@ fn is_farewell(link: &Link, state: &StageState) -> bool {
     let listed = node.is_some() || process.is_some() || uri.is_some();
     match &state.failure {
         Some(Outcome::Refused { reason }) => reason == SHUTTING_DOWN,
-        Some(Outcome::Abandoned { .. }) => !listed && state.failures < 2,
+        Some(Outcome::Abandoned { .. }) => !listed && (state.failures < 2 || failures_are_far_apart(state)),
         _ => false,
     }
+}
+
+/// The failures are no attempts of one subscriber to get through: at the same port there was somebody else each time.
+fn failures_are_far_apart(state: &StageState) -> bool {
+    let retries = state.failures.saturating_sub(1);
+    state
+        .first_failure
+        .zip(state.last_failure)
+        .is_some_and(|(first, last)| last.since(first) > RETRIED_WITHIN.saturating_mul(retries))
 }
 
 /// A stage that asked and was not answered.

@@ -17,7 +17,10 @@ impl Graph {
     pub(super) fn call_observed(&mut self, observation: &Observation, direction: Direction, call: &Call) {
         let at_client = direction == Direction::Sent;
         let Some(mut ends) = self.ends(observation, at_client) else { return };
-        if at_client && is_master_call(call) && self.may_be_relay(&ends.client) {
+        // Who accepts on this machine is known once it reads: until then it may be the caller itself.
+        let far = self.sockets.mirror(ends.socket);
+        let perhaps_itself = ends.client.actor == ends.server.actor || far.is_some_and(|far| far.owner.is_none());
+        if at_client && !perhaps_itself && is_master_call(call) && self.may_be_relay(&ends.client) {
             ends.client = self.behind_relay(ends.client);
         }
         if let Some(socket) = self.sockets.get_mut(ends.socket) {
