@@ -12,13 +12,11 @@ use super::btf::{Btf, BtfError};
 pub struct Architecture {
     /// As `uname -m` says.
     pub name: &'static str,
-    /// Numbers of the system calls that carry payload.
-    pub syscalls: Syscalls,
     /// Offset of the system call's number in `struct pt_regs`.
     regs_syscall: u32,
     /// Offsets of its arguments.
     regs_argument: [u32; 6],
-    /// The calls of interest at the end of every system call, by name, meaning and number.
+    /// The system calls of interest, by name, meaning and number.
     calls: &'static [(&'static str, CallClass, u32)],
     /// Word in `pt_regs`, bits of it, and what they are in a 64-bit program.
     regs_mode: (u32, u32, u32),
@@ -29,21 +27,6 @@ pub struct Architecture {
 /// `arch/x86/entry/syscalls/syscall_64.tbl`, `arch/x86/include/asm/ptrace.h`; `TS_COMPAT` of `thread_info.status`.
 pub const X86_64: Architecture = Architecture {
     name: "x86_64",
-    syscalls: Syscalls {
-        read: 0,
-        write: 1,
-        readv: 19,
-        writev: 20,
-        preadv2: 327,
-        pwritev2: 328,
-        sendto: 44,
-        recvfrom: 45,
-        sendmsg: 46,
-        recvmsg: 47,
-        sendmmsg: 307,
-        recvmmsg: 299,
-        connect: 42,
-    },
     calls: &[
         ("read", CallClass::Read, 0),
         ("write", CallClass::Send, 1),
@@ -79,21 +62,6 @@ pub const X86_64: Architecture = Architecture {
 /// The first argument is taken from `orig_x0`, because `regs[0]` becomes the result.
 pub const AARCH64: Architecture = Architecture {
     name: "aarch64",
-    syscalls: Syscalls {
-        read: 63,
-        write: 64,
-        readv: 65,
-        writev: 66,
-        preadv2: 286,
-        pwritev2: 287,
-        sendto: 206,
-        recvfrom: 207,
-        sendmsg: 211,
-        recvmsg: 212,
-        sendmmsg: 269,
-        recvmmsg: 243,
-        connect: 203,
-    },
     calls: &[
         ("read", CallClass::Read, 63),
         ("write", CallClass::Send, 64),
@@ -139,6 +107,27 @@ impl Architecture {
             }
         }
         classes
+    }
+
+    /// Numbers of the system calls that carry payload, and of `connect()`.
+    pub fn syscalls(&self) -> Syscalls {
+        // A number that no call has matches none.
+        let number = |name| self.calls.iter().find(|call| call.0 == name).map_or(u32::MAX, |call| call.2);
+        Syscalls {
+            read: number("read"),
+            write: number("write"),
+            readv: number("readv"),
+            writev: number("writev"),
+            preadv2: number("preadv2"),
+            pwritev2: number("pwritev2"),
+            sendto: number("sendto"),
+            recvfrom: number("recvfrom"),
+            sendmsg: number("sendmsg"),
+            recvmsg: number("recvmsg"),
+            sendmmsg: number("sendmmsg"),
+            recvmmsg: number("recvmmsg"),
+            connect: number("connect"),
+        }
     }
 }
 
@@ -256,7 +245,7 @@ pub fn with_offsets(
         log: u32::from(log),
         system_calls: u32::from(system_calls),
         offsets,
-        syscalls: architecture.syscalls,
+        syscalls: architecture.syscalls(),
     }
 }
 
@@ -312,8 +301,6 @@ pub fn registers_alone(architecture: &Architecture) -> KernelOffsets {
 fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -> Result<KernelOffsets, BtfError> {
     let common = |member| btf.offset("sock_common", member);
     let maybe = |found: Result<u32, BtfError>| found.unwrap_or(UNKNOWN_OFFSET);
-    let (compat, task_compat_mask) = architecture.compat;
-    let (regs_mode, regs_mode_mask, regs_mode_native) = architecture.regs_mode;
     Ok(KernelOffsets {
         skc_daddr: common("skc_daddr")?,
         skc_rcv_saddr: common("skc_rcv_saddr")?,
@@ -345,17 +332,12 @@ fn offsets(btf: &Btf<'_>, architecture: &Architecture, connect: ConnectFields) -
         task_tgid: btf.offset("task_struct", "tgid")?,
         task_signal: btf.offset("task_struct", "signal")?,
         signal_live: btf.offset("signal_struct", "live")?,
-        task_compat: btf.offset("task_struct", compat)?,
-        task_compat_mask,
-        regs_syscall: architecture.regs_syscall,
-        regs_argument: architecture.regs_argument,
-        regs_mode,
-        regs_mode_mask,
-        regs_mode_native,
+        task_compat: btf.offset("task_struct", architecture.compat.0)?,
         enter_fd: connect.fd,
         enter_address: connect.address,
         enter_length: connect.length,
         exit_result: connect.result,
+        ..registers_alone(architecture)
     })
 }
 

@@ -188,6 +188,14 @@ impl Scene {
         self.address(there, here);
     }
 
+    /// The same two in domain 0, each announced and neither heard by the other.
+    fn unheard_pair(&mut self, here: &ParticipantData, there: &ParticipantData) {
+        self.process(101, 1, 1, &[]);
+        self.process(102, 2, 1, &[]);
+        self.announce(101, 1, "10.0.0.1", 0, here);
+        self.announce(102, 2, "10.0.0.2", 0, there);
+    }
+
     fn graph(&self) -> Graph {
         let mut graph = Graph::default();
         for observation in &self.observations {

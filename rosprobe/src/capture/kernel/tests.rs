@@ -57,7 +57,7 @@ fn the_running_architectures_numbers_are_those_of_its_c_library() {
         libc::SYS_recvmmsg,
         libc::SYS_connect,
     ];
-    let ours = architecture(std::env::consts::ARCH).unwrap().syscalls;
+    let ours = architecture(std::env::consts::ARCH).unwrap().syscalls();
     assert_eq!(named(&ours).map(|(_, number)| i64::from(number)), numbers);
 }
 

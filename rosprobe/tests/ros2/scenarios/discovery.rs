@@ -80,10 +80,7 @@ fn a_group_that_cannot_be_joined() {
 fn multicast_that_is_lost_between_two_hosts() {
     let (here, there) = pair();
     let mut scene = Scene::default();
-    scene.process(101, 1, 1, &[]);
-    scene.process(102, 2, 1, &[]);
-    scene.announce(101, 1, "10.0.0.1", 0, &here);
-    scene.announce(102, 2, "10.0.0.2", 0, &there);
+    scene.unheard_pair(&here, &there);
     scene.wait(1);
     assert_eq!(shown(&scene.findings()), "");
     scene.wait(3);

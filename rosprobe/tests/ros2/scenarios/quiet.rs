@@ -167,10 +167,7 @@ fn a_neighbour_that_is_not_watched_is_no_host_with_the_same_address() {
 fn nothing_is_concluded_from_silence_just_after_events_were_lost() {
     let (here, there) = pair();
     let mut scene = Scene::default();
-    scene.process(101, 1, 1, &[]);
-    scene.process(102, 2, 1, &[]);
-    scene.announce(101, 1, "10.0.0.1", 0, &here);
-    scene.announce(102, 2, "10.0.0.2", 0, &there);
+    scene.unheard_pair(&here, &there);
     scene.wait(4);
     scene.push(None, None, What::Lost { events: 7 });
     let codes = |scene: &Scene| scene.findings().iter().map(|finding| finding.code).collect::<Vec<_>>();

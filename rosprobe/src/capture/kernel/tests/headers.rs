@@ -24,7 +24,7 @@ fn defined<'a>(header: &'a str, prefix: &str) -> HashMap<&'a str, u32> {
 
 fn numbers_are_those_of(header: &str, architecture: &Architecture) {
     let (of_both_widths, defined) = (defined(header, "__NR3264_"), defined(header, "__NR_"));
-    for (name, number) in named(&architecture.syscalls) {
+    for (name, number) in named(&architecture.syscalls()) {
         assert_eq!(defined.get(name), Some(&number), "{name} of {}", architecture.name);
     }
     for (name, _, number) in architecture.calls {
