@@ -10,7 +10,7 @@ use crate::process::{cargo, find, run};
 
 /// What the live tests need besides a kernel with eBPF: ROS 1, a compiler for roscpp nodes, what makes a network,
 /// and the kernel's headers for ARM.
-const PACKAGES: [&str; 23] = [
+const PACKAGES: [&str; 24] = [
     "dropbear-bin",
     "g++",
     "iproute2",
@@ -21,6 +21,7 @@ const PACKAGES: [&str; 23] = [
     "linux-libc-dev-arm64-cross",
     "openssh-client",
     "pkg-config",
+    "procps",
     "python3-roslaunch",
     "python3-rosnode",
     "python3-rosparam",

@@ -15,6 +15,8 @@ use crate::printable::counted;
 
 /// How long two participants of one domain may go without a word before that is a fault, in nanoseconds.
 const SILENT_NS: u128 = 3_000_000_000;
+/// How many announcements of the two must have found no answer until then: on a radio that loses one packet of three, two in a row are often lost.
+const UNANSWERED: usize = 4;
 /// How long a participant may be alone before that is worth saying, in nanoseconds.
 const ALONE_NS: u128 = 10_000_000_000;
 /// The same for one that ran before, in nanoseconds: its company announces itself every half minute, and was heard long ago.
@@ -38,7 +40,10 @@ pub(super) fn findings(graph: &Graph, compared: &[&Participant], explained: &BTr
         let waited = |other: &&&Participant| {
             let both = participant.watched_since().max(other.watched_since());
             let there = participant.is_there_since(other.first.at) && other.is_there_since(participant.first.at);
-            there && graph.now().since(both).as_nanos() >= SILENT_NS
+            // Who uses a server does not listen to announcements, however many arrive.
+            let deaf = other.data.discovery != Discovery::Simple;
+            let proven = deaf || participant.calls_since(both) + other.calls_since(both) >= UNANSWERED;
+            there && proven && graph.now().since(both).as_nanos() >= SILENT_NS
         };
         let mut missed = |other: &&&Participant| {
             let served = company.get_or_insert_with(|| served(graph));

@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::words::{sender, times};
+use super::words::{ended, sender, times};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::domain::{Purpose, read_port};
 use crate::errno::Errno;
+use crate::event::ProcessRef;
 use crate::graph::dds::SendFailure;
 use crate::graph::{Graph, Stage};
+
+/// Groups that a socket may join unless somebody says otherwise: `IP_MAX_MEMBERSHIPS` of Linux.
+const DEFAULT_MEMBERSHIPS: u32 = 20;
 
 /// Announcements cannot leave, or cannot be listened for.
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
@@ -38,12 +42,19 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
         draft = draft.in_process(process);
         draft = draft.moments([&failed.moment]);
         let group = failed.address.ip();
-        let summary = format!("{}[{}] could not join multicast group {group}: {errno}", process.comm, process.pid);
+        let ended = ended(graph, process);
+        let summary =
+            format!("{}[{}]{ended} could not join multicast group {group}: {errno}", process.comm, process.pid);
         let explanation = format!(
             "Participants hear of each other in group {group}; without it this process hears of nobody ({}).",
             errno.meaning()
         );
-        Some(draft.told("join", summary, explanation, blocked_remedies(graph, failed.net_namespace, errno, group)))
+        let remedies = if errno == Errno::ENOBUFS {
+            room_for_groups(process)
+        } else {
+            blocked_remedies(graph, failed.net_namespace, errno, group)
+        };
+        Some(draft.told("join", summary, explanation, remedies))
     });
     sends.chain(joins).collect()
 }
@@ -90,6 +101,18 @@ fn blocked_send(graph: &Graph, failure: &SendFailure) -> Finding {
         }
     );
     draft.told("send", summary, explanation, blocked_remedies(graph, failure.net_namespace, errno, failure.target.ip()))
+}
+
+/// Only the number of groups that a socket may join ends in this error.
+fn room_for_groups(process: &ProcessRef) -> Vec<String> {
+    let who = format!("{}[{}]", process.comm, process.pid);
+    vec![
+        format!(
+            "let a socket join more groups: sysctl -w net.ipv4.igmp_max_memberships={DEFAULT_MEMBERSHIPS} (the default of Linux; sysctl \
+             net.ipv4.igmp_max_memberships says what it is here), then start {who} again"
+        ),
+        "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+    ]
 }
 
 fn blocked_remedies(graph: &Graph, net_namespace: u64, errno: Errno, group: IpAddr) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Ports of a domain that could not be bound.
 
 use super::domains::{domain_of, environment, ephemeral_ports};
+use super::words;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::domain::{Domain, PARTICIPANTS_BEFORE_NEXT_DOMAIN, Purpose, read_port};
@@ -76,7 +77,7 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
         None if goes_on() => ", goes on without and hears no announcement".to_owned(),
         None => String::new(),
     };
-    let ended = ended_words(graph, process);
+    let ended = words::ended(graph, process);
     let holder = holder(graph, process, first);
     let held = holder.as_ref().map_or_else(|| "another program".to_owned(), |(words, _)| words.clone());
     let summary = format!(
@@ -99,10 +100,6 @@ fn port_taken(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], domain:
         format!("end the program that has port {port} (ss -ulpn 'sport = :{port}'), then start {who} again"),
     ];
     Some(draft.told("", summary, explanation, remedies))
-}
-
-fn ended_words(graph: &Graph, process: &ProcessRef) -> &'static str {
-    if graph.dds().sockets().has_ended(process) { ", which has ended," } else { "" }
 }
 
 /// Who else bound the port in the same network namespace, and which participant of the domain before that makes it.
@@ -155,7 +152,7 @@ fn no_unicast_port(graph: &Graph, process: &ProcessRef, attempts: &[Attempt], do
         "{}[{}]{} found no free port in domain {domain}: {} ports from {lowest} to {highest} are taken",
         process.comm,
         process.pid,
-        ended_words(graph, process),
+        words::ended(graph, process),
         failed.len()
     );
     let (range, _) = ephemeral_ports(graph, first.net_namespace);

@@ -1,5 +1,6 @@
 //! Words that several findings have in common.
 
+use crate::event::ProcessRef;
 use crate::graph::Graph;
 use crate::graph::dds::SendFailure;
 
@@ -28,4 +29,9 @@ pub(super) fn sender(graph: &Graph, failure: &SendFailure) -> String {
 
 pub(super) fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// Put behind the name of a process that ended because of what it could not get.
+pub(super) fn ended(graph: &Graph, process: &ProcessRef) -> &'static str {
+    if graph.dds().sockets().has_ended(process) { ", which has ended," } else { "" }
 }

@@ -1,6 +1,6 @@
 //! Participants: who announced what, from where, in which domain, and who knows of whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Dds, Moment, PARTICIPANT_LIMIT};
@@ -12,6 +12,8 @@ use crate::observation::dds::{Duration, GuidPrefix, Locator, LocatorKind, NodeEn
 /// Peers, hearers, addresses and evidence kept of one participant.
 const LIST_LIMIT: usize = 1024;
 const EVIDENCE_LIMIT: usize = 8;
+/// Announcements of one participant of which the moment is kept.
+const CALL_LIMIT: usize = 8;
 
 /// How a participant ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Participant {
     /// When it announced itself by multicast, as seen at its own socket: the first and last time, and how often. Repetitions
     /// within a second count once.
     pub multicasts: Option<(Moment, Moment, u64)>,
+    /// When it announced itself by multicast lately.
+    calls: VecDeque<Monotonic>,
     /// How often it announced itself, repetitions within a second counted once.
     pub announcements: u64,
     /// Participants that it has addressed, so that it knows of them.
@@ -79,6 +83,7 @@ impl Participant {
             first: moment,
             last: moment,
             multicasts: None,
+            calls: VecDeque::new(),
             announcements: 0,
             knows: BTreeMap::new(),
             heard_by: BTreeSet::new(),
@@ -112,6 +117,11 @@ impl Participant {
     /// Since when its silence says something: from its first word on, and after a loss anew.
     pub(crate) fn watched_since(&self) -> Monotonic {
         self.missed.map_or(self.first.at, |missed| missed.max(self.first.at))
+    }
+
+    /// How often it announced itself by multicast at that moment or later, up to 8 times. Repetitions within a second count once.
+    pub(crate) fn calls_since(&self, moment: Monotonic) -> usize {
+        self.calls.iter().filter(|at| **at >= moment).count()
     }
 
     /// True while it lives, as far as known.
@@ -289,6 +299,10 @@ impl Participant {
             self.multicast_domains.extend(multicast_domain(target.port()));
             let (_, last, count) = self.multicasts.get_or_insert((moment, moment, 0));
             (*last, *count) = (moment, *count + 1);
+            if self.calls.len() >= CALL_LIMIT {
+                self.calls.pop_front();
+            }
+            self.calls.push_back(moment.at);
         } else if self.announced_to.len() < LIST_LIMIT || self.announced_to.contains_key(&target) {
             *self.announced_to.entry(target).or_default() += 1;
         }

@@ -15,7 +15,7 @@ const ATTEMPT_LIMIT: usize = 512;
 /// Addresses to which sends failed that are remembered.
 const FAILURE_LIMIT: usize = 4096;
 
-/// A process that ends this soon after a bind that failed has ended because of it, in nanoseconds.
+/// A process that ends this soon after a bind or join that failed has ended because of it, in nanoseconds.
 const GIVES_UP_NS: u64 = 5_000_000_000;
 
 /// One bind or join.
@@ -57,15 +57,17 @@ pub struct SendFailure {
 /// What UDP sockets tried.
 #[derive(Clone, Debug, Default)]
 pub struct UdpSockets {
-    binds: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
+    binds: Attempts,
     /// Processes that had ports of DDS before watching began.
     from_before: BTreeSet<ProcessKey>,
-    /// Processes that ended soon after they got no port, and when.
+    /// Processes that ended soon after they got no port or could join no group, and when.
     ended: BTreeMap<ProcessKey, Monotonic>,
-    joins: BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
+    joins: Attempts,
     failures: BTreeMap<FailureKey, SendFailure>,
 }
 
+/// What each process tried, oldest first.
+type Attempts = BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>;
 type FailureKey = (Option<ProcessKey>, Option<IpAddr>, SocketAddr, Errno);
 
 impl UdpSockets {
@@ -89,7 +91,7 @@ impl UdpSockets {
         self.failures.values()
     }
 
-    /// True for a process that ended soon after it got no port: what it tried is remembered.
+    /// True for a process that ended soon after it got no port or could join no group: what it tried is remembered.
     pub fn has_ended(&self, process: &ProcessRef) -> bool {
         self.ended.contains_key(&process.key())
     }
@@ -114,13 +116,17 @@ impl UdpSockets {
             self.from_before.insert(process.key());
         }
         if errno.is_none() {
-            self.cured(observation, address);
+            self.cured(observation, address, |sockets| &mut sockets.binds);
         }
         push(&mut self.binds, observation, address, errno);
     }
 
     pub(super) fn joined(&mut self, observation: &Observation, group: IpAddr, errno: Option<Errno>) {
-        push(&mut self.joins, observation, SocketAddr::new(group, 0), errno);
+        let address = SocketAddr::new(group, 0);
+        if errno.is_none() {
+            self.cured(observation, address, |sockets| &mut sockets.joins);
+        }
+        push(&mut self.joins, observation, address, errno);
     }
 
     pub(super) fn send_failed(&mut self, observation: &Observation, direction: Direction, errno: Errno, count: u64) {
@@ -155,56 +161,56 @@ impl UdpSockets {
         failure.last = moment;
     }
 
-    /// A program that had ended for want of a port has been started again, and has it now.
-    fn cured(&mut self, observation: &Observation, address: SocketAddr) {
+    /// A program that had ended for want of a port, or of a group, has been started again, and has it now.
+    fn cured(&mut self, observation: &Observation, address: SocketAddr, tried: fn(&mut Self) -> &mut Attempts) {
         let (Some(process), Some(socket)) = (&observation.process, &observation.socket) else { return };
-        let binds = &self.binds;
-        let same = |id: &ProcessKey| {
-            binds.get(id).is_some_and(|(ended, attempts)| {
-                ended.comm == process.comm
-                    && attempts.iter().any(|attempt| {
-                        attempt.errno.is_some()
-                            && attempt.address.port() == address.port()
-                            && attempt.net_namespace == socket.net_namespace
-                    })
-            })
+        let wanted = |attempt: &Attempt| {
+            attempt.errno.is_some()
+                && attempt.address.port() == address.port()
+                && (address.port() != 0 || attempt.address == address)
+                && attempt.net_namespace == socket.net_namespace
         };
-        let over: Vec<_> = self.ended.keys().filter(|id| same(id)).copied().collect();
-        for id in over {
-            self.ended.remove(&id);
-            self.binds.remove(&id);
-        }
+        let ended = std::mem::take(&mut self.ended);
+        tried(self).retain(|id, (before, attempts)| {
+            !(ended.contains_key(id) && before.comm == process.comm && attempts.iter().any(wanted))
+        });
+        self.ended = ended;
+        self.ended.retain(|id, _| self.binds.contains_key(id) || self.joins.contains_key(id));
     }
 
     /// What ended long ago is forgotten.
     pub(super) fn forget(&mut self, now: Monotonic) {
         let stale = |at: &Monotonic| now.since(*at).as_nanos() > u128::from(REMEMBER_GONE_NS);
-        self.binds.retain(|id, _| !self.ended.get(id).is_some_and(stale));
+        for attempts in [&mut self.binds, &mut self.joins] {
+            attempts.retain(|id, _| !self.ended.get(id).is_some_and(stale));
+        }
         self.ended.retain(|_, at| !stale(at));
     }
 
-    /// Its troubles ended with it, unless it ended because of them: it got no port.
+    /// Its troubles ended with it, unless it ended because of them: it got no port, or could join no group.
     pub(super) fn process_exited(&mut self, process: &ProcessRef, now: Monotonic) {
         let id = process.key();
         let soon = |attempt: &Attempt| now.since(attempt.moment.at).as_nanos() < u128::from(GIVES_UP_NS);
-        let fatal = |attempt: &Attempt| attempt.errno == Some(Errno::EADDRINUSE) && soon(attempt);
-        if self.binds.get(&id).is_some_and(|(_, attempts)| attempts.iter().any(fatal)) {
-            self.ended.insert(id, now);
-        } else {
+        let no_port = |attempt: &Attempt| attempt.errno == Some(Errno::EADDRINUSE) && soon(attempt);
+        let fatal_bind = self.binds.get(&id).is_some_and(|(_, attempts)| attempts.iter().any(no_port));
+        let fatal_join = self.joins.get(&id).is_some_and(|(_, attempts)| {
+            attempts.iter().any(soon) && attempts.iter().all(|attempt| attempt.errno.is_some())
+        });
+        if !fatal_bind {
             self.binds.remove(&id);
         }
-        self.joins.remove(&id);
+        if !fatal_join {
+            self.joins.remove(&id);
+        }
+        if fatal_bind || fatal_join {
+            self.ended.insert(id, now);
+        }
         self.from_before.remove(&id);
         self.failures.retain(|(owner, ..), _| *owner != Some(id));
     }
 }
 
-fn push(
-    attempts: &mut BTreeMap<ProcessKey, (ProcessRef, Vec<Attempt>)>,
-    observation: &Observation,
-    address: SocketAddr,
-    errno: Option<Errno>,
-) {
+fn push(attempts: &mut Attempts, observation: &Observation, address: SocketAddr, errno: Option<Errno>) {
     let Some(process) = &observation.process else { return };
     let id = process.key();
     if attempts.len() >= PROCESS_LIMIT && !attempts.contains_key(&id) {

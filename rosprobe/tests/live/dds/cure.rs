@@ -22,6 +22,8 @@ pub enum Cure {
     Type,
     /// The command that begins with this word, on this host.
     Command(&'static str, Place),
+    /// None but to start it again, after another cure.
+    Again(Who),
 }
 
 impl Cure {
@@ -73,6 +75,7 @@ impl Cure {
                 let command = format!("{word}{}", until(rest, &['(', '\n']));
                 segment.host(place).run(command.trim());
             }
+            Self::Again(who) => start_again(who, segment, case, cast, |peer| peer),
         }
     }
 }
@@ -94,7 +97,9 @@ fn start_again(who: Who, segment: &Segment, case: &Case, cast: &mut Cast, change
         Who::Talker => &mut cast.talker,
         Who::Listener => &mut cast.listener,
     };
-    program.signal(Signal::SIGINT);
+    if program.is_running() {
+        program.signal(Signal::SIGINT);
+    }
     program.ends_within(Duration::from_secs(10));
     *program = peer.start(segment);
 }

@@ -49,16 +49,18 @@ pub fn cases() -> Vec<Case> {
         );
     }
     for dds in Dds::ALL {
-        let joined = Expected::new(Code::MulticastBlocked).errno(Errno::ENOBUFS).about(Who::Listener).says(&[
-            "LISTENER",
-            "239.255.0.1",
-            "ENOBUFS",
-        ]);
+        let joined = Expected::new(Code::MulticastBlocked)
+            .errno(Errno::ENOBUFS)
+            .about(Who::Listener)
+            .says(&["LISTENER", "239.255.0.1", "ENOBUFS"])
+            .remedy(&["sysctl -w net.ipv4.igmp_max_memberships=20"]);
         cases.push(
             Case::new("no group can be joined", dds, dds, vec![joined])
                 .network(|segment| segment.beta.sysctl("net/ipv4/igmp_max_memberships", "0"))
                 .listener_fails()
-                .data(Data::Perhaps),
+                .data(Data::Perhaps)
+                .cure(Cure::Command("sysctl", Place::Beta))
+                .cure(Cure::Again(Who::Listener)),
         );
     }
     cases.extend(Dds::ALL.map(kept_on_host));

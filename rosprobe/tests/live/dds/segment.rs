@@ -38,6 +38,7 @@ impl Segment {
             ("/usr/bin/fastdds", "fastdds-tools"),
             ("/usr/sbin/iptables", "iptables"),
             ("/usr/sbin/bridge", "iproute2"),
+            ("/usr/sbin/sysctl", "procps"),
         ]);
         let site = Site::shared();
         let [alpha, beta, switch] = ["alpha", "beta", "switch"].map(|name| Host::new(&site, name, &[]));

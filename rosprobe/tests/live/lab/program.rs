@@ -61,6 +61,11 @@ impl Program {
         }
     }
 
+    /// False once it has ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self, limit: Duration) {
         assert!(self.ends_within(limit), "{} did not end within {limit:?}", self.name);
