@@ -96,11 +96,23 @@ fn multicast_that_is_lost_between_two_hosts() {
     let (here, there) = pair();
     let mut scene = Scene::default();
     scene.unheard_pair(&here, &there);
-    assert_eq!(shown(&scene.findings()), "");
-    scene.wait(1);
     let finding = scene.finding();
     assert_eq!((finding.code, finding.severity, finding.domain), (Code::NoRemoteDiscovery, Severity::Error, Some(0)));
     assert!(finding.explanation.contains("239.255.0.1, port 7400"), "{}", finding.explanation);
+}
+
+#[test]
+fn four_announcements_within_a_moment_may_be_lost_together() {
+    let (here, there) = pair();
+    let mut scene = Scene::default();
+    for _ in 0..3 {
+        scene.announce(101, 1, "10.0.0.1", 0, &here);
+        scene.announce(102, 2, "10.0.0.2", 0, &there);
+    }
+    scene.wait(2);
+    assert_eq!(shown(&scene.findings()), "");
+    scene.wait(2);
+    assert_eq!(scene.finding().code, Code::NoRemoteDiscovery);
 }
 
 #[test]
