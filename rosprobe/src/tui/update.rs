@@ -146,7 +146,11 @@ impl App {
             Event::Key(key) if key.kind != KeyEventKind::Release => {
                 self.changed = true;
                 self.notice = None;
-                self.key(key)
+                // Escape and the key after it come as one when the terminal is far away or busy, and cannot be told from Alt and that key.
+                let (alt, plain) = (key.modifiers.contains(KeyModifiers::ALT), key.modifiers - KeyModifiers::ALT);
+                let mut effects = if alt { self.key(KeyCode::Esc.into()) } else { Vec::new() };
+                effects.extend(self.key(KeyEvent { modifiers: plain, ..key }));
+                effects
             }
             Event::Paste(text) => {
                 self.changed = true;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ratatui::crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use rosprobe::event::Monotonic;
 use rosprobe::observation::What;
 use rosprobe::tui::keys::{Action, Scope};
@@ -433,6 +433,18 @@ fn suspend_and_redraw_are_left_to_the_runner() {
     let mut screen = Screen::of(script::mixed(), 80, 24);
     assert_eq!(screen.press(Scope::Screen, Action::Suspend), [Effect::Suspend]);
     assert_eq!(screen.press(Scope::Screen, Action::Redraw), [Effect::Redraw]);
+}
+
+/// Both come in one packet from a robot that is far away, and a terminal has the same bytes for Alt and that key.
+#[test]
+fn escape_and_the_key_after_it_may_come_as_one() {
+    let mut screen = Screen::of(script::mixed(), 120, 40);
+    screen.press(Scope::Screen, Action::Filter);
+    screen.types("no_such_topic");
+    let together = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::ALT | KeyModifiers::CONTROL);
+    assert_eq!(screen.app.update(Message::Terminal(Event::Key(together))), [Effect::Suspend]);
+    screen.prepare();
+    assert!(screen.text().contains("ECONNREFUSED"), "the filter is dropped");
 }
 
 #[test]
