@@ -1,16 +1,13 @@
 //! What real nodes and hostile ones send comes out of the kernel whole, or is said to be wrong.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::Code;
 use rosprobe::event::Direction;
 use rosprobe::observation::{Answer, Call, Observation, Protocol, Value, What};
 
-use crate::lab::{Lab, Library, Program, Watch, source};
+use crate::lab::{Lab, Library, Program, SOON, Watch, source};
 
 const TOPIC: &str = "/some/topic";
-const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
@@ -80,7 +77,7 @@ fn hostile_peers_are_malformed_and_stop_nobody_else() {
     let uri = lab.router.lookup_node("/Rospy").expect("the listener has registered");
     let port = uri.trim_end_matches('/').rsplit(':').next().expect("a node's URI ends with its port");
     let client = format!("python3 {} 10.0.1.2 {port}", source("hostile_client.py").display());
-    lab.router.start(&client).wait_for("sent everything", Duration::from_mins(1));
+    lab.router.start(&client).wait_for("sent everything", SOON);
     for protocol in [Protocol::Http, Protocol::XmlRpc, Protocol::Gzip, Protocol::Tcpros] {
         watch.observation(&format!("{protocol:?} is malformed"), SOON, |observation| {
             matches!(&observation.what, What::Malformed { protocol: wrong, reason, .. } if *wrong == protocol && !reason.is_empty())
@@ -107,7 +104,7 @@ fn a_master_that_lies_takes_bounded_memory_and_hides_nothing() {
     let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
     let before = watch.resident_bytes();
     let liar = lab.inner.start(&format!("python3 {} 10.0.1.2 11400", source("lying_master.py").display()));
-    liar.wait_for("lied", Duration::from_mins(1));
+    liar.wait_for("lied", SOON);
     let reached = watch.finding("a limit", SOON, |finding| finding.code == Code::LimitReached);
     assert!(!reached.finding.evidence.is_empty(), "{:#?}", reached.finding);
     watch.observation("the topic of 64 KB", SOON, |observation| match &observation.what {

@@ -7,11 +7,10 @@ use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::graph::{LinkKind, Rate, Stage};
 use rosprobe::observation::What;
 
-use crate::lab::{Lab, Library, Program, Watch};
+use crate::lab::{Lab, Library, Program, SOON, Watch};
 
 const TOPIC: &str = "/some/topic";
 const LIBRARIES: [Library; 2] = [Library::Rospy, Library::Roscpp];
-const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
@@ -22,7 +21,7 @@ fn a_minute_of_health_is_silent() {
     let _nodes = nodes(&lab);
     let echo = lab.inner.start("rostopic echo /some/topic");
     echo.wait_for("hello", SOON);
-    let status = watch.wait(Duration::from_secs(90));
+    let status = watch.wait(Duration::from_mins(1) + SOON);
     assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
     assert_eq!(watch.lost(), 0, "events were lost");
     assert_eq!(status.code(), Some(0), "nothing is wrong, and so the exit status is 0");
@@ -131,7 +130,7 @@ fn a_gigabyte_of_messages_is_counted_and_not_copied() {
     let _roscore = lab.router.roscore();
     let _talker = lab.router.node(Library::Roscpp, "bulk", "bulk", "/bulk").start();
     let listener = lab.inner.node(Library::Roscpp, "listener", "listener", "/bulk").start();
-    listener.wait_for("received 1000 MB", Duration::from_mins(2));
+    listener.wait_for("received 1000 MB", 2 * SOON);
     watch.observation("a gigabyte, counted", SOON, |observation| match &observation.what {
         What::Traffic(traffic) => {
             let ours = observation.process.as_ref().is_some_and(|process| process.pid == listener.pid());

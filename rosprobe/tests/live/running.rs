@@ -1,16 +1,15 @@
 //! How `rosprobe watch` runs: a command of its own, signals, exit status, the screen.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rosprobe::diagnosis::{Code, Finding};
 use rosprobe::observation::What;
 
-use crate::lab::{Lab, Library, Screen, Watch};
+use crate::lab::{Lab, Library, SOON, Screen, Watch};
 
 const TOPIC: &str = "/some/topic";
-const SOON: Duration = Duration::from_secs(20);
 /// Debian's user `nobody`.
 const NOBODY: u32 = 65534;
 
@@ -24,7 +23,7 @@ fn a_command_runs_as_the_invoking_user_and_ends_the_watch() {
     command.env("SUDO_UID", NOBODY.to_string()).env("SUDO_GID", NOBODY.to_string()).env("SUDO_USER", "nobody");
     let home = home_for_everybody();
     command.env("HOME", home.path());
-    command.args(["watch", "--output", "jsonl", "--", "timeout", "8", "rostopic", "echo", TOPIC]);
+    command.args(["watch", "--output", "jsonl", "--", "timeout", "600", "rostopic", "echo", TOPIC]);
     let mut watch = Watch::spawn(&lab, command);
     let found = watch.finding("rostopic cannot connect", SOON, |finding| finding.code == Code::ConnectFailed);
     let pid = found.finding.process.expect("a failed connect has a process").pid;
@@ -34,7 +33,9 @@ fn a_command_runs_as_the_invoking_user_and_ends_the_watch() {
         |observation| matches!(&observation.what, What::Process(process) if process.pid == pid),
     );
     assert!(matches!(process.what, What::Process(process) if process.uid == Some(NOBODY)), "it runs as nobody");
-    let status = watch.wait(Duration::from_secs(30));
+    kill(Pid::from_raw(pid.try_into().expect("process ids of Linux fit in an i32")), Signal::SIGTERM)
+        .expect("rostopic goes on trying");
+    let status = watch.wait(SOON);
     assert_eq!(status.code(), Some(1), "findings of severity error make the exit status 1");
     let strangers = watch.observations(|observation| {
         // What a network namespace looks like is read from any process in it.

@@ -1,14 +1,11 @@
 //! The story's solution: sshuttle carries what outer sends to 10.0.1.0/24. Shown working, and broken at its far end.
 
-use std::time::Duration;
-
 use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::errno::Errno;
 
-use crate::lab::{Lab, Library, Watch};
+use crate::lab::{Lab, Library, SOON, Watch};
 
 const TOPIC: &str = "/some/topic";
-const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]

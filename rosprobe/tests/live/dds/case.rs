@@ -1,7 +1,5 @@
 //! One case: a network, peers, what must be said about them and what must not.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Finding, Severity};
 use rosprobe::errno::Errno;
@@ -9,13 +7,9 @@ use rosprobe::errno::Errno;
 use super::cure::Cure;
 use super::peer::{Dds, Peer, listener, talker};
 use super::segment::{Place, Segment};
-use crate::lab::{Program, Watch};
+use crate::lab::{Program, SOON, Watch};
 use crate::table::Row;
 
-/// How long a finding may take. Some come only after participants have been silent for seconds.
-const FOUND_LIMIT: Duration = Duration::from_secs(40);
-/// How long data may take, also after a remedy.
-const DATA_LIMIT: Duration = Duration::from_mins(1);
 /// What the talker says after 6 seconds: by then all that comes of silence has come, twice over.
 const LONG_ENOUGH: &str = "said 60";
 
@@ -216,24 +210,24 @@ impl Row for Case {
         let others = (self.others)(&segment);
         let mut cast = self.start(&segment, others);
         let mut watch = early.unwrap_or_else(|| {
-            cast.talker.wait_for("said 60", DATA_LIMIT);
+            cast.talker.wait_for("said 60", SOON);
             watch()
         });
         (self.afterwards)(&segment, &mut cast);
         let mut last = None;
         for expected in &self.expected {
             let wanted = |finding: &Finding| expected.is_met(finding, &cast);
-            let found = watch.finding(&format!("{expected:?}"), FOUND_LIMIT, wanted);
+            let found = watch.finding(&format!("{expected:?}"), SOON, wanted);
             last = Some(found.finding);
         }
         if self.data == Data::Flows {
-            cast.listener.wait_for("heard", DATA_LIMIT);
+            cast.listener.wait_for("heard", SOON);
             // Between processes of one host Fast DDS goes through shared memory, where nobody sees it.
             if self.talker.place != self.listener.place {
-                watch.until_data(&cast.listener, "/chatter", DATA_LIMIT);
+                watch.until_data(&cast.listener, "/chatter", SOON);
             }
         }
-        cast.talker.wait_for(if self.late { "said 150" } else { LONG_ENOUGH }, DATA_LIMIT);
+        cast.talker.wait_for(if self.late { "said 150" } else { LONG_ENOUGH }, SOON);
         assert!(self.data != Data::Never || !cast.listener.has_said("heard"), "{}: data arrived", self.name);
         let mut alarms = watch.findings();
         alarms.retain(|finding| !self.explains(finding));
@@ -241,7 +235,7 @@ impl Row for Case {
             for cure in &self.cures {
                 cure.apply(&segment, self, &finding, &mut cast);
             }
-            cast.listener.wait_for("heard", DATA_LIMIT);
+            cast.listener.wait_for("heard", SOON);
         }
         watch.stop(Signal::SIGINT);
         alarms

@@ -1,13 +1,12 @@
 //! Remedies, applied exactly as they are printed.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::Finding;
 
 use super::case::{Case, Cast, Who};
 use super::peer::{Dds, Peer};
 use super::segment::{Place, Segment};
+use crate::lab::LEAVE_LIMIT;
 
 /// A remedy of a finding, and to whom it is applied. What it concerns is started again.
 #[derive(Clone, Copy)]
@@ -100,6 +99,6 @@ fn start_again(who: Who, segment: &Segment, case: &Case, cast: &mut Cast, change
     if program.is_running() {
         program.signal(Signal::SIGINT);
     }
-    program.ends_within(Duration::from_secs(10));
+    program.ends_within(LEAVE_LIMIT);
     *program = peer.start(segment);
 }

@@ -6,8 +6,8 @@ use rosprobe::errno::Errno;
 use super::case::{Case, Data, Expected, Who};
 use super::cure::Cure;
 use super::peer::Dds;
-use super::segment::{Place, START_LIMIT, Segment};
-use crate::lab::Program;
+use super::segment::{Place, Segment};
+use crate::lab::{Program, SOON};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -40,7 +40,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(
             Case::new("the link goes down", dds, dds, vec![down])
                 .afterwards(|segment, cast| {
-                    cast.listener.wait_for("heard", START_LIMIT);
+                    cast.listener.wait_for("heard", SOON);
                     segment.alpha.run("ip link set dev eth0 down");
                 })
                 // Until the next announcement, seconds later, only what is sent to the listener fails.
@@ -139,6 +139,6 @@ fn server(segment: &Segment) -> Program {
     let mut command = segment.command(Place::Alpha, "fastdds");
     command.args(["discovery", "-i", "0", "-l", "10.77.0.1", "-p", "11811"]);
     let server = Program::start("discovery server", command);
-    server.wait_for("Server is running", START_LIMIT);
+    server.wait_for("Server is running", SOON);
     server
 }

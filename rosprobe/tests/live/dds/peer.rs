@@ -12,8 +12,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::segment::{Place, START_LIMIT, Segment};
-use crate::lab::Program;
+use super::segment::{Place, Segment};
+use crate::lab::{Program, SOON};
 
 /// An implementation of DDS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Peer {
     /// Starts it and waits until it takes part.
     pub fn start(&self, segment: &Segment) -> Program {
         let program = self.launch(segment);
-        program.wait_for("ready", START_LIMIT);
+        program.wait_for("ready", SOON);
         program
     }
 
@@ -93,7 +93,7 @@ impl Peer {
     pub fn start_apart(&self, segment: &Segment) -> [Program; 2] {
         let (command, memory) = segment.command_apart(self.place, &program(self.dds));
         let program = self.start_as(command);
-        program.wait_for("ready", START_LIMIT);
+        program.wait_for("ready", SOON);
         [program, memory]
     }
 

@@ -7,8 +7,8 @@ use rosprobe::errno::Errno;
 
 use super::case::{Case, Data, Expected, Who};
 use super::peer::{Dds, listener, talker};
-use super::segment::{Place, START_LIMIT, Segment};
-use crate::lab::Program;
+use super::segment::{Place, Segment};
+use crate::lab::{Program, SOON};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -83,6 +83,6 @@ pub fn hold(segment: &Segment, place: Place, ports: RangeInclusive<u16>) -> Prog
     let mut command = segment.command(place, "python3");
     command.args(["-c", HOLD, &ports.start().to_string(), &ports.end().to_string()]);
     let holder = Program::start("holder of ports", command);
-    holder.wait_for("held", START_LIMIT);
+    holder.wait_for("held", SOON);
     holder
 }

@@ -7,12 +7,8 @@
 //! Each has a /dev/shm of its own. No link leads out of the segment.
 
 use std::process::Command;
-use std::time::Duration;
 
-use crate::lab::{Host, Program, Site, demand, run};
-
-/// How long a program may take to get going on a busy machine.
-pub const START_LIMIT: Duration = Duration::from_mins(1);
+use crate::lab::{Host, Program, SOON, Site, demand, run};
 
 /// Two hosts and the switch between them, gone when dropped.
 pub struct Segment {
@@ -86,7 +82,8 @@ impl Segment {
 /// Waits until an interface runs: implementations pass over those that do not.
 pub fn until_up(host: &Host, interface: &str) {
     let state = format!("until [ \"$(cat /sys/class/net/{interface}/operstate)\" = up ]; do sleep 0.01; done");
-    run(host.command("timeout").args(["10", "sh", "-c", &state]));
+    let limit = SOON.as_secs().to_string();
+    run(host.command("timeout").args([&limit, "sh", "-c", &state]));
 }
 
 /// Holds a mount namespace with an empty /dev/shm.
@@ -94,7 +91,7 @@ fn memory(host: &Host) -> Program {
     let mut command = host.command("sh");
     command.args(["-c", "mount -t tmpfs tmpfs /dev/shm && echo mounted && exec sleep infinity"]);
     let memory = Program::start(&format!("/dev/shm of {}", host.name), command);
-    memory.wait_for("mounted", START_LIMIT);
+    memory.wait_for("mounted", SOON);
     memory
 }
 

@@ -1,16 +1,12 @@
 //! Remedies, applied exactly as they are printed.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::Finding;
 
 use super::TOPIC;
-use crate::lab::{Host, Lab, Library, Node, Program};
-
-/// How long a command of a remedy may take until it has done its work.
-const DONE_LIMIT: Duration = Duration::from_secs(30);
+use crate::lab::{Host, LEAVE_LIMIT, Lab, Library, Node, Program, SOON};
 
 /// A remedy of a finding, and where it is applied.
 #[derive(Clone, Copy)]
@@ -83,7 +79,7 @@ impl Cure {
             Self::StartMaster(place) => {
                 let host = place(lab);
                 let roscore = host.start(&command_with(finding, "roscore"));
-                roscore.wait_for("started core service", DONE_LIMIT);
+                roscore.wait_for("started core service", SOON);
                 applied.programs.push(roscore);
                 let master = finding.peer.as_ref().and_then(|peer| peer.uri.clone()).expect("a master has a URI");
                 let talker = host.node(Library::Rospy, "talker", "talker", TOPIC).env("ROS_MASTER_URI", &master);
@@ -109,7 +105,7 @@ fn with<'lab>(node: Node<'lab>, variables: &[(String, String)]) -> Node<'lab> {
 /// Ends a node as Ctrl-C does, so that it unregisters; one that does not react is killed.
 pub fn leave(mut program: Program) {
     program.signal(Signal::SIGINT);
-    program.ends_within(Duration::from_secs(10));
+    program.ends_within(LEAVE_LIMIT);
 }
 
 /// A command is what follows `run: ` to the end of its line.
@@ -149,7 +145,7 @@ fn run_command(host: &Host, typed: &str) -> Program {
     std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).expect("the lab owns its files");
     // `rosnode cleanup` asks once whether it should; sshuttle goes on running.
     let program = host.start_at_home(&format!("PATH=$HOME:$PATH\necho y | {{ {typed}; }}\necho exit status $?"));
-    let said = program.wait_for_any(&["exit status", "Connected to server"], DONE_LIMIT);
+    let said = program.wait_for_any(&["exit status", "Connected to server"], SOON);
     assert!(said.contains("exit status 0") || said.contains("Connected"), "{typed}: {said}");
     program
 }

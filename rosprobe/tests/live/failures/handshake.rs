@@ -1,7 +1,5 @@
 //! The addresses are right, and something goes wrong after that.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Severity};
 use rosprobe::errno::Errno;
@@ -10,7 +8,7 @@ use rosprobe::graph::Stage;
 use super::connect::{TCPROS, router};
 use super::cure::Cure;
 use super::{About, Address, Case, Expected, TOPIC};
-use crate::lab::{Host, Lab, Library, Program, source};
+use crate::lab::{Host, Lab, Library, Program, SOON, source};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -89,19 +87,19 @@ fn refused() -> Expected {
 }
 
 pub fn idle() -> Expected {
-    Expected::new(Code::IdlePublisher, Stage::Data).severity(Severity::Info).address(Address::Any).within_seconds(40)
+    Expected::new(Code::IdlePublisher, Stage::Data).severity(Severity::Info).address(Address::Any)
 }
 
 fn header(code: Code) -> Expected {
-    Expected::new(code, Stage::Header).address(TCPROS).within_seconds(30)
+    Expected::new(code, Stage::Header).address(TCPROS)
 }
 
 pub fn no_response() -> Expected {
-    Expected::new(Code::NoResponse, Stage::RequestTopic).within_seconds(30)
+    Expected::new(Code::NoResponse, Stage::RequestTopic)
 }
 
 fn stalled() -> Expected {
-    Expected::new(Code::Stalled, Stage::Data).address(Address::Any).about(About::Anybody).within_seconds(40)
+    Expected::new(Code::Stalled, Stage::Data).address(Address::Any).about(About::Anybody)
 }
 
 fn tcpros_pending() -> Expected {
@@ -125,7 +123,7 @@ pub fn talker(lab: &Lab, library: Library, per_second: &str) -> Vec<Program> {
 fn fake_publisher(lab: &Lab, behaviour: &str) -> Vec<Program> {
     let script = source("fake_publisher.py");
     let publisher = lab.router.start(&format!("python3 {} {behaviour} /talker {TOPIC}", script.display()));
-    publisher.wait_for("node is up", Duration::from_secs(20));
+    publisher.wait_for("node is up", SOON);
     vec![publisher]
 }
 
@@ -140,7 +138,7 @@ fn stopped_talker(lab: &Lab) -> Vec<Program> {
 
 /// Inner drops whatever router sends, once messages have come through.
 fn cut(lab: &Lab, subscriber: &Program) -> Vec<Program> {
-    subscriber.wait_for("heard", Duration::from_secs(20));
+    subscriber.wait_for("heard", SOON);
     lab.inner.run("iptables -A INPUT -i eth0 -s 10.0.1.1 -p tcp ! --sport 11311 -j DROP");
     Vec::new()
 }

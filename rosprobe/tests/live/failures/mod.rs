@@ -8,8 +8,6 @@ mod name;
 mod service;
 mod udpros;
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Finding, Severity};
@@ -19,7 +17,7 @@ use rosprobe::graph::Stage;
 use rosprobe::observation::{Observation, What};
 
 use self::cure::{Applied, Cure, Place};
-use crate::lab::{Found, Host, Lab, Library, Program, Watch};
+use crate::lab::{Found, Host, Lab, Library, Program, SOON, Watch};
 use crate::table::{self, Row};
 
 /// The topic (or service) that everything in the table is about.
@@ -58,7 +56,6 @@ pub struct Expected {
     stage: Option<Stage>,
     errno: Option<Errno>,
     address: Address,
-    within: Duration,
     /// Words that the remedies must contain: values of this very case.
     remedy: &'static [&'static str],
     /// Words that summary and explanation must contain.
@@ -156,7 +153,7 @@ impl Case {
         let mut applied: Vec<Applied> = applied.collect();
         let restarted = applied.iter_mut().find_map(|applied| applied.subscriber.take());
         let subscriber = restarted.unwrap_or_else(|| (self.subscriber)(lab, self.library));
-        watch.until_data(&subscriber, self.subject, Duration::from_secs(30));
+        watch.until_data(&subscriber, self.subject, SOON);
         drop(applied);
     }
 
@@ -188,7 +185,7 @@ impl Row for Case {
         let later = (self.afterwards)(&lab, &subscriber);
         let mut last = None;
         for expected in &self.expected {
-            let found = watch.finding(&expected.describe(), expected.within, |finding| {
+            let found = watch.finding(&expected.describe(), SOON, |finding| {
                 expected.is_met(finding) && expected.about.is_met(finding, &subscriber)
             });
             expected.check(&found.finding, advertised.as_deref());
@@ -197,7 +194,7 @@ impl Row for Case {
         }
         for (place, expected) in &self.elsewhere {
             let wanted = |finding: &Finding| expected.is_met(finding);
-            let found = watch.finding_from(place(&lab), &expected.describe(), expected.within, wanted);
+            let found = watch.finding_from(place(&lab), &expected.describe(), SOON, wanted);
             expected.check(&found, advertised.as_deref());
         }
         let mut alarms = watch.alarms();
@@ -221,7 +218,6 @@ impl Expected {
             stage: Some(stage),
             errno: None,
             address: Address::Advertised,
-            within: Duration::from_secs(20),
             remedy: &[],
             says: &[],
             about: About::Subscriber,
@@ -238,10 +234,6 @@ impl Expected {
 
     pub fn address(self, address: Address) -> Self {
         Self { address, ..self }
-    }
-
-    pub fn within_seconds(self, seconds: u64) -> Self {
-        Self { within: Duration::from_secs(seconds), ..self }
     }
 
     pub fn remedy(self, remedy: &'static [&'static str]) -> Self {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::Site;
 use super::program::Program;
+use super::{SOON, Site};
 
 /// One host of a lab. Dropping it ends whatever runs there and removes every trace of it.
 pub struct Host {
@@ -112,7 +112,7 @@ impl Host {
 
     /// Kills whatever runs here, also what programs of the test have started in turn.
     fn kill_everything(&self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + SOON;
         loop {
             let pids = Command::new("ip").args(["netns", "pids", &self.namespace]).stderr(Stdio::null()).output();
             let pids = pids.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

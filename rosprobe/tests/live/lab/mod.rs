@@ -20,6 +20,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -30,6 +31,12 @@ pub use self::program::Program;
 pub use self::ros::{Library, Node, source};
 pub use self::screen::Screen;
 pub use self::watch::{Found, Watch};
+
+/// How long a test waits for anything before it fails: far longer than it takes, because others may be at work on the machine.
+pub const SOON: Duration = Duration::from_mins(2);
+
+/// How long a program may take to leave before it is killed: one that is stuck in `connect()` does not react at all.
+pub const LEAVE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Namespaces of labs begin with this, then the pid of the test and a number.
 const PREFIX: &str = "rp-lab";

@@ -3,13 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use super::host::run;
-use super::{Host, Program};
-
-/// How long a ROS program may take to get going on a busy machine.
-const START_LIMIT: Duration = Duration::from_mins(1);
+use super::{Host, Program, SOON};
 
 /// A client library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +30,7 @@ impl Host {
         let mut command = self.command("roscore");
         command.env("ROS_MASTER_URI", "http://localhost:11311");
         let roscore = Program::start(&format!("roscore on {}", self.name), command);
-        roscore.wait_for("started core service", START_LIMIT);
+        roscore.wait_for("started core service", SOON);
         roscore
     }
 
@@ -97,7 +93,7 @@ impl Node<'_> {
             _ => "node is up",
         };
         let program = self.launch();
-        program.wait_for(ready, START_LIMIT);
+        program.wait_for(ready, SOON);
         program
     }
 }

@@ -7,9 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::host::run;
-use super::{Host, Lab, Program};
-
-const START_LIMIT: Duration = Duration::from_secs(30);
+use super::{Host, Lab, Program, SOON};
 
 impl Lab {
     /// An ssh server on router that lets root of outer in without a question.
@@ -36,23 +34,23 @@ impl Lab {
         let key = server.join("host_key");
         run(Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(&key));
         let server = host.start_at_home(&format!("exec dropbear -F -E -s -p {address}:22 -r {}", key.display()));
-        server.wait_for("Not backgrounding", START_LIMIT);
+        server.wait_for("Not backgrounding", SOON);
         server
     }
 
     /// Runs `sshuttle` on outer, as it was typed.
     pub fn sshuttle(&self, typed: &str) -> Program {
         let sshuttle = self.outer.start_at_home(&format!("exec {typed}"));
-        sshuttle.wait_for("Connected to server", START_LIMIT);
+        sshuttle.wait_for("Connected to server", SOON);
         self.wait_until_redirected();
         sshuttle
     }
 
     /// Waits until sshuttle on outer redirects: it says that it is connected a moment before, and roscpp tries only once.
     pub fn wait_until_redirected(&self) {
-        let deadline = Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + SOON;
         while !self.outer.run("iptables -t nat -S").contains("REDIRECT") {
-            assert!(Instant::now() < deadline, "sshuttle redirects nothing after {START_LIMIT:?}");
+            assert!(Instant::now() < deadline, "sshuttle redirects nothing after {SOON:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -15,10 +15,7 @@ use rosprobe::session::Session;
 use serde_json::Value;
 
 use super::record::Record;
-use super::{Host, Lab, Program};
-
-/// How long loading and attaching may take on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(30);
+use super::{Host, Lab, Program, SOON};
 
 /// A line that rosprobe printed, and when it came out of the pipe.
 #[derive(Clone, Debug)]
@@ -83,8 +80,8 @@ impl Watch {
 
     /// Waits until it watches.
     pub fn until_begun(&self) {
-        let begun = self.lines.wait(START_LIMIT, |lines| lines.first().map(|_| ()));
-        assert!(begun.is_some(), "rosprobe watch printed nothing within {START_LIMIT:?}\n{}", self.summary());
+        let begun = self.lines.wait(SOON, |lines| lines.first().map(|_| ()));
+        assert!(begun.is_some(), "rosprobe watch printed nothing within {SOON:?}\n{}", self.summary());
     }
 
     /// Starts `command`, a `rosprobe watch --output jsonl` of the caller's own making.
@@ -225,8 +222,8 @@ impl Watch {
     /// Ends it as Ctrl-C or `kill` would and waits for it, and for the last line that it printed.
     pub fn stop(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
-        let status = self.wait(Duration::from_secs(10));
-        self.lines.wait_closed(Duration::from_secs(10));
+        let status = self.wait(SOON);
+        self.lines.wait_closed(SOON);
         status
     }
 
