@@ -5,14 +5,14 @@ mod svg;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::process::{cargo, find, output, run, workspace};
 
 const COLUMNS: u16 = 110;
 const ROWS: u16 = 34;
 /// How long the program may take to show what is waited for.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// A picture: what is typed since the last one, and what the screen shows then.
 struct Picture {
@@ -37,18 +37,18 @@ pub fn pictures(check: bool) -> Result<()> {
         for key in picture.keys {
             output(terminal.tmux().args(["send-keys", key]))?;
         }
-        terminal.wait_for(picture.shows)?;
-        let screen = output(terminal.tmux().args(["capture-pane", "-e", "-p", "-N"]))?;
         let path = workspace().join("rosprobe/docs/pictures").join(picture.name).with_extension("svg");
-        let drawn = svg::draw(&with_round_memory(&screen), COLUMNS, ROWS);
+        let name = path.display();
         if check {
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            let name = path.display();
-            ensure!(committed == drawn, "{name} is not what the program draws now: cargo xtask pictures takes it anew");
+            // A screen is drawn piece by piece, and may stand still half drawn where others are at work.
+            let advice = format!("{name} is not what the program draws now: cargo xtask pictures takes it anew");
+            terminal.wait(&advice, || Ok(terminal.picture()? == committed))?;
             eprintln!("{name} is what the program draws");
         } else {
-            std::fs::write(&path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("{}", path.display());
+            terminal.wait_for(picture.shows)?;
+            std::fs::write(&path, terminal.picture()?).with_context(|| format!("cannot write {name}"))?;
+            eprintln!("{name}");
         }
     }
     Ok(())
@@ -83,21 +83,36 @@ impl Terminal {
         tmux
     }
 
+    /// The text on the screen.
+    fn screen(&self) -> Result<String> {
+        output(self.tmux().args(["capture-pane", "-p"]))
+    }
+
+    /// The screen with its colours, drawn.
+    fn picture(&self) -> Result<String> {
+        let screen = output(self.tmux().args(["capture-pane", "-e", "-p", "-N"]))?;
+        Ok(svg::draw(&with_round_memory(&screen), COLUMNS, ROWS))
+    }
+
     /// Waits until the screen shows a text and stands still.
     fn wait_for(&self, text: &str) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
         let mut before = String::new();
-        loop {
-            let screen = output(self.tmux().args(["capture-pane", "-p"]))?;
-            if screen.contains(text) && screen == before {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("the screen does not show {text:?}:\n{screen}");
-            }
+        self.wait(&format!("the screen does not show {text:?}"), || {
+            let screen = self.screen()?;
+            let stands = screen == before;
             before = screen;
+            Ok(stands && before.contains(text))
+        })
+    }
+
+    /// Waits until something is so; `otherwise` says what is wrong when it never is.
+    fn wait(&self, otherwise: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        while !is_so()? {
+            ensure!(Instant::now() < deadline, "{otherwise} (after {LIMIT:?}); the screen:\n{}", self.screen()?);
             std::thread::sleep(Duration::from_millis(200));
         }
+        Ok(())
     }
 }
 

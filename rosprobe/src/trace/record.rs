@@ -295,6 +295,7 @@ mod tests {
         let meta = Meta::here(Source::Live, Clock { zero: jiff::Timestamp::UNIX_EPOCH }, Monotonic(0));
         let mut recorder = Recorder::create(&folder.path().join("a.jsonl"), meta).unwrap();
         recorder.observation(&observation(1));
+        recorder.synced = Instant::now() + SYNC_EVERY;
         recorder.flush(Monotonic(10), &[], 0).unwrap();
         assert!(recorder.syncing.is_none() && recorder.unsynced > 0, "not yet due");
         let Some(due) = Instant::now().checked_sub(SYNC_EVERY) else { return };

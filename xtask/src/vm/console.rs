@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,6 +70,11 @@ const PANICS: [&str; 3] = ["Kernel panic - not syncing", "BUG: ", "Oops: "];
 /// When the kernel panics, when the machine ends without a status, and when it takes longer than its limits; the console's last
 /// lines are in the message.
 pub fn follow(console: impl Read + Send + 'static, label: &str, limits: Limits) -> Result<i32> {
+    hear(&lines_of(console), label, limits)
+}
+
+/// The lines of a console as they come, until it closes.
+fn lines_of(console: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut console = BufReader::new(console);
@@ -82,11 +87,15 @@ pub fn follow(console: impl Read + Send + 'static, label: &str, limits: Limits) 
             }
         }
     });
+    receiver
+}
+
+fn hear(lines: &Receiver<String>, label: &str, limits: Limits) -> Result<i32> {
     let end = Instant::now() + limits.total;
     let mut transcript = Transcript::default();
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        match receiver.recv_timeout(left.min(limits.silence)) {
+        match lines.recv_timeout(left.min(limits.silence)) {
             Ok(line) => {
                 println!("[{label}] {line}");
                 transcript.hear(&line);
@@ -144,14 +153,16 @@ mod tests {
 
     #[test]
     fn a_machine_that_hangs_is_cut_off_with_its_last_words() {
-        let (console, mut machine) = std::os::unix::net::UnixStream::pair().unwrap();
-        std::io::Write::write_all(&mut machine, b"\x1b[2Jlast words\r\n").unwrap();
-        let limits = Limits { silence: Duration::from_secs(1), total: LONG };
-        let error = follow(console, "test", limits).unwrap_err().to_string();
-        assert_eq!(error, "it said nothing for 1 s. The console said last:\n  [2Jlast words\n");
-        let (console, _machine) = std::os::unix::net::UnixStream::pair().unwrap();
-        let limits = Limits { silence: LONG, total: Duration::ZERO };
-        let error = follow(console, "test", limits).unwrap_err().to_string();
-        assert!(error.starts_with("it had not ended after 0 s"), "{error}");
+        let lines: Vec<String> = lines_of(&b"\x1b[2Jlast words\r\n"[..]).iter().collect();
+        assert_eq!(lines, ["[2Jlast words"]);
+        // Both are still there to say more, and do not.
+        for (silence, total, end) in
+            [(Duration::ZERO, LONG, "it said nothing for 0 s"), (LONG, Duration::ZERO, "it had not ended after 0 s")]
+        {
+            let (machine, console) = channel();
+            machine.send("last words".to_owned()).unwrap();
+            let error = hear(&console, "test", Limits { silence, total }).unwrap_err().to_string();
+            assert_eq!(error, format!("{end}. The console said last:\n  last words\n"));
+        }
     }
 }
