@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use crate::diagnosis::{Counts, Finding};
-use crate::graph::{Graph, Health};
+use crate::graph::LinkCounts;
 use crate::observation::Observation;
 
 /// A line of `--output jsonl`.
@@ -65,22 +65,11 @@ pub struct Statistics {
     /// Observations so far.
     pub observations: u64,
     /// Links by health, now.
-    pub links: Links,
+    pub links: LinkCounts,
     /// Findings by severity, now; those that the filter hides are not counted.
     pub findings: Counts,
     /// Memory that rosprobe uses, in bytes.
     pub memory_bytes: u64,
-}
-
-/// Links by health.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Links {
-    /// Everything that was seen of it succeeded.
-    pub ok: u64,
-    /// A stage is under way.
-    pub pending: u64,
-    /// A stage failed.
-    pub failed: u64,
 }
 
 impl Line<'_> {
@@ -107,21 +96,5 @@ impl Formatter for Escaping {
             plain = index + character.len_utf8();
         }
         writer.write_all(&fragment.as_bytes()[plain..])
-    }
-}
-
-impl Links {
-    /// Counts the links of a graph.
-    pub fn of(graph: &Graph) -> Self {
-        let mut links = Self::default();
-        for link in graph.links() {
-            match link.health() {
-                Health::Ok => links.ok += 1,
-                Health::Pending => links.pending += 1,
-                Health::Failed => links.failed += 1,
-                Health::Gone => {}
-            }
-        }
-        links
     }
 }

@@ -6,7 +6,7 @@ mod paint;
 mod text;
 
 pub use self::announce::{Announcer, Reason};
-pub use self::json::{Line, Links, Start, Statistics};
+pub use self::json::{Line, Start, Statistics};
 pub use self::paint::{Colour, Paint};
 pub use self::text::Style;
 

@@ -30,6 +30,6 @@ pub use self::read::read;
 pub use self::reading::{FileError, OpenError, Reading};
 pub use self::record::Recorder;
 pub use self::redact::redact;
-pub use self::report::{Links, Report, markdown, provenance};
+pub use self::report::{Report, markdown, provenance};
 pub use self::schema::schema;
 pub use self::write::{document_to_string, write_document};

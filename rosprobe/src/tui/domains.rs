@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counts::Counts;
 use super::ends::Ends;
 use super::listing::{RowKey, Sort};
 use super::marks;
@@ -14,7 +13,7 @@ use super::text::Cut;
 use super::theme::Role;
 use crate::domain::Domain as Number;
 use crate::filter::Subject;
-use crate::graph::Health;
+use crate::graph::{Health, LinkCounts};
 use crate::observation::dds::{self, GuidPrefix, RosName};
 
 /// What the list shows of a domain.
@@ -42,7 +41,7 @@ pub struct Domain {
     /// Readers that live.
     pub readers: usize,
     /// Links between them.
-    pub counts: Counts,
+    pub counts: LinkCounts,
     /// An error is about one of its participants.
     pub blamed: bool,
     /// Participants that live and whose writers and readers are not known.
@@ -129,10 +128,10 @@ pub fn discovery_port(number: Option<u32>) -> Option<u32> {
 /// What a row shows.
 pub fn cells(number: Option<u32>, domain: &Domain) -> Vec<Cell> {
     let (symbol, role) = marks::of_health(domain.health());
-    let links = match (domain.counts.all(), domain.silent) {
+    let links = match (domain.counts.present(), domain.silent) {
         (0, 0) => "none".to_owned(),
         (0, _) => "not known".to_owned(),
-        _ => domain.counts.words(),
+        _ => marks::in_words(domain.counts),
     };
     let count = |known: usize| match (known, domain.silent) {
         (known, 0) => known.to_string(),

@@ -41,7 +41,7 @@ pub fn rows(scene: &Scene, ends: &Ends, selection: &Selection, sort: Sort) -> (V
         3 => passed.sort_by_cached_key(|one| (participants::end_label(scene, one), place(one))),
         4 => passed.sort_by_cached_key(|one| (ros_type(&one.data.type_name), place(one))),
         5 => passed.sort_by_cached_key(|one| (one.data.qos.reliability, one.data.qos.durability, place(one))),
-        _ => passed.sort_by_cached_key(|one| (std::cmp::Reverse(ends.of(one).all()), place(one))),
+        _ => passed.sort_by_cached_key(|one| (std::cmp::Reverse(ends.of(one).present()), place(one))),
     }
     if sort.descending {
         passed.reverse();
@@ -76,7 +76,7 @@ pub fn cells(scene: &Scene, ends: &Ends, endpoint: &Endpoint) -> Vec<Cell> {
     let data = &endpoint.data;
     let (words, role) = state(scene, ends, endpoint);
     let (symbol, _) = marks::of_health(health(ends, endpoint));
-    let symbol = if ends.of(endpoint).all() == 0 { "·" } else { symbol };
+    let symbol = if ends.of(endpoint).present() == 0 { "·" } else { symbol };
     vec![
         Cell::new(symbol, role),
         Cell::searched(RosName::of_dds_topic(&data.topic).to_string(), Role::Text),
@@ -94,10 +94,10 @@ pub fn state(scene: &Scene, ends: &Ends, endpoint: &Endpoint) -> (String, Role) 
     if let Some(gone) = endpoint.gone {
         return (format!("gone {} ago", scene.age(gone)), Role::Muted);
     }
-    if counts.all() == 0 {
+    if counts.present() == 0 {
         let other = if endpoint.data.role == dds::Role::Writer { "reader" } else { "writer" };
         return (format!("no {other} seen"), Role::Muted);
     }
     let (_, role) = marks::of_health(counts.health());
-    (counts.words(), role)
+    (marks::in_words(counts), role)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::counts::Counts;
 use super::scene::Scene;
 use crate::diagnosis::Severity;
+use crate::graph::LinkCounts;
 use crate::graph::dds::{Endpoint, Participant};
 use crate::observation::ObservationId;
 use crate::observation::dds::Guid;
@@ -12,14 +12,14 @@ use crate::observation::dds::Guid;
 /// How endpoints fare, and which observations a finding of severity error was made from.
 #[derive(Debug, Default)]
 pub struct Ends {
-    counts: HashMap<Guid, Counts>,
+    counts: HashMap<Guid, LinkCounts>,
     blamed: HashSet<ObservationId>,
 }
 
 impl Ends {
     /// Counts links by their ends.
     pub fn gather(scene: &Scene) -> Self {
-        let mut counts: HashMap<Guid, Counts> = HashMap::new();
+        let mut counts: HashMap<Guid, LinkCounts> = HashMap::new();
         let dds = scene.graph().dds();
         for link in dds.links() {
             let Some((writer, reader)) = dds.ends(link.id) else { continue };
@@ -32,7 +32,7 @@ impl Ends {
     }
 
     /// Links of an endpoint.
-    pub fn of(&self, endpoint: &Endpoint) -> Counts {
+    pub fn of(&self, endpoint: &Endpoint) -> LinkCounts {
         self.counts.get(&endpoint.data.guid).copied().unwrap_or_default()
     }
 

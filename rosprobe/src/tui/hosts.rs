@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::{authority, host_of};
-use super::counts::Counts;
 use super::links;
 use super::listing::{RowKey, Sort};
 use super::marks;
@@ -15,7 +14,7 @@ use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
 use crate::filter::Subject;
-use crate::graph::{Health, Link, LinkId, Stage};
+use crate::graph::{Health, Link, LinkCounts, LinkId, Stage};
 
 /// What the list shows of a host.
 pub const COLUMNS: &[Column] = &[
@@ -41,7 +40,7 @@ pub struct Host {
     /// The links that lead to it.
     pub links: Vec<LinkId>,
     /// How those are doing.
-    pub counts: Counts,
+    pub counts: LinkCounts,
 }
 
 /// All hosts by name.

@@ -10,7 +10,6 @@ mod address;
 mod ascii;
 mod bar;
 mod conversation;
-mod counts;
 mod detail;
 mod domains;
 mod endpoints;

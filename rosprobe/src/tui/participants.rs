@@ -1,6 +1,5 @@
 //! The participants of ROS 2: whose they are, where they are, and who knows whom.
 
-use super::counts::Counts;
 use super::ends::Ends;
 use super::listing::{RowKey, Sort};
 use super::marks;
@@ -9,8 +8,8 @@ use super::selection::Selection;
 use super::table::{Cell, Column};
 use super::text::Cut;
 use super::theme::Role;
-use crate::graph::Health;
 use crate::graph::dds::{Endpoint, Gone, Participant, Silence};
+use crate::graph::{Health, LinkCounts};
 use crate::observation::dds::{Guid, Locator, NodeEntities};
 
 /// What the list shows of a participant.
@@ -160,8 +159,8 @@ pub fn data_address(scene: &Scene, endpoint: &Endpoint) -> String {
 }
 
 /// Links of all endpoints of a participant.
-pub fn counts(scene: &Scene, ends: &Ends, participant: &Participant) -> Counts {
+pub fn counts(scene: &Scene, ends: &Ends, participant: &Participant) -> LinkCounts {
     let prefix = participant.data.guid_prefix;
     let own = scene.graph().dds().endpoints().filter(|endpoint| endpoint.data.guid.prefix == prefix);
-    own.map(|endpoint| ends.of(endpoint)).fold(Counts::default(), Counts::and)
+    own.map(|endpoint| ends.of(endpoint)).fold(LinkCounts::default(), LinkCounts::and)
 }

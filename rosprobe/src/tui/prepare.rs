@@ -4,7 +4,6 @@
 //! costs no more than the pictures that anybody can read; the conversation, which only grows, is followed at every picture.
 
 use super::conversation;
-use super::counts::Counts;
 use super::detail;
 use super::follow::{FEW_LINKS, FOLLOW_EVERY};
 use super::listing::{RowKey, Sort};
@@ -12,6 +11,7 @@ use super::rows;
 use super::state::{App, Place, Rows};
 use super::view::ViewKind;
 use crate::event::Monotonic;
+use crate::graph::LinkCounts;
 use crate::observation::ObservationId;
 
 /// Observations that are looked through for one frame: what a slow machine does in a part of one.
@@ -54,7 +54,7 @@ impl App {
             Rows::Stale | Rows::Part => true,
             Rows::Behind => {
                 let only_grows = self.view == ViewKind::Conversation && self.selection.is_everything();
-                let few = self.prepared.links <= FEW_LINKS;
+                let few = self.prepared.counts.total() <= FEW_LINKS;
                 only_grows || few || self.scene.latest().since(self.prepared.made_at) >= FOLLOW_EVERY
             }
         }
@@ -62,14 +62,7 @@ impl App {
 
     /// True when there is more to look through.
     fn fill(&mut self) -> bool {
-        let mut counts = Counts::default();
-        let mut links = 0;
-        for link in self.scene.graph().links() {
-            counts.add(link.health());
-            links += 1;
-        }
-        self.prepared.counts = counts;
-        self.prepared.links = links;
+        self.prepared.counts = LinkCounts::of(self.scene.graph());
         self.prepared.nodes = self.scene.graph().nodes().count();
         if self.view == ViewKind::Conversation {
             return self.fill_conversation();

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::counts::Counts;
 use super::listing::{RowKey, Sort};
 use super::marks;
 use super::scene::Scene;
@@ -13,7 +12,7 @@ use super::text::Cut;
 use super::theme::Role;
 use crate::event::ProcessRef;
 use crate::filter::Subject;
-use crate::graph::ProcessState;
+use crate::graph::{LinkCounts, ProcessState};
 
 /// What the list shows of a process.
 pub const COLUMNS: &[Column] = &[
@@ -29,7 +28,7 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// Counts of every process that takes part in a link, at either end.
-pub type Tally = HashMap<ProcessRef, Counts>;
+pub type Tally = HashMap<ProcessRef, LinkCounts>;
 
 /// Counts links by process.
 pub fn tally(scene: &Scene) -> Tally {
@@ -69,7 +68,7 @@ pub fn rows(scene: &Scene, tally: &Tally, selection: &Selection, sort: Sort) -> 
 }
 
 /// Whether a process passes: by itself, or by a link of its own.
-fn passes(selection: &Selection, state: &ProcessState, counts: Counts) -> bool {
+fn passes(selection: &Selection, state: &ProcessState, counts: LinkCounts) -> bool {
     let process = &state.process;
     let nodes = || state.nodes.iter().cloned().map(Cow::from);
     let subject = || Subject {

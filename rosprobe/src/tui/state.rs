@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use ratatui::layout::Size;
 use ratatui::text::Line;
 
-use super::counts::Counts;
 use super::domains::Domains;
 use super::ends::Ends;
 use super::hosts::Hosts;
@@ -21,6 +20,7 @@ use super::selection::Selection;
 use super::view::ViewKind;
 use crate::event::Monotonic;
 use crate::filter::Filter;
+use crate::graph::LinkCounts;
 use crate::observation::{Observation, ObservationId};
 use crate::session::Session;
 
@@ -87,9 +87,7 @@ pub(super) type Place = (u128, u16, ObservationId);
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     /// Links of the whole system.
-    pub(super) counts: Counts,
-    /// Links in all, those that are gone included.
-    pub(super) links: usize,
+    pub(super) counts: LinkCounts,
     pub(super) nodes: usize,
     pub(super) hosts: Hosts,
     pub(super) tally: Tally,

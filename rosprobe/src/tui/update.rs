@@ -87,7 +87,7 @@ impl App {
         }
         let findings_before = self.scene.diagnoses();
         // Making findings of many links takes a good part of a frame: it has its turn a few times a second.
-        if self.prepared.links <= FEW_LINKS || now.since(self.scene.advanced()) >= FOLLOW_EVERY {
+        if self.prepared.counts.total() <= FEW_LINKS || now.since(self.scene.advanced()) >= FOLLOW_EVERY {
             self.scene.advance(now);
         } else {
             self.scene.pass(now);

@@ -8,6 +8,7 @@ use crate::capture::Statistics;
 use crate::diagnosis::{Counts, Finding, Severity};
 use crate::event::Monotonic;
 use crate::filter::{Filter, Subject};
+use crate::graph::LinkCounts;
 use crate::graph::dds::Silence;
 use crate::lines::{self, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
@@ -137,7 +138,7 @@ impl<W: Write> Printer<W> {
 
     fn summary(&mut self) -> io::Result<()> {
         let findings = Counts::of(self.shown());
-        let links = lines::Links::of(self.session.graph());
+        let links = LinkCounts::of(self.session.graph());
         let lost = self.session.lost();
         writeln!(
             self.out,
@@ -180,7 +181,7 @@ impl<W: Write> Audience for Printer<W> {
                 ring_buffer_bytes: statistics.ring_buffer_bytes,
                 lost: statistics.lost,
                 observations: self.session.history().len() as u64 + self.session.forgotten(),
-                links: lines::Links::of(self.session.graph()),
+                links: LinkCounts::of(self.session.graph()),
                 findings: Counts::of(self.shown()),
                 memory_bytes: memory_bytes(),
             };

@@ -8,7 +8,7 @@ pub use self::markdown::markdown;
 use super::document::{Lost, Meta};
 use super::opened::Opened;
 use crate::diagnosis::{Counts, Finding};
-use crate::graph::Health;
+use crate::graph::LinkCounts;
 
 /// `report --format json`.
 #[derive(Debug, Serialize)]
@@ -18,7 +18,7 @@ pub struct Report<'a> {
     /// How many findings of each severity there are.
     pub counts: Counts,
     /// How many links there are in each state.
-    pub links: Links,
+    pub links: LinkCounts,
     /// Where the observations come from.
     pub meta: &'a Meta,
     /// How many observations there are.
@@ -29,19 +29,6 @@ pub struct Report<'a> {
     pub lost: Lost,
 }
 
-/// Links by state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Links {
-    /// Everything that was seen of it succeeded.
-    pub ok: usize,
-    /// A stage is under way.
-    pub pending: usize,
-    /// A stage failed.
-    pub failed: usize,
-    /// Over.
-    pub gone: usize,
-}
-
 impl<'a> Report<'a> {
     /// The report on an opened file.
     pub fn of(opened: &'a Opened) -> Self {
@@ -49,23 +36,11 @@ impl<'a> Report<'a> {
         Self {
             findings: session.findings(),
             counts: Counts::of(session.findings()),
-            links: Links::of(opened),
+            links: LinkCounts::of(session.graph()),
             meta: &opened.meta,
             observations: session.history().len(),
             missing: &opened.missing,
             lost: Lost { events: session.lost(), observations: session.forgotten() },
-        }
-    }
-}
-
-impl Links {
-    fn of(opened: &Opened) -> Self {
-        let count = |health| opened.session.graph().links().filter(|link| link.health() == health).count();
-        Self {
-            ok: count(Health::Ok),
-            pending: count(Health::Pending),
-            failed: count(Health::Failed),
-            gone: count(Health::Gone),
         }
     }
 }
