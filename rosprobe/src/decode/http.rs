@@ -7,28 +7,9 @@ mod head;
 
 use self::chunked::{Chunked, Progress};
 use self::head::{Framing, head_end};
-pub use self::head::{Head, HttpError};
+pub use self::head::{Head, HttpError, Role};
 use super::limits::Limits;
 use super::stream::Gap;
-
-/// What one direction of a connection carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Requests, of a client.
-    Requests,
-    /// Answers, of a server.
-    Answers,
-}
-
-impl Role {
-    /// How a message of this role begins, as far as XML-RPC is concerned.
-    pub fn magic(self) -> &'static [u8] {
-        match self {
-            Self::Requests => b"POST ",
-            Self::Answers => b"HTTP/1.",
-        }
-    }
-}
 
 /// What the bytes turned out to be. Informational answers (1xx) are passed over.
 #[derive(Debug, PartialEq, Eq)]

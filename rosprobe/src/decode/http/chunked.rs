@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 7.1).
 
-use super::HttpError;
+use super::head::HttpError;
 
 /// Where in a chunked body the next byte is.
 #[derive(Debug, Default)]

@@ -1,9 +1,26 @@
 //! Start line and headers, and what they say of the body.
 
-use super::Role;
-
 /// Header fields in one message.
 const FIELDS: usize = 128;
+
+/// What one direction of a connection carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Requests, of a client.
+    Requests,
+    /// Answers, of a server.
+    Answers,
+}
+
+impl Role {
+    /// How a message of this role begins, as far as XML-RPC is concerned.
+    pub fn magic(self) -> &'static [u8] {
+        match self {
+            Self::Requests => b"POST ",
+            Self::Answers => b"HTTP/1.",
+        }
+    }
+}
 
 /// Start line and headers of a message. Bytes that are no UTF-8 became U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq)]

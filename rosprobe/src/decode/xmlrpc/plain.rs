@@ -1,7 +1,8 @@
 //! Values as nearly everybody writes them, with nothing but white space between elements. A parser of XML makes six events of a string,
 //! and the state of a master is thousands of them.
 
-use super::{boolean, double, int, line_ends, text};
+use super::scalar::{boolean, double, int};
+use super::text::{line_ends, resolved};
 use crate::observation::Value;
 
 /// How much is read here at most.
@@ -68,5 +69,5 @@ fn scalar<'a>(content: &'a str, end: &str, value: fn(&str) -> Option<Value>) -> 
 }
 
 fn string(text: &str) -> Option<Value> {
-    Some(Value::String(line_ends(text::resolved(text)?).into_owned()))
+    Some(Value::String(line_ends(resolved(text)?).into_owned()))
 }

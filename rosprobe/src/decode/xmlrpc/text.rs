@@ -1,8 +1,8 @@
-//! The text of a document: byte order marks, declared encodings, and references.
+//! The text of a document: byte order marks, declared encodings, references and line ends.
 
 use std::borrow::Cow;
 
-use super::Problem;
+use super::problem::{Problem, cut};
 
 /// Longest XML declaration that is looked at, in bytes.
 const DECLARATION: usize = 256;
@@ -23,7 +23,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
         Some("iso-8859-1" | "iso_8859-1" | "latin-1" | "latin1") => {
             Ok(Cow::Owned(bytes.iter().copied().map(char::from).collect()))
         }
-        Some(other) => Err(Problem::Encoding(other.chars().take(40).collect())),
+        Some(other) => Err(Problem::Encoding(cut(other, 40))),
     }
 }
 
@@ -80,4 +80,9 @@ fn reference(text: &[u8]) -> Option<(u8, usize)> {
         [b'a', b'p', b'o', b's', b';', ..] => Some((b'\'', 5)),
         _ => None,
     }
+}
+
+/// Line ends as XML 1.0 2.11 has them.
+pub fn line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
 }
