@@ -8,7 +8,6 @@ use aya::programs::ProgramError;
 use caps::{CapSet, Capability};
 
 use super::btf::BtfError;
-use super::search::SearchError;
 
 const SETCAP: &str =
     "sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep $(which rosprobe)";
@@ -131,6 +130,17 @@ pub enum CaptureError {
     /// The ring buffer could not be waited for.
     #[error("the ring buffer cannot be waited for: {0}; start rosprobe again")]
     Poll(io::Error),
+}
+
+/// Why the search for offsets in the kernel's structures ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// A member is nowhere.
+    #[error("{0} is not found on sockets of rosprobe's own")]
+    NotFound(&'static str),
+    /// The sockets could not be made.
+    #[error("the sockets to search them with cannot be made: {0}")]
+    Sockets(#[from] io::Error),
 }
 
 impl CaptureError {

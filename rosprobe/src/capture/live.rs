@@ -18,6 +18,7 @@ use super::datagram::Datagrams;
 use super::existing;
 use super::kernel_log::KernelLog;
 use super::losses::{self, LossMap, Losses};
+use super::object;
 use super::options::{Description, Options};
 use super::process::ProcessTable;
 use super::record::Parsed;
@@ -69,7 +70,7 @@ impl LiveCapture {
     pub fn start(options: &Options) -> Result<Self, CaptureError> {
         let Started { mut ebpf, description, held_back, unacknowledged_known } = start::climb(options)?;
         let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
-        let ring = Ring::new(start::take_map(&mut ebpf, "EVENTS")?, held_back)?;
+        let ring = Ring::new(object::take_map(&mut ebpf, "EVENTS")?, held_back)?;
         Self::over(ebpf, ring, log, description, unacknowledged_known)
     }
 
@@ -80,15 +81,15 @@ impl LiveCapture {
         description: Description,
         unacknowledged_known: bool,
     ) -> Result<Self, CaptureError> {
-        let lost = PerCpuArray::try_from(start::take_map(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
+        let lost = PerCpuArray::try_from(object::take_map(&mut ebpf, "LOST")?).map_err(CaptureError::map("LOST"))?;
         let loss_map =
-            BpfHashMap::try_from(start::take_map(&mut ebpf, "LOSSES")?).map_err(CaptureError::map("LOSSES"))?;
+            BpfHashMap::try_from(object::take_map(&mut ebpf, "LOSSES")?).map_err(CaptureError::map("LOSSES"))?;
         let sockets =
-            BpfHashMap::try_from(start::take_map(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
+            BpfHashMap::try_from(object::take_map(&mut ebpf, "SOCKETS")?).map_err(CaptureError::map("SOCKETS"))?;
         let followed =
-            BpfHashMap::try_from(start::take_map(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
+            BpfHashMap::try_from(object::take_map(&mut ebpf, "FOLLOWED")?).map_err(CaptureError::map("FOLLOWED"))?;
         let writer_map =
-            BpfHashMap::try_from(start::take_map(&mut ebpf, "WRITERS")?).map_err(CaptureError::map("WRITERS"))?;
+            BpfHashMap::try_from(object::take_map(&mut ebpf, "WRITERS")?).map_err(CaptureError::map("WRITERS"))?;
         Ok(Self {
             ebpf,
             log,

@@ -16,6 +16,7 @@ pub mod live;
 mod losses;
 mod mode;
 mod namespace;
+mod object;
 mod options;
 pub mod pcap;
 mod peek;

@@ -6,7 +6,7 @@ use aya::programs::RawTracePoint;
 use rosprobe_common::{PEEK_BYTES, Peek};
 
 use super::capture_error::{self, CaptureError};
-use super::start;
+use super::object;
 
 /// [`Peek`] as aya wants it.
 #[repr(transparent)]
@@ -26,13 +26,13 @@ pub(super) struct Memory {
 impl Memory {
     /// Loads and attaches the program.
     pub fn open() -> Result<Self, CaptureError> {
-        let mut ebpf = start::load_bare()?;
+        let mut ebpf = object::load_bare()?;
         let refused = |error| CaptureError::program("peek", &capture_error::release(), error);
         let program: &mut RawTracePoint =
             ebpf.program_mut("peek").ok_or(CaptureError::Missing("peek"))?.try_into().map_err(refused)?;
         program.load().map_err(refused)?;
         program.attach("sys_exit").map_err(refused)?;
-        let questions = Array::try_from(start::take_map(&mut ebpf, "PEEK")?).map_err(CaptureError::map("PEEK"))?;
+        let questions = Array::try_from(object::take_map(&mut ebpf, "PEEK")?).map_err(CaptureError::map("PEEK"))?;
         Ok(Self { _ebpf: ebpf, questions })
     }
 

@@ -12,6 +12,7 @@ use nix::sys::stat::fstat;
 use rosprobe_common::{KernelOffsets, UNKNOWN_OFFSET};
 
 use super::calibration::cookie;
+use super::capture_error::SearchError;
 use super::kernel::{self, Architecture};
 use super::peek::{Memory, u32_at, u64_at};
 
@@ -29,17 +30,6 @@ const FDS: u32 = 8;
 const LIVE: u32 = 4;
 /// The beginning of `struct sock_common`, likewise: both addresses, both ports, family and state.
 const HEAD: [u32; 6] = [0, 4, 12, 14, 16, 18];
-
-/// Why the search ended.
-#[derive(Debug, thiserror::Error)]
-pub enum SearchError {
-    /// A member is nowhere.
-    #[error("{0} is not found on sockets of rosprobe's own")]
-    NotFound(&'static str),
-    /// The sockets could not be made.
-    #[error("the sockets to search them with cannot be made: {0}")]
-    Sockets(#[from] io::Error),
-}
 
 /// Sockets that are connected, and one that failed to.
 struct Known {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aya::{Ebpf, EbpfLoader};
-use rosprobe_common::{CALL_NUMBERS, Config, LAYOUT_VERSION, UNKNOWN_OFFSET};
+use rosprobe_common::{CALL_NUMBERS, Config, UNKNOWN_OFFSET};
 
 use super::btf::{self, Btf};
 use super::calibration;
@@ -13,11 +13,10 @@ use super::hook::Hook;
 use super::kernel::{self, Architecture, ConnectFields};
 use super::kernel_log;
 use super::mode::{LADDER, Rung};
+use super::object;
 use super::options::{Description, Options};
 use super::peek::Memory;
 use super::search;
-
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/rosprobe.bpf.o"));
 
 /// [`Config`] as aya wants it.
 #[repr(transparent)]
@@ -113,7 +112,7 @@ impl Machine<'_> {
         }
         let config = ConfigPod(config);
         let mut ebpf = load(&config, &self.architecture.classes(), options)?;
-        check_layout(&ebpf)?;
+        object::check_layout(&ebpf)?;
         let programs = self.attach(&mut ebpf, rung)?;
         if rung.system_calls {
             holders::remember(&mut ebpf, Path::new("/proc"))?;
@@ -199,26 +198,6 @@ fn load(config: &ConfigPod, classes: &[u8; CALL_NUMBERS], options: &Options) -> 
         .override_global("EMPTY", &u32::from(options.empty_programs), true)
         .override_global(kernel_log::LEVEL, level, true)
         .map_max_entries("EVENTS", bytes)
-        .load(OBJECT)
+        .load(object::BYTES)
         .map_err(|error| CaptureError::Object(Box::new(error)))
-}
-
-/// The object for a look at the kernel's memory: nothing is known, and hardly any room is taken.
-pub(super) fn load_bare() -> Result<Ebpf, CaptureError> {
-    EbpfLoader::new()
-        .btf(None)
-        .map_max_entries("EVENTS", 4096)
-        .load(OBJECT)
-        .map_err(|error| CaptureError::Object(Box::new(error)))
-}
-
-fn check_layout(ebpf: &Ebpf) -> Result<(), CaptureError> {
-    let object =
-        ebpf.map("LAYOUT").and_then(|map| aya::maps::Array::<_, u32>::try_from(map).ok()).map_or(0, |map| map.len());
-    if object == LAYOUT_VERSION { Ok(()) } else { Err(CaptureError::Layout { object, loader: LAYOUT_VERSION }) }
-}
-
-/// Takes a map out of the object.
-pub fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, CaptureError> {
-    ebpf.take_map(name).ok_or(CaptureError::Missing(name))
 }
