@@ -24,6 +24,7 @@ use crate::trace::{Meta, Recorder, Source};
 use crate::tui::{self, Theme};
 use crate::watch::{
     Audience as _, Command, Format, Output as CommandOutput, Plan, Printer, Recording, Scope, Screen, Signals,
+    WatchError,
 };
 
 /// Watch the kernel and say why nothing arrives
@@ -236,7 +237,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         ..capture::Options::default()
     };
     let namespaces = net_namespaces(&arguments.netns)?;
-    let signals = Signals::new().context("signals cannot be caught")?;
+    let signals = Signals::new().context("signals cannot be caught; are there too many open files (ulimit -n)?")?;
     let mut capture = LiveCapture::start(&options)?;
     let clock = clock(&capture);
     let mut meta = Meta::here(Source::Live, clock, capture.now());
@@ -294,10 +295,12 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
 }
 
 /// Nobody looking any more is an end like any other.
-fn ended(watched: io::Result<()>) -> anyhow::Result<()> {
+fn ended(watched: Result<(), WatchError>) -> anyhow::Result<()> {
     match watched {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("watching"),
+        Err(WatchError::Audience(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        // Standard output's, as everywhere.
+        Err(WatchError::Audience(error)) => Err(error.into()),
+        other => Ok(other?),
     }
 }
 
@@ -343,14 +346,31 @@ fn screen_options(arguments: &Arguments, capture: &LiveCapture) -> tui::Options 
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use clap::{Args as _, FromArgMatches as _};
 
-    use super::{Arguments, limits};
+    use super::super::{is_of_output, on_one_line};
+    use super::{Arguments, ended, limits};
     use crate::decode::Limits;
+    use crate::watch::WatchError;
 
     fn parsed(words: &[&str]) -> Arguments {
         let command = Arguments::augment_args(clap::Command::new("watch").no_binary_name(true));
         Arguments::from_arg_matches(&command.get_matches_from(words)).unwrap()
+    }
+
+    #[test]
+    fn what_ends_a_watch_early_says_whose_fault_it_is() {
+        let (full, gone, bad) = [28, 32, 9].map(io::Error::from_raw_os_error).into();
+        assert!(is_of_output(&ended(Err(WatchError::Audience(full))).unwrap_err()));
+        assert!(ended(Err(WatchError::Audience(gone))).is_ok());
+        let error = ended(Err(WatchError::Capture(bad))).unwrap_err();
+        assert!(!is_of_output(&error));
+        assert_eq!(
+            on_one_line(&error),
+            "the kernel's events can no longer be waited for: Bad file descriptor; start the watch again"
+        );
     }
 
     #[test]

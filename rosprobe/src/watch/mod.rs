@@ -57,6 +57,20 @@ pub trait Capture {
     fn now(&self) -> Monotonic;
 }
 
+/// Why it was not possible to go on watching.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Nobody knows any more when there are events.
+    #[error("the kernel's events can no longer be waited for: {0}; start the watch again")]
+    Capture(#[source] io::Error),
+    /// The command is still there.
+    #[error("the command cannot be ended: {0}; end it yourself")]
+    Command(#[source] io::Error),
+    /// What was seen could not be shown.
+    #[error(transparent)]
+    Audience(#[from] io::Error),
+}
+
 /// Why the loop came to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -80,13 +94,13 @@ pub struct Plan<'a> {
     pub command: Option<&'a mut Command>,
 }
 
-/// Watches until a signal, the end of the duration or the end of the command. An error is that of the audience or of the capture.
+/// Watches until a signal, the end of the duration or the end of the command.
 pub async fn watch<C: Capture, A: Audience>(
     capture: &mut C,
     decoder: &mut Decoder,
     audience: &mut A,
     plan: Plan<'_>,
-) -> io::Result<()> {
+) -> Result<(), WatchError> {
     let Plan { scope, mut signals, duration, command } = plan;
     let mut watch = Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false };
     watch.run(&mut signals, duration, command).await
@@ -108,7 +122,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         signals: &mut Signals,
         duration: Option<Duration>,
         mut command: Option<&mut Command>,
-    ) -> io::Result<()> {
+    ) -> Result<(), WatchError> {
         let deadline = duration.map(|duration| Instant::now() + duration);
         let end = self.until_end(signals, deadline, &mut command).await?;
         if let Some(command) = command
@@ -116,7 +130,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         {
             self.end_command(signals, command, end).await?;
         }
-        self.finish()
+        Ok(self.finish()?)
     }
 
     async fn until_end(
@@ -124,7 +138,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         signals: &mut Signals,
         deadline: Option<Instant>,
         command: &mut Option<&mut Command>,
-    ) -> io::Result<End> {
+    ) -> Result<End, WatchError> {
         let mut advance = Instant::now() + IDLE;
         let mut sample = Instant::now() + SAMPLE;
         loop {
@@ -146,7 +160,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                     advance = Instant::now() + IDLE;
                 }
                 ready = self.capture.ready() => {
-                    ready?;
+                    ready.map_err(WatchError::Capture)?;
                     self.drain()?;
                     if self.dirty {
                         advance = advance.min(Instant::now() + SETTLE);
@@ -162,7 +176,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     }
 
     /// Asks the command to end, and goes on watching until it has.
-    async fn end_command(&mut self, signals: &mut Signals, command: &mut Command, end: End) -> io::Result<()> {
+    async fn end_command(&mut self, signals: &mut Signals, command: &mut Command, end: End) -> Result<(), WatchError> {
         command.ask_to_end(if let End::Signal(signal) = end { signal } else { Signal::SIGTERM });
         let deadline = Instant::now() + COMMAND_END;
         loop {
@@ -173,15 +187,15 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                     Caught::TraceWanted => self.trace_wanted()?,
                 },
                 () = sleep_until(deadline) => break,
-                ended = command.ended() => return self.audience.notice(&ended),
+                ended = command.ended() => return Ok(self.audience.notice(&ended)?),
                 ready = self.capture.ready() => {
-                    ready?;
+                    ready.map_err(WatchError::Capture)?;
                     self.drain()?;
                 }
             }
         }
-        command.kill().await?;
-        self.audience.notice(&command.killed())
+        command.kill().await.map_err(WatchError::Command)?;
+        Ok(self.audience.notice(&command.killed())?)
     }
 
     /// What happened before the signal is in the trace.
