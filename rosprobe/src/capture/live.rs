@@ -29,6 +29,9 @@ use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
 
+/// Network namespaces of DDS are read again this often, in nanoseconds: ports that are reserved now, addresses, routes.
+const NAMESPACES_NS: u128 = 5_000_000_000;
+
 /// A running capture. Dropping it detaches everything.
 pub struct LiveCapture {
     /// Holds the programs and their attachments.
@@ -52,6 +55,8 @@ pub struct LiveCapture {
     processes: ProcessTable,
     /// Whether sockets that had been open before were looked for.
     looked_around: bool,
+    /// When the network namespaces of DDS were read again last.
+    namespaces_read: Monotonic,
     /// Records that were not understood; they are as good as lost.
     malformed: u64,
     description: Description,
@@ -107,6 +112,7 @@ impl LiveCapture {
             datagrams: Datagrams::default(),
             processes: ProcessTable::new(),
             looked_around: false,
+            namespaces_read: Monotonic::default(),
             malformed: 0,
             description,
             statistics: Statistics::default(),
@@ -241,6 +247,10 @@ impl LiveCapture {
         self.counters.sample(time, &self.sockets, out);
         self.writers.sample(time, &self.sockets, &mut self.writer_map, out);
         self.tell_losses(time, out);
+        if time.since(self.namespaces_read).as_nanos() >= NAMESPACES_NS {
+            self.namespaces_read = time;
+            self.processes.refresh_namespaces(time, self.writers.participants().into_iter(), out);
+        }
     }
 
     /// Appends what was lost since the last time, by socket. What is seen of these sockets is incomplete from then on.

@@ -1,6 +1,6 @@
 //! Processes by pid: who each is, read at first sight and kept for as long as it lives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -103,6 +103,16 @@ impl ProcessTable {
         if let Some(known) = self.known.get(&pid) {
             let fact = self.namespaces.refresh(time, &self.proc.join(pid.to_string()), pid, known.net_namespace);
             out.extend(fact.map(|namespace| event(time, &known.reference, Fact::Namespace(Box::new(namespace)))));
+        }
+    }
+
+    /// Reads again the network namespaces of these processes, once each: what an administrator changed is seen without anything failing.
+    pub fn refresh_namespaces(&mut self, time: Monotonic, pids: impl Iterator<Item = u32>, out: &mut Vec<Event>) {
+        let mut read = HashSet::new();
+        for pid in pids {
+            if self.known.get(&pid).is_some_and(|known| !known.exited && read.insert(known.net_namespace)) {
+                self.refresh_namespace(time, pid, out);
+            }
         }
     }
 

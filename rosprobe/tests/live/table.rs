@@ -66,7 +66,11 @@ fn attempt<R: Row>(row: &R) -> Option<usize> {
     let verdict = match &outcome {
         Ok(alarms) if alarms.is_empty() => "diagnosed".to_owned(),
         Ok(alarms) => format!("diagnosed, with false alarms: {alarms:#?}"),
-        Err(panic) => format!("NOT DIAGNOSED: {}", panic.downcast_ref::<String>().map_or("", String::as_str)),
+        Err(panic) => {
+            let formatted = panic.downcast_ref::<String>().map(String::as_str);
+            let reason = formatted.or_else(|| panic.downcast_ref::<&str>().copied());
+            format!("NOT DIAGNOSED: {}", reason.unwrap_or("a panic without words"))
+        }
     };
     say(&format!("  {}: {verdict}", row.name()));
     outcome.ok().map(|alarms| alarms.len())

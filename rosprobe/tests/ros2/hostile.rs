@@ -83,6 +83,16 @@ fn a_big_endian_announcement_is_read_like_a_little_endian_one() {
 }
 
 #[test]
+fn whoever_was_away_for_long_is_told_of_with_all_that_it_says() {
+    let payload = [&[0, 3, 0, 0, 2, 0, 8, 0][..], &10_u32.to_le_bytes(), &[0; 4], &[1, 0, 0, 0]].concat();
+    let minutes = |minutes: u64| datagram(minutes * 60_000_000_000, rtps(&[&data(SPDP, &payload)]));
+    let observations = decoded(&[minutes(0), minutes(2), minutes(8)]);
+    let announced = |observation: &Observation| matches!(observation.what, What::Dds(Dds::ParticipantAnnounced { .. }));
+    let told: Vec<_> = observations.iter().map(announced).collect();
+    assert_eq!(told, [true, false, true], "a repetition is not told, and a return is");
+}
+
+#[test]
 fn a_hundred_thousand_participants_are_bounded_and_the_limit_is_said() {
     let mut decoder = Decoder::new(clock()).of_packets();
     let (mut announced, mut limits) = (0, Vec::new());

@@ -12,6 +12,8 @@ mod locators;
 mod ports;
 #[path = "scenarios/quiet.rs"]
 mod quiet;
+#[path = "scenarios/radio.rs"]
+mod radio;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -192,7 +194,7 @@ impl Scene {
     fn unheard_pair(&mut self, here: &ParticipantData, there: &ParticipantData) {
         self.process(101, 1, 1, &[]);
         self.process(102, 2, 1, &[]);
-        for _ in 0..3 {
+        for _ in 0..4 {
             self.announce(101, 1, "10.0.0.1", 0, here);
             self.announce(102, 2, "10.0.0.2", 0, there);
             self.wait(1);
@@ -202,6 +204,8 @@ impl Scene {
     fn graph(&self) -> Graph {
         let mut graph = Graph::default();
         for observation in &self.observations {
+            // As a session does.
+            graph.advance(observation.monotonic);
             graph.observe(observation);
         }
         graph.advance(Monotonic(self.now));

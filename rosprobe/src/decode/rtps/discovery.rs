@@ -14,6 +14,10 @@ use crate::observation::dds::{Dds, EntityId, Guid, GuidPrefix, ParticipantData, 
 /// An announcement to another group or port is another one: it may be for another domain.
 pub(super) type ParticipantKey = (GuidPrefix, Witness, Option<SocketAddr>);
 
+/// One that was not heard of for this long is told of anew with all that it says, in nanoseconds: whoever keeps it in mind may have forgotten
+/// it. Its peers have, so that it tells them everything again.
+const AWAY_NS: u64 = 300_000_000_000;
+
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub contents: u64,
@@ -32,6 +36,10 @@ impl Rtps {
         let relayed_by = (sender != guid_prefix).then_some(sender);
         let contents = hash(&(&data, relayed_by));
         let key = (guid_prefix, datagram.witness(), datagram.group());
+        let away = |told: &Told| datagram.now.since(told.at).as_nanos() >= u128::from(AWAY_NS);
+        if self.participants.get(&key).is_some_and(away) {
+            self.forget_participant(guid_prefix);
+        }
         let Some(told) = self.participants.entry(key, datagram.now) else {
             self.limit("participants", self.participants.limit(), emit);
             return;
@@ -51,6 +59,7 @@ impl Rtps {
         self.endpoints.remove_if(|(known, _)| known.prefix == guid_prefix);
         self.nodes.remove_if(|(known, _)| *known == guid_prefix);
         self.addressed.remove_if(|(from, to)| *from == guid_prefix || *to == guid_prefix);
+        self.acknowledged.remove_if(|(reader, writer)| reader.prefix == guid_prefix || writer.prefix == guid_prefix);
     }
 
     pub(super) fn endpoint(

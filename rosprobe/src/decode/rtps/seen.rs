@@ -52,6 +52,10 @@ impl<K: Eq + Hash, V: Default> Seen<K, V> {
         self.entries.contains_key(key)
     }
 
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|(value, _)| value)
+    }
+
     pub fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
         self.entries.drain().map(|(key, (value, _))| (key, value))
     }

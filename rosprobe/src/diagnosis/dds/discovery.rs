@@ -15,8 +15,9 @@ use crate::printable::counted;
 
 /// How long two participants of one domain may go without a word before that is a fault, in nanoseconds.
 const SILENT_NS: u128 = 3_000_000_000;
-/// How many announcements of the two must have found no answer until then: on a radio that loses one packet of three, two in a row are often lost.
-const UNANSWERED: usize = 4;
+/// How many announcements of the two must have found no answer until then: on a radio that loses one packet of three, four in a row get lost
+/// once in eighty times, and six once in seven hundred.
+pub(super) const UNANSWERED: usize = 6;
 /// How long a participant may be alone before that is worth saying, in nanoseconds.
 const ALONE_NS: u128 = 10_000_000_000;
 /// The same for one that ran before, in nanoseconds: its company announces itself every half minute, and was heard long ago.

@@ -16,6 +16,8 @@ use crate::observation::dds::{Discovery, Role, RosName};
 
 /// How long a participant may be alone before it counts as lost, in nanoseconds. Others of its domain may be starting.
 const ALONE_NS: u128 = 3_000_000_000;
+/// How many of its announcements must have found no answer where others have company, so that its own may only be hard to hear.
+const UNANSWERED: usize = 3;
 
 /// `deaf` are pids of processes whose silence has its finding already.
 pub(super) fn findings(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
@@ -145,6 +147,9 @@ fn lone_participants(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
     if everybody_alone && found.len() > 1 {
         found.remove(0);
     }
+    // A packet capture has what others of its network said, heard or not.
+    let sure = |only: &Participant| only.process.is_none() || only.calls_since(only.watched_since()) >= UNANSWERED;
+    found.retain(|(_, only)| everybody_alone || sure(only));
     let others = |domain: u32| {
         domains.iter().filter(move |(other, _)| **other != domain).max_by_key(|(_, members)| members.len())
     };

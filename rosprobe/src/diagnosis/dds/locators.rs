@@ -10,14 +10,21 @@ use super::words::{failed, sender};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::graph::dds::{Participant, SendFailure};
-use crate::graph::{Graph, Stage, Subnet};
+use crate::graph::{Graph, Stage, Subnet, Way, way};
 use crate::observation::dds::{GuidPrefix, Locator};
 use crate::printable::counted;
 
-/// How long a participant may announce an address that nobody uses, in nanoseconds. Peers answer within milliseconds.
+/// How long a participant may announce an address that nobody uses, in nanoseconds. Peers answer within milliseconds; a packet that is lost
+/// on the way is sent again within a second or three.
+const UNREACHED_NS: u128 = 10_000_000_000;
+/// The same in a packet capture, for one that knows of none of its peers, in nanoseconds: captures of a failure are often seconds long, and
+/// peers answer within milliseconds.
 const UNANSWERED_NS: u128 = 150_000_000;
-/// The same for one that has heard of its peers, in nanoseconds: then only what should come back to it is missing.
-const UNREACHED_NS: u128 = 3_000_000_000;
+/// Announcements of one that is only heard, from which on it is no accident that nothing else comes.
+const ANNOUNCED: u64 = 3;
+/// How long a send that failed counts for the way to a participant that lives on, in nanoseconds. While nothing arrives, every implementation tries
+/// again within ten seconds; the way is there again when nobody has failed on it for this long.
+const REPEATED_NS: u128 = 30_000_000_000;
 
 /// What is wrong with the addresses that a participant advertises, worst first and one finding only. `cut_off` are pids of processes that reach
 /// nobody at all.
@@ -184,7 +191,8 @@ fn sends_fail(
             failure.last.at < participant.first.at || (failure.by_icmp && participant.last.at <= failure.first.at);
         let hits = usable.contains(&failure.target.ip()) && locators.contains(&failure.target);
         let cut_off = failure.process.as_ref().is_some_and(|process| cut_off.contains(&process.pid));
-        if hits && !own && !stale && !cut_off {
+        let past = participant.last.at.since(failure.last.at).as_nanos() >= REPEATED_NS;
+        if hits && !own && !stale && !past && !cut_off {
             senders.entry((failure.process.clone(), failure.source)).or_default().push(failure);
         }
     }
@@ -274,15 +282,18 @@ fn waited(graph: &Graph, participant: &Participant, peers: &[&Participant], limi
 /// Its packets come from an address that it does not advertise, and nobody reaches it at those that it does.
 fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant]) -> Option<Finding> {
     let usable = usable(participant);
-    let source = source(graph, participant, peers)?;
     let address = *usable.first()?;
     // Its readers and writers are announced once, and that may be what was not seen.
     let all_seen = participant.missed.is_none();
-    if !all_seen || !sources(graph, participant).is_disjoint(&usable) || is_reached(graph, participant, peers) {
+    let captured = || peers.iter().chain([&participant]).all(|one| one.process.is_none());
+    let limit = if captured() && !knows_one_of(participant, peers) { UNANSWERED_NS } else { UNREACHED_NS };
+    if !all_seen || is_reached(graph, participant, peers) || !waited(graph, participant, peers, limit) {
         return None;
     }
-    let limit = if knows_one_of(participant, peers) { UNREACHED_NS } else { UNANSWERED_NS };
-    if !waited(graph, participant, peers, limit) {
+    let Some(source) = source(graph, participant, peers) else {
+        return beyond_a_gateway(graph, participant, peers, &usable);
+    };
+    if !sources(graph, participant).is_disjoint(&usable) {
         return None;
     }
     let mut draft = locator_draft(Code::LocatorUnreachable, Severity::Error, participant, Some(address));
@@ -307,4 +318,43 @@ fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant])
         explanation,
         unreachable_remedies(participant, Some(source), address),
     ))
+}
+
+/// Where its packets come from is not known, but that they come by multicast, which routers do not pass on of their own accord; and every address
+/// that it advertises is on another network, from which nothing ever came.
+fn beyond_a_gateway(
+    graph: &Graph,
+    participant: &Participant,
+    peers: &[&Participant],
+    usable: &BTreeSet<IpAddr>,
+) -> Option<Finding> {
+    let hearer = *peers.iter().find(|peer| peer.process_key().is_some_and(|id| participant.heard_by.contains(&id)))?;
+    let namespace = graph.namespace(hearer.net_namespace).filter(|_| hearer.net_namespace != 0)?;
+    let ways: Vec<_> = usable.iter().map(|address| way(Some(namespace), *address)).collect();
+    let gateways = ways.iter().map(|way| if let Way::Gateway { gateway, .. } = way { Some(*gateway) } else { None });
+    let gateways = gateways.collect::<Option<BTreeSet<_>>>()?;
+    let (gateway, address) = (*gateways.first()?, *usable.first()?);
+    if participant.multicast_domains.is_empty() || participant.announcements < ANNOUNCED {
+        return None;
+    }
+    let mut draft = locator_draft(Code::LocatorUnreachable, Severity::Error, participant, Some(address));
+    draft = draft.participant(hearer).other_end(participant);
+    let (who, here) = (participant.words(), hearer.words());
+    let all = listed(usable);
+    let summary = format!(
+        "{who} advertises {all}, which {here} reaches through the gateway {} only, and nothing comes back",
+        listed(&gateways)
+    );
+    let explanation = format!(
+        "Its announcements arrive by multicast, which as a rule comes from the same network. What is meant for {who} alone goes to the \
+         gateway; sends succeed, and nothing shows that they arrive: the gateway is off, or does not know the way, or {who} advertises the \
+         address of an interface that this network does not reach."
+    );
+    let remedies = vec![
+        format!(
+            "see that the gateway answers: ping {gateway}, ping {address}, and ip neigh show {gateway} on the host of {here}"
+        ),
+        use_interface(participant, None),
+    ];
+    Some(draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies))
 }

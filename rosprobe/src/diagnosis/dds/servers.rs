@@ -17,6 +17,8 @@ use crate::observation::dds::{Discovery, Locator};
 const REFUSED: u64 = 3;
 /// How long a client may wait for its discovery server, in nanoseconds. Servers answer within milliseconds.
 const UNANSWERED_NS: u128 = 3_000_000_000;
+/// How many announcements of it must have found no answer until then; packets get lost. Fast DDS makes two a second, and they count once.
+const UNANSWERED: u64 = 6;
 
 /// Datagrams that were refused where no participant is known: a discovery server or a static peer that is not there.
 pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
@@ -49,6 +51,7 @@ fn is_unanswered(graph: &Graph, client: &Participant) -> bool {
         && client.data.discovery == Discovery::Client
         && client.knows.is_empty()
         && !lately_lost(graph)
+        && client.announced_to.values().sum::<u64>() >= UNANSWERED
         && dds.now().since(client.watched_since()).as_nanos() >= UNANSWERED_NS
         && !others.any(|other| other.heard_by.contains(&id) || other.knows.contains_key(&client.data.guid_prefix))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Dds, ENDPOINT_LIMIT, Moment};
+use super::{Dds, ENDPOINT_LIMIT, Gone, Moment, Participant};
 use crate::event::{Direction, Monotonic};
 use crate::graph::link::Rate;
 use crate::observation::dds::{EndpointData, EntityId, Guid, GuidPrefix, Role};
@@ -135,6 +135,11 @@ impl Dds {
             sockets: BTreeMap::new(),
         });
         samples.add(socket, messages, bytes, moment);
+        // What was counted until it said goodbye is told after that.
+        let disposed = |one: &Participant| matches!(one.gone, Some((Gone::Disposed, _)));
+        if !self.participants.get(&writer.prefix).is_some_and(disposed) {
+            self.heard_of(writer.prefix, moment);
+        }
         for reader in self.counterparts(writer) {
             self.judge(writer, reader);
         }

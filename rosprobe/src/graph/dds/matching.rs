@@ -7,8 +7,9 @@ use crate::observation::dds::{
     Guid, GuidPrefix, Incompatibility, Role, RosName, VendorId, incompatibilities, ros_type,
 };
 
-/// How long a reader may take to acknowledge a writer that it matches, in nanoseconds. It takes milliseconds.
-const SETTLED_NS: u128 = 1_000_000_000;
+/// How long a reader may take to acknowledge a writer that it matches, in nanoseconds. It takes milliseconds, and seconds where packets get
+/// lost.
+const SETTLED_NS: u128 = 5_000_000_000;
 
 /// Why a writer and a reader of one topic do not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +78,25 @@ impl Dds {
         let found = found.filter(|_| !(of_one && self.has_matched(writer, reader)))?;
         if matches!(found, Mismatch::Type { .. }) && of_one {
             // Of one implementation, they may compare what types are made of and not their names (DDS-XTypes 1.3, 7.6.3.4).
-            let both = later(writer.first, reader.first).at;
-            let settled = self.now.since(both).as_nanos() >= SETTLED_NS;
-            return (settled && vendor != VendorId::RUST_DDS).then_some(found);
+            return (self.has_settled(writer, reader) && vendor != VendorId::RUST_DDS).then_some(found);
         }
         Some(found)
+    }
+
+    /// Both ends have been known for so long that the reader would have acknowledged.
+    fn has_settled(&self, writer: &Endpoint, reader: &Endpoint) -> bool {
+        self.now.since(later(writer.first, reader.first).at).as_nanos() >= SETTLED_NS
+    }
+
+    /// Looks again at links about which time was to decide.
+    pub(super) fn judge_settled(&mut self) {
+        let ends = |(writer, reader): &(Guid, Guid)| Some((self.endpoints.get(writer)?, self.endpoints.get(reader)?));
+        let due = |pair: &(Guid, Guid)| ends(pair).is_none_or(|(writer, reader)| self.has_settled(writer, reader));
+        let due: Vec<_> = self.unsettled.iter().filter(|pair| due(pair)).copied().collect();
+        for (writer, reader) in due {
+            self.unsettled.remove(&(writer, reader));
+            self.judge(writer, reader);
+        }
     }
 
     /// Types that differ where neither end compares them: definitions behind one name, and names with RustDDS at both ends. Samples are
@@ -137,6 +152,9 @@ impl Dds {
                 moment,
             );
             return;
+        }
+        if from.data.type_name != to.data.type_name && !self.has_settled(from, to) {
+            self.unsettled.insert((writer, reader));
         }
         let id = known.unwrap_or(LinkId(FIRST_LINK + self.next_link));
         let Some(link) = self.link_now(id, writer, reader) else { return };

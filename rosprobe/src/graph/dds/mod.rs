@@ -49,6 +49,8 @@ pub struct Dds {
     /// Writer and reader of each link.
     ends: BTreeMap<LinkId, (Guid, Guid)>,
     next_link: u32,
+    /// Writers and readers whose types differ by name, until it is known whether they match for all that.
+    unsettled: BTreeSet<(Guid, Guid)>,
     nodes: BTreeMap<String, Node>,
     sockets: UdpSockets,
     limits: BTreeMap<String, Moment>,
@@ -158,6 +160,7 @@ impl Dds {
         for guid_prefix in expired {
             self.participant_gone(guid_prefix, Gone::LeaseExpired, now);
         }
+        self.judge_settled();
         self.forget(now);
     }
 

@@ -64,6 +64,8 @@ pub struct Participant {
     pub relayed: bool,
     /// How and when it ended, if it did.
     pub gone: Option<(Gone, Monotonic)>,
+    /// Its process ended: whoever reads its datagrams after that hears a dead man.
+    is_dead: bool,
     /// When events of its process, or of nobody in particular, were lost last: what it said or heard then is not known.
     pub missed: Option<Monotonic>,
     /// What shows it, oldest first.
@@ -90,6 +92,7 @@ impl Participant {
             nodes: Vec::new(),
             relayed: true,
             gone: None,
+            is_dead: false,
             missed: None,
             evidence: Vec::new(),
         }
@@ -225,15 +228,31 @@ impl Dds {
         if participant.evidence.len() < EVIDENCE_LIMIT {
             participant.evidence.push(moment);
         }
-        let revived = participant.gone.take().is_some();
         if relayed {
-            participant.last = moment;
+            self.heard_of(guid_prefix, moment);
         } else {
             self.renewed(observation, direction, guid_prefix);
         }
-        if revived {
-            self.judge_participant(guid_prefix);
+    }
+
+    /// Something shows that a participant lives. One whose lease had run out is back, with its endpoints: peers of other implementations may
+    /// never have lost it, and say nothing of them anew.
+    pub(super) fn heard_of(&mut self, guid_prefix: GuidPrefix, moment: Moment) {
+        let Some(participant) = self.participants.get_mut(&guid_prefix).filter(|participant| !participant.is_dead)
+        else {
+            return;
+        };
+        participant.last = moment;
+        let Some((how, at)) = participant.gone.take() else { return };
+        for guid in self.endpoints_of(guid_prefix) {
+            if let Some(endpoint) = self.endpoints.get_mut(&guid)
+                && how == Gone::LeaseExpired
+                && endpoint.gone == Some(at)
+            {
+                endpoint.gone = None;
+            }
         }
+        self.judge_participant(guid_prefix);
     }
 
     pub(super) fn renewed(&mut self, observation: &Observation, direction: Direction, guid_prefix: GuidPrefix) {
@@ -241,10 +260,9 @@ impl Dds {
             (Some(process), Direction::Received) => self.domains_of(process),
             _ => BTreeSet::new(),
         };
-        let Some(participant) = self.participants.get_mut(&guid_prefix) else { return };
         let moment = Moment::of(observation);
-        participant.last = moment;
-        participant.gone = None;
+        self.heard_of(guid_prefix, moment);
+        let Some(participant) = self.participants.get_mut(&guid_prefix) else { return };
         participant.announcements += 1;
         let Some(socket) = &observation.socket else { return };
         let (source, target) = match direction {
@@ -271,6 +289,7 @@ impl Dds {
     pub(super) fn participant_gone(&mut self, guid_prefix: GuidPrefix, how: Gone, at: Monotonic) {
         if let Some(participant) = self.participants.get_mut(&guid_prefix) {
             participant.gone.get_or_insert((how, at));
+            participant.is_dead |= how == Gone::ProcessExited;
         }
         for guid in self.endpoints_of(guid_prefix) {
             self.endpoint_gone(guid, at);

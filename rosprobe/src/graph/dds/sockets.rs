@@ -185,6 +185,8 @@ impl UdpSockets {
             attempts.retain(|id, _| !self.ended.get(id).is_some_and(stale));
         }
         self.ended.retain(|_, at| !stale(at));
+        // Where the address was a participant's, that is forgotten at the same time or later.
+        self.failures.retain(|_, failure| !stale(&failure.last.at));
     }
 
     /// Its troubles ended with it, unless it ended because of them: it got no port, or could join no group.

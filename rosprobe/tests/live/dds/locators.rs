@@ -103,10 +103,16 @@ fn seen_by_the_listener_alone(from: Dds, to: Dds) -> Vec<Case> {
     ]);
     let local = Expected::new(Code::LocatorIsLocal).about(Who::Listener).says(&["172.17.0.1", "LISTENER", "docker0"]);
     let loopback = Expected::new(Code::LoopbackLocator).says(&["127.0.0.1", "they send to themselves"]);
+    let silent = Expected::new(Code::LocatorUnreachable)
+        .about(Who::Listener)
+        .says(&["10.99.0.1", "LISTENER", "gateway 10.77.0.254"])
+        .remedy(&["ping 10.77.0.254"]);
     vec![
         case("an address without a route", "10.99.0.1", unreachable),
         case("the address of docker0", "172.17.0.1", local).network(docker),
         case("loopback", "127.0.0.1", loopback),
+        case("a dead gateway", "10.99.0.1", silent)
+            .network(|segment| drop(segment.beta.run("ip route add default via 10.77.0.254"))),
     ]
 }
 

@@ -3,11 +3,12 @@
 //! ```text
 //!   PEER talker|listener [--topic /chatter] [--type std_msgs/msg/String] [--reliability reliable|best_effort]
 //!        [--durability volatile|transient_local] [--participants N] [--interface ADDRESS] [--locator ADDRESS]
+//!        [--ip 4|6] [--size BYTES]
 //! ```
 //!
 //! The domain is `ROS_DOMAIN_ID`. A peer says `ready`, a talker `said 10` after ten samples, a listener `heard ...` for each one.
 //! `--interface` is the address of the only interface that is used, `--locator` the only address that is advertised (not ros2-client);
-//! `--participant-id N` is for Fast DDS alone.
+//! `--ip` and `--size`, the least size of a sample, are for Cyclone DDS and Fast DDS; `--participant-id N` for Fast DDS alone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! A program that a test started: it is ended and waited for with the test, and its output is shown when the test fails.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -89,10 +89,10 @@ impl Program {
 
     fn show(&self) {
         self.output.with(|lines| {
-            eprintln!("--- last output of {} [{}]", self.name, self.child.id());
-            for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
-                eprintln!("    {line}");
-            }
+            let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n    ");
+            let (name, pid) = (&self.name, self.child.id());
+            // Past the test harness, which shows nothing of a row that succeeds when it is run again.
+            drop(writeln!(std::io::stderr(), "--- last output of {name} [{pid}]\n    {last}"));
         });
     }
 }

@@ -16,7 +16,7 @@ fn a_type_that_differs() {
     scene.healthy_pair(0, &here, &there);
     scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
     scene.endpoint(&there, Role::Reader, "rt/chatter", "std_msgs::msg::dds_::Int32_");
-    scene.wait(2);
+    scene.wait(6);
     let finding = scene.finding();
     assert_eq!((finding.code, finding.topic.as_deref()), (Code::TypeMismatch, Some("/chatter")));
     assert!(finding.summary.contains("std_msgs/msg/String") && finding.summary.contains("std_msgs/msg/Int32"));
@@ -30,6 +30,7 @@ fn types_of_other_names_that_match_for_their_structure() {
     scene.healthy_pair(0, &here, &there);
     let writer = scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
     let reader = scene.endpoint(&there, Role::Reader, "rt/chatter", "mine::msg::dds_::Text_");
+    scene.wait(4);
     assert_eq!(shown(&scene.findings()), "", "the reader may still acknowledge");
     scene.wait(2);
     assert_eq!(scene.finding().code, Code::TypeMismatch);

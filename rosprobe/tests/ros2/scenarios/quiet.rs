@@ -110,7 +110,7 @@ fn two_networks_that_have_nothing_in_common() {
         [(["10.0.0.1", "10.0.0.1"], true), (["10.0.0.1", "10.9.0.1"], true), (["10.0.0.1", "10.0.0.2"], false)]
     {
         let mut scene = Scene::default();
-        for (number, net_namespace, address) in [(1_u8, 1, subnets[0]), (2, 2, subnets[1])].repeat(3) {
+        for (number, net_namespace, address) in [(1_u8, 1, subnets[0]), (2, 2, subnets[1])].repeat(4) {
             let pid = 100 + u32::from(number);
             scene.process(pid, net_namespace, net_namespace, &[]);
             scene.namespace(net_namespace, &[("eth0", address)]);
@@ -128,7 +128,7 @@ fn two_systems_that_lack_nothing_need_not_hear_of_each_other() {
     let mut scene = Scene::default();
     let hosts = [(1_u8, 1, "10.0.0.1"), (2, 1, "10.0.0.1"), (3, 2, "10.0.0.2"), (4, 2, "10.0.0.2")];
     let all = hosts.map(|(number, _, address)| fast(number, &[address]));
-    for ((number, net_namespace, address), data) in hosts.iter().zip(&all).cycle().take(3 * all.len()) {
+    for ((number, net_namespace, address), data) in hosts.iter().zip(&all).cycle().take(5 * all.len()) {
         let pid = 100 + u32::from(*number);
         scene.process(pid, *net_namespace, *net_namespace, &[]);
         scene.namespace(*net_namespace, &[("eth0", address)]);

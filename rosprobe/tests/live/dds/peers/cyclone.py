@@ -25,6 +25,8 @@ arguments.add_argument("--durability", choices=["volatile", "transient_local"], 
 arguments.add_argument("--participants", type=int, default=1)
 arguments.add_argument("--interface")
 arguments.add_argument("--locator")
+arguments.add_argument("--ip", choices=["4", "6"], default="4")
+arguments.add_argument("--size", type=int, default=0)
 options = arguments.parse_args()
 
 # What a person writes into CYCLONEDDS_URI wins.
@@ -33,6 +35,8 @@ if options.interface:
     general += f'<Interfaces><NetworkInterface address="{options.interface}"/></Interfaces>'
 if options.locator:
     general += f"<ExternalNetworkAddress>{options.locator}</ExternalNetworkAddress>"
+if options.ip == "6":
+    general += "<Transport>udp6</Transport>"
 if general:
     settings = f"<CycloneDDS><Domain><General>{general}</General></Domain></CycloneDDS>"
     os.environ.setdefault("CYCLONEDDS_URI", settings)
@@ -67,7 +71,7 @@ if options.role == "talker":
     count = 0
     while not ended.wait(0.1):
         count += 1
-        writer.write(Message(count if name == "Int32" else f"{options.topic} {count}"))
+        writer.write(Message(count if name == "Int32" else f"{options.topic} {count}".ljust(options.size)))
         if count % 10 == 0:
             print("said", count, flush=True)
 else:
@@ -76,5 +80,5 @@ else:
     while not ended.wait(0.05):
         for sample in reader.take(10):
             if isinstance(sample, Message):
-                print("heard", sample.data, flush=True)
+                print("heard", str(sample.data).rstrip(), flush=True)
 sys.exit(0)

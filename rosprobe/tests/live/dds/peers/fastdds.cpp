@@ -21,6 +21,7 @@
 #include <fastdds/dds/topic/TopicDataType.hpp>
 #include <fastdds/dds/topic/TypeSupport.hpp>
 #include <fastdds/rtps/transport/UDPv4TransportDescriptor.h>
+#include <fastdds/rtps/transport/UDPv6TransportDescriptor.h>
 #include <fastrtps/utils/IPLocator.h>
 
 using namespace eprosima::fastdds::dds;
@@ -32,9 +33,9 @@ using eprosima::fastrtps::rtps::SerializedPayload_t;
 // std_msgs/msg/String in CDR, little-endian, written by hand so that no generator is needed.
 class TextType : public TopicDataType {
 public:
-    explicit TextType(const std::string& name) {
+    TextType(const std::string& name, uint32_t size) {
         setName(name.c_str());
-        m_typeSize = 4 + 4 + 256;
+        m_typeSize = 4 + 4 + 256 + size;
         m_isGetKeyDefined = false;
         auto_fill_type_object(false);
         auto_fill_type_information(false);
@@ -76,7 +77,7 @@ class Heard : public DataReaderListener {
         std::string text;
         SampleInfo info;
         while (reader->take_next_sample(&text, &info) == ReturnCode_t::RETCODE_OK) {
-            if (info.valid_data) std::cout << "heard " << text << std::endl;
+            if (info.valid_data) std::cout << "heard " << text.substr(0, text.find_last_not_of(' ') + 1) << std::endl;
         }
     }
 };
@@ -94,7 +95,7 @@ int main(int count, char** words) {
     std::map<std::string, std::string> options = {
         {"--topic", "/chatter"}, {"--type", "std_msgs/msg/String"}, {"--reliability", "reliable"},
         {"--durability", "volatile"}, {"--participants", "1"}, {"--interface", ""}, {"--locator", ""},
-        {"--participant-id", ""}};
+        {"--participant-id", ""}, {"--ip", "4"}, {"--size", "0"}};
     const std::string role = count > 1 ? words[1] : "";
     for (int i = 2; i + 1 < count; i += 2) options[words[i]] = words[i + 1];
     std::signal(SIGINT, [](int) { ended = 1; });
@@ -109,6 +110,11 @@ int main(int count, char** words) {
         auto udp = std::make_shared<eprosima::fastdds::rtps::UDPv4TransportDescriptor>();
         udp->interfaceWhiteList.push_back(options["--interface"]);
         qos.transport().user_transports.push_back(udp);
+        qos.transport().use_builtin_transports = false;
+    }
+    if (options["--ip"] == "6") {
+        qos.transport().user_transports.push_back(
+            std::make_shared<eprosima::fastdds::rtps::UDPv6TransportDescriptor>());
         qos.transport().use_builtin_transports = false;
     }
     const char* domain = std::getenv("ROS_DOMAIN_ID");
@@ -135,7 +141,8 @@ int main(int count, char** words) {
     // pkg/msg/Type is pkg::msg::dds_::Type_ on the wire.
     const std::string& ros = options["--type"];
     const auto slash = ros.find('/');
-    TypeSupport type(new TextType(ros.substr(0, slash) + "::msg::dds_::" + ros.substr(ros.rfind('/') + 1) + "_"));
+    const auto size = static_cast<uint32_t>(std::stoul(options["--size"]));
+    TypeSupport type(new TextType(ros.substr(0, slash) + "::msg::dds_::" + ros.substr(ros.rfind('/') + 1) + "_", size));
     type.register_type(participant);
     auto* topic = participant->create_topic("rt" + options["--topic"], type.get_type_name(), TOPIC_QOS_DEFAULT);
     const auto reliability =
@@ -160,6 +167,7 @@ int main(int count, char** words) {
     for (int sent = 1; !ended; ++sent) {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         std::string text = options["--topic"] + " " + std::to_string(sent);
+        if (text.size() < size) text.resize(size, ' ');
         if (writer == nullptr) continue;
         writer->write(&text);
         if (sent % 10 == 0) std::cout << "said " << sent << std::endl;
