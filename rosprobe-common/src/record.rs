@@ -48,6 +48,8 @@ pub enum Kind {
     /// A UDP socket joined a multicast group: `errno`, `fd`; `remote` is the group, `value` the IPv4 address of the interface as it is
     /// in memory, or 0.
     MulticastJoined = 19,
+    /// A TCP socket listens from now on; `local` is where.
+    Listening = 20,
 }
 
 impl Kind {
@@ -73,6 +75,7 @@ impl Kind {
             17 => Self::SoftError,
             18 => Self::Bound,
             19 => Self::MulticastJoined,
+            20 => Self::Listening,
             _ => return None,
         })
     }

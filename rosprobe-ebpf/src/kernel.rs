@@ -18,6 +18,7 @@ pub mod tcp_state {
     pub const SYN_RECV: i32 = 3;
     pub const FIN_WAIT1: i32 = 4;
     pub const FIN_WAIT2: i32 = 5;
+    pub const LISTEN: i32 = 10;
 }
 
 /// The bits of `task_struct.flags` of a kernel thread and of an io_uring worker: their registers are nobody's system call.

@@ -39,7 +39,18 @@ pub fn changed(socket: &Socket<'_>, old: i32, new: i32) {
         syn_sent(socket);
     } else if new == tcp_state::ESTABLISHED {
         established(socket, old);
+    } else if new == tcp_state::LISTEN {
+        // Rare, and nothing follows on this socket: connections have sockets of their own.
+        let fact = Fact::here(Kind::Listening);
+        process::remember(fact.pid);
+        emit(socket, &fact);
     }
+}
+
+/// Whether a TCP socket that goes into this state is told of.
+#[inline(always)]
+pub fn is_told(new: i32) -> bool {
+    new == tcp_state::SYN_SENT || new == tcp_state::ESTABLISHED || new == tcp_state::LISTEN
 }
 
 #[inline(always)]

@@ -143,6 +143,11 @@ pub enum Fact {
     },
     /// First sight of a socket that had been open before the capture began; what went before is unknown.
     AlreadyOpen,
+    /// A TCP socket listens. The socket's `local` is where; it has no `remote`.
+    Listening {
+        /// True for a socket that listened when the capture began.
+        already: bool,
+    },
     /// Bytes of a TCP stream.
     Stream(Chunk),
     /// One UDP datagram. The socket's `remote` is its peer.
@@ -296,12 +301,35 @@ pub struct Process {
     /// Device number of the file system at its `/dev/shm`: processes with different ones share no memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_memory: Option<u64>,
+    /// The ROS 1 client library that it is seen to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_library: Option<ClientLibrary>,
     /// ROS variables of its environment that are set.
     #[serde(default)]
     pub environment: std::collections::BTreeMap<String, String>,
     /// Why something above is missing (for instance: ended before it could be read).
     #[serde(default)]
     pub incomplete: Option<String>,
+}
+
+/// A client library of ROS 1, which decides what a setting does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientLibrary {
+    /// C++: `libroscpp.so` is mapped.
+    Roscpp,
+    /// Python: a log file is open where rospy keeps them.
+    Rospy,
+}
+
+impl ClientLibrary {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Roscpp => "roscpp",
+            Self::Rospy => "rospy",
+        }
+    }
 }
 
 impl Process {

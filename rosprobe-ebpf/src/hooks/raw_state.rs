@@ -17,7 +17,7 @@ fn raw_set_state(ctx: RawTracePointContext) -> i32 {
     }
     let sk: u64 = ctx.arg(0);
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    if (new == tcp_state::SYN_SENT || new == tcp_state::ESTABLISHED) && kernel::protocol(sk) == TCP {
+    if socket::is_told(new) && kernel::protocol(sk) == TCP {
         let cookie = identity::of_socket(sk);
         if new == tcp_state::SYN_SENT {
             connect::began(sk, cookie);

@@ -5,7 +5,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::emit::Socket;
-use crate::kernel::{self, TCP, tcp_state};
+use crate::kernel::{self, TCP};
 use crate::maps::empty;
 use crate::socket;
 
@@ -16,7 +16,7 @@ fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     }
     let sk: *mut u8 = ctx.arg(0);
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    if (new == tcp_state::SYN_SENT || new == tcp_state::ESTABLISHED) && kernel::protocol(sk as u64) == TCP {
+    if socket::is_told(new) && kernel::protocol(sk as u64) == TCP {
         socket::changed(&named(sk, TCP), old, new);
     }
     0

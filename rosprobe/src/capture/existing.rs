@@ -14,7 +14,7 @@ use crate::domain::{Purpose, read_port};
 use crate::event::{SocketRef, Transport};
 
 /// How much of a table below `/proc/PID/net` is read, in bytes.
-const TABLE_LIMIT: u64 = 1024 * 1024;
+pub(super) const TABLE_LIMIT: u64 = 1024 * 1024;
 /// Descriptors of one process that are looked at.
 const DESCRIPTOR_LIMIT: usize = 64 * 1024;
 /// Processes looked at.
@@ -39,7 +39,7 @@ pub(super) struct Existing {
 }
 
 /// Tells numbers of sockets that were read from `/proc` from the kernel's cookies.
-const BY_INODE: u64 = 1 << 62;
+pub(super) const BY_INODE: u64 = 1 << 62;
 
 impl Existing {
     /// The socket. The kernel side knows it by another number, which `/proc` does not show.
@@ -68,7 +68,7 @@ pub(super) fn existing(proc: &Path) -> Vec<Existing> {
     found
 }
 
-fn processes(proc: &Path) -> Vec<(u32, PathBuf)> {
+pub(super) fn processes(proc: &Path) -> Vec<(u32, PathBuf)> {
     let entries = fs::read_dir(proc).into_iter().flatten().flatten();
     let numbered = entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())));
     numbered.take(PROCESS_LIMIT).collect()
@@ -121,7 +121,7 @@ fn is_telling(port: u16) -> bool {
 }
 
 /// Inodes of the sockets that a process has descriptors of.
-fn held(folder: &Path) -> BTreeSet<u64> {
+pub(super) fn held(folder: &Path) -> BTreeSet<u64> {
     let descriptors = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten().take(DESCRIPTOR_LIMIT);
     let targets = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
     targets.filter_map(|target| target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()).collect()

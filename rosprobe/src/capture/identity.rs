@@ -9,7 +9,7 @@ use std::path::Path;
 use procfs::FromRead;
 use procfs::process::{Stat, Status};
 
-use super::bounded;
+use super::{bounded, library};
 use crate::event::Process;
 
 /// Variables that decide how a ROS program names itself and whom it finds.
@@ -71,6 +71,7 @@ pub(super) fn identify(folder: &Path, pid: u32, comm: &str) -> Process {
         net_namespace: net_namespace.map_or(0, |metadata| metadata.ino()),
         container: container(&bounded::read_text(&folder.join("cgroup"), FILE_LIMIT).unwrap_or_default()),
         shared_memory: fs::metadata(folder.join("root/dev/shm")).map(|metadata| metadata.dev()).ok(),
+        client_library: library::of_process(folder, environment.as_deref().unwrap_or_default()),
         environment: ros_environment(&environment.unwrap_or_default()),
         incomplete: (!missing.is_empty()).then(|| missing.join("; ")),
         ..Process::default()

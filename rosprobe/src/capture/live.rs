@@ -17,6 +17,7 @@ use super::counters::{Counters, SocketMap};
 use super::datagram::Datagrams;
 use super::existing;
 use super::kernel_log::KernelLog;
+use super::listening;
 use super::losses::{self, LossMap, Losses};
 use super::object;
 use super::options::{Description, Options};
@@ -294,7 +295,7 @@ impl LiveCapture {
         }
     }
 
-    /// Appends the ports and groups that UDP sockets of DDS have already.
+    /// Appends the ports and groups that UDP sockets of DDS have already, and where nodes of ROS 1 listen already.
     fn look_around(&mut self, time: Monotonic, out: &mut Vec<Event>) {
         for socket in existing::existing(Path::new("/proc")) {
             let Some(process) = self.processes.resolve_silent(time, socket.pid, out) else { continue };
@@ -306,6 +307,12 @@ impl LiveCapture {
             if socket.in_group {
                 let group = existing::DISCOVERY_GROUP.into();
                 say(Fact::MulticastJoined { group, interface: None, errno: None });
+            }
+        }
+        for socket in listening::listening(Path::new("/proc")) {
+            if let Some(process) = self.processes.resolve_silent(time, socket.pid, out) {
+                let (process, socket) = (Some(process), Some(socket.reference()));
+                out.push(Event { time, process, socket, fact: Fact::Listening { already: true } });
             }
         }
     }

@@ -12,6 +12,8 @@ mod hook;
 mod identity;
 mod kernel;
 mod kernel_log;
+mod library;
+mod listening;
 pub mod live;
 mod losses;
 mod mode;

@@ -131,6 +131,7 @@ impl<'a> Parsed<'a> {
             Kind::SocketError => Fact::SocketError { errno },
             Kind::SoftError => Fact::SoftError { errno },
             Kind::AlreadyOpen => Fact::AlreadyOpen,
+            Kind::Listening => Fact::Listening { already: false },
             Kind::Stream => Fact::Stream(self.chunk()?),
             Kind::IoFailed => Fact::IoFailed { direction: self.direction()?, errno, count: record.value },
             Kind::PeerClosed => Fact::PeerClosed,

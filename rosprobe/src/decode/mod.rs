@@ -114,6 +114,9 @@ impl Decoder {
                 }
                 self.say(time, process.as_ref(), socket.as_ref(), What::Lost { events }, out);
             }
+            (Fact::Listening { already }, Some(socket)) => {
+                self.say(time, process.as_ref(), Some(&socket), What::Listening { already }, out);
+            }
             (fact, Some(socket)) if rtps::concerns(&fact, &socket) => {
                 let mut speaker = Speaker {
                     clock: self.clock,

@@ -23,6 +23,10 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let state = entry.link.stage(Stage::Master)?;
+    // Where it led does not matter then.
+    if graph.client(entry.track.client).is_some_and(|client| super::master_uri::is_unusable(graph, client)) {
+        return None;
+    }
     if let Some(Outcome::Refused { reason }) = &state.failure {
         return Some(no_master(graph, &Trouble::new(graph, entry, state)?, reason));
     }
@@ -70,12 +74,12 @@ fn no_master(graph: &Graph, trouble: &Trouble<'_>, reason: &str) -> Finding {
     let usual = trouble.ip.filter(|_| trouble.answering_ports().contains(&MASTER_PORT));
     let remedies = vec![match usual {
         Some(ip) => format!(
-            "Set ROS_MASTER_URI of {} to the master; on that host something answers at the usual port: ROS_MASTER_URI=http://{}",
+            "On that host something answers at the usual port of a master. Start {} again in a shell where you have run: export ROS_MASTER_URI=http://{}",
             trouble.who(),
             SocketAddr::new(ip, MASTER_PORT)
         ),
         None => format!(
-            "Set ROS_MASTER_URI of {} to where the master runs; its usual port is {MASTER_PORT}, for instance ROS_MASTER_URI=http://{}:{MASTER_PORT}",
+            "The usual port of a master is {MASTER_PORT}. If it runs on that host, start {} again in a shell where you have run: export ROS_MASTER_URI=http://{}:{MASTER_PORT}",
             trouble.who(),
             trouble.host
         ),

@@ -10,6 +10,7 @@ mod finding;
 mod flow;
 mod handshake;
 mod master;
+mod master_uri;
 mod name;
 mod nodes;
 mod remedy;
@@ -39,6 +40,7 @@ pub fn diagnose(graph: &Graph) -> Vec<Finding> {
         .collect();
     findings.extend(handshake::unanswered_calls(graph));
     findings.extend(master::unresolved(graph));
+    findings.extend(master_uri::unusable(graph));
     // Every node publishes /rosout: trouble with it must not hide what is wrong with the node itself.
     let loud = findings.iter().filter(|finding| !finding.topic.as_deref().is_some_and(is_rosout));
     let blamed: BTreeSet<String> = loud.filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();

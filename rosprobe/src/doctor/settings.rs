@@ -139,7 +139,7 @@ impl Settings<'_> {
     fn master(&self) -> Vec<Check> {
         let set = self.get("ROS_MASTER_URI");
         let uri = set.unwrap_or(DEFAULT_MASTER);
-        let parsed = match AdvertisedUri::parse(uri) {
+        let parsed = match AdvertisedUri::parse(uri.trim_end()) {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let text = format!("ROS_MASTER_URI={uri} is no master's address: {reason}");

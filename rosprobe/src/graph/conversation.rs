@@ -67,6 +67,9 @@ impl Graph {
         }
         let id = match ends.server.actor {
             Actor::Process(_) => self.clients.find_or_add(&ends.server, None),
+            Actor::Host(_) if let Some(server) = self.listening_server(ends, address) => {
+                self.clients.find_or_add(&server, None)
+            }
             // Behind an address are many clients, each with a port.
             Actor::Host(_) => self.clients.find_or_add(&ends.server, Some(&format!("node at {address}"))),
         };

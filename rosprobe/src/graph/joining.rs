@@ -59,7 +59,7 @@ impl Graph {
     }
 
     /// Namespaces on this machine that have an address.
-    fn owners(&self, ip: IpAddr) -> impl Iterator<Item = u64> {
+    pub(super) fn owners(&self, ip: IpAddr) -> impl Iterator<Item = u64> {
         let has = move |namespace: &&Namespace| namespace.addresses.iter().any(|own| own.address == ip);
         self.namespaces.values().filter(has).map(|namespace| namespace.net_namespace)
     }

@@ -20,6 +20,7 @@ mod incidents;
 mod joining;
 mod link;
 mod links;
+mod listeners;
 mod losing;
 mod names;
 mod networks;
@@ -50,6 +51,7 @@ pub(crate) use self::incidents::{Incident, IncidentKind};
 pub use self::link::{Health, Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 use self::links::Links;
 pub(crate) use self::links::{Entry, GoneCause, LEAVING, LINK_LIMIT};
+use self::listeners::Listeners;
 use self::names::Names;
 pub(crate) use self::names::{Resolution, in_hosts};
 pub(crate) use self::networks::Place;
@@ -87,6 +89,8 @@ pub struct Graph {
     masters: Masters,
     /// Processes that were seen passing on the calls of others.
     relays: BTreeSet<ProcessKey>,
+    /// Who listens where on this machine.
+    listeners: Listeners,
     /// Hosts and ports that answered a connect.
     answering: BTreeMap<(Place, IpAddr), BTreeSet<u16>>,
     due: BTreeSet<(Monotonic, LinkId)>,
@@ -125,7 +129,9 @@ impl Graph {
         if let Some(process) = &observation.process {
             self.meet_process(process, observation.monotonic);
         }
-        if let Some(socket) = &observation.socket {
+        // A listening socket has one end, and connections have sockets of their own.
+        let listening = matches!(observation.what, What::Listening { .. });
+        if let Some(socket) = observation.socket.as_ref().filter(|_| !listening) {
             self.sockets.see(socket, observation.process.as_ref());
             if observation.what == What::Accepted {
                 self.sockets.accepted(socket.id);
@@ -147,7 +153,8 @@ impl Graph {
     fn fold(&mut self, observation: &Observation) {
         let at = observation.monotonic;
         match &observation.what {
-            What::Process(process) => self.know_process(process, at),
+            What::Process(process) => self.know_process(process, at, observation.id),
+            What::Listening { .. } => self.listening_observed(observation),
             What::Namespace(namespace) => self.know_namespace(namespace),
             What::ProcessExited => self.process_exited(observation, at),
             What::Lost { events } => self.lost_observed(observation, *events),

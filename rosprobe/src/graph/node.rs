@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::event::{Monotonic, Process, ProcessRef};
+use crate::observation::ObservationId;
 
 /// URIs, topics or services of one node that are remembered.
 pub(super) const NODE_LIST_LIMIT: usize = 4096;
@@ -14,6 +15,8 @@ pub struct ProcessState {
     pub process: Process,
     /// Names of the nodes that it runs.
     pub nodes: BTreeSet<String>,
+    /// The observation that says who it is.
+    pub seen_by: Option<ObservationId>,
     /// When it was first seen.
     pub first_seen: Monotonic,
     /// When it ended, if it did.

@@ -1,8 +1,8 @@
 //! Who is at the two ends of a link, as far as it is known.
 
-use super::Graph;
 use super::clients::ClientId;
 use super::link::{LinkId, LinkKind, Party};
+use super::{Graph, ProcessState};
 use crate::event::ProcessRef;
 use crate::observation::AdvertisedUri;
 
@@ -46,9 +46,16 @@ impl Graph {
             let name = others.next().cloned();
             name.filter(|_| others.next().is_none())
         };
-        let name = known.or_else(left)?;
+        let listener = self.listener_at(uri, client).filter(|_| kind == LinkKind::Topic);
+        let only = |state: &ProcessState| state.nodes.first().filter(|_| state.nodes.len() == 1).cloned();
+        let Some(name) = known.or_else(left) else {
+            let state = listener?;
+            return Some((only(state), Some(state.process.reference())));
+        };
         let process = self.nodes.get(&(network, name.clone())).and_then(|node| node.process.clone());
-        Some((Some(name), process))
+        // Another node may have been given the port of one that is gone.
+        let same = listener.filter(|state| state.nodes.is_empty() || state.nodes.contains(&name));
+        Some((Some(name), process.or_else(|| same.map(|state| state.process.reference()))))
     }
 
     /// The publisher granted the topic: who it is, when its process runs one node.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::node::{NODE_LIST_LIMIT, Node, ProcessState};
 use super::{Graph, bounded};
 use crate::event::{Monotonic, Namespace, Process, ProcessKey, ProcessRef};
+use crate::observation::ObservationId;
 
 /// Processes remembered at once.
 const PROCESS_LIMIT: usize = 16_384;
@@ -27,16 +28,18 @@ impl Graph {
                 ..Process::default()
             },
             nodes: BTreeSet::new(),
+            seen_by: None,
             first_seen: at,
             exited: None,
         });
     }
 
-    pub(super) fn know_process(&mut self, process: &Process, at: Monotonic) {
+    pub(super) fn know_process(&mut self, process: &Process, at: Monotonic, id: ObservationId) {
         self.meet_process(&process.reference(), at);
         let key = process.key();
         if let Some(state) = self.processes.get_mut(&key) {
             state.process = process.clone();
+            state.seen_by.get_or_insert(id);
         }
         if process.argv.iter().take(2).any(|word| word.rsplit('/').next() == Some("rosmaster")) {
             self.masters.processes.insert(key);

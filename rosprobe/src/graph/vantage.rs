@@ -36,7 +36,11 @@ impl Graph {
                 self.to_themselves.contains(&ip)
                     || !own && (self.captured_at(ip) || publisher.is_some_and(|publisher| self.captured_at(publisher)))
             }
-            Actor::Host(_) => self.publisher_is_here(track),
+            // Of a process on this machine that is not known yet, a connect would be seen as that process's.
+            Actor::Host(ip) => {
+                let elsewhere = client.behind.is_some() || self.owners(ip).next().is_none();
+                elsewhere && self.publisher_is_here(track)
+            }
         }
     }
 

@@ -166,6 +166,7 @@ fn is_detail(what: &What) -> bool {
             | What::PeerClosed
             | What::ProcessExited
             | What::AlreadyOpen
+            | What::Listening { .. }
     )
 }
 

@@ -104,6 +104,12 @@ pub enum What {
     Accepted,
     /// First sight of a socket that had been open before: what went before it is unknown.
     AlreadyOpen,
+    /// A TCP socket listens at its local address.
+    Listening {
+        /// True for a socket that listened when the capture began.
+        #[serde(default)]
+        already: bool,
+    },
     /// The peer closed its direction.
     PeerClosed,
     /// The socket is gone. Totals are those at its end.

@@ -85,6 +85,8 @@ impl fmt::Display for What {
                 write!(f, "SYN sent again, {count} times in {}", Span(*after_ns))
             }
             Self::Accepted => f.write_str("accepted"),
+            Self::Listening { already: true } => f.write_str("listened when watching began"),
+            Self::Listening { already: false } => f.write_str("listens"),
             Self::AlreadyOpen => f.write_str("already open when watching began"),
             Self::PeerClosed => f.write_str("closed by the peer"),
             Self::Closed { traffic } if *traffic == Traffic::default() => f.write_str("closed"),

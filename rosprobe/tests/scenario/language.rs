@@ -97,6 +97,8 @@ impl Player<'_> {
             "connected" => What::Connected { after_ns: 1_000_000 },
             "accepted" => What::Accepted,
             "already-open" => What::AlreadyOpen,
+            "listens" => What::Listening { already: false },
+            "already-listens" => What::Listening { already: true },
             "failed" => What::ConnectFailed {
                 errno: errno(1),
                 after_ns: 0,

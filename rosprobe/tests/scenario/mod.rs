@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rosprobe::diagnosis::{Code, Finding, Severity};
 use rosprobe::errno::Errno;
-use rosprobe::event::{Monotonic, Process, ProcessRef};
+use rosprobe::event::{ClientLibrary, Monotonic, Process, ProcessRef};
 use rosprobe::graph::Stage;
 use rosprobe::session::Session;
 use serde::Deserialize;
@@ -61,6 +61,12 @@ pub struct Actor {
     hostname: Option<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    /// The client library that it is seen to use.
+    #[serde(default)]
+    library: Option<ClientLibrary>,
+    /// Words of its command line behind the program.
+    #[serde(default)]
+    arguments: Vec<String>,
 }
 
 impl Actor {
@@ -73,7 +79,8 @@ impl Actor {
             pid: self.pid,
             started: u64::from(self.pid),
             comm: self.comm.clone(),
-            argv: vec![self.comm.clone()],
+            argv: [std::slice::from_ref(&self.comm), &self.arguments].concat(),
+            client_library: self.library,
             hostname: self.hostname.clone(),
             environment: self.environment.clone(),
             net_namespace: hosts.get(&self.host).map_or(0, |host| host.net_namespace),

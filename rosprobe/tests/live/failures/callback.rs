@@ -59,6 +59,19 @@ pub fn cases() -> Vec<Case> {
             )
             .subscriber(|lab, library| stranded(lab, library, "http://192.168.50.1:11399"))
             .cure(Cure::StartMaster(|lab| &lab.router)),
+            Case::new("master's URI is none", library, no_uri())
+                .network(Lab::forward)
+                .subscriber(|lab, library| stranded(lab, library, no_uri_for(library)))
+                .seen_from(|lab| &lab.outer, no_uri())
+                .cure(Cure::SetMasterUri(|lab| &lab.outer, "listener")),
+            Case::new("master's URI is a node's", library, another_node())
+                .network(Lab::forward)
+                .subscriber(|lab, library| {
+                    let talker = lab.router.lookup_node("/talker").expect("the talker is registered");
+                    stranded(lab, library, &talker)
+                })
+                .also_true(&[Code::CallFailed])
+                .cure(Cure::SetMasterUri(|lab| &lab.outer, "listener")),
             Case::new(
                 "master without a route",
                 library,
@@ -110,6 +123,25 @@ fn callback() -> Expected {
 
 fn master(errno: Errno) -> Expected {
     Expected::new(Code::MasterUnreachable, Stage::Master).errno(errno).remedy(&["ROS_MASTER_URI"])
+}
+
+/// A value that the client library goes on with, to no master.
+fn no_uri_for(library: Library) -> &'static str {
+    match library {
+        Library::Roscpp => "http://192.168.50.1:",
+        _ => "192.168.50.1:11311",
+    }
+}
+
+fn no_uri() -> Expected {
+    let expected = Expected::new(Code::MasterUnreachable, Stage::Master).address(Address::Any);
+    expected.remedy(&["export ROS_MASTER_URI=http://192.168.50.1:11311"])
+}
+
+/// The port of a node that is no master.
+fn another_node() -> Expected {
+    let expected = Expected::new(Code::MasterUnreachable, Stage::Master).address(Address::Advertised);
+    expected.says(&["is none"]).remedy(&["export ROS_MASTER_URI=http://10.0.1.1:11311"])
 }
 
 fn advertises_localhost() -> Expected {

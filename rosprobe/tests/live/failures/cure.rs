@@ -27,6 +27,8 @@ pub enum Cure {
     Jump,
     /// The command that starts a master, on this host, and a publisher that uses it.
     StartMaster(Place),
+    /// The subscriber is started again with the `ROS_MASTER_URI` that the remedy says.
+    SetMasterUri(Place, &'static str),
     /// The subscriber is started again with the name that the remedy says.
     RenameSubscriber(Place, &'static str),
     /// A publisher is started with the name that the remedy says.
@@ -84,6 +86,12 @@ impl Cure {
                 let master = finding.peer.as_ref().and_then(|peer| peer.uri.clone()).expect("a master has a URI");
                 let talker = host.node(Library::Rospy, "talker", "talker", TOPIC).env("ROS_MASTER_URI", &master);
                 publisher.push(talker.env("ROS_IP", "192.168.50.1").start());
+            }
+            Self::SetMasterUri(place, role) => {
+                let command = command_with(finding, "export ROS_MASTER_URI=");
+                let (_, value) = command.split_once('=').expect("export sets a variable");
+                let node = place(lab).node(library, role, "listener", TOPIC);
+                applied.subscriber = Some(node.env("ROS_MASTER_URI", value).start());
             }
             Self::RenameSubscriber(place, role) => {
                 let node = place(lab).node(library, role, "subscriber", TOPIC);
