@@ -1,4 +1,4 @@
-//! A `ROS_MASTER_URI` that cannot work. What each client library makes of a value was tried with ros_comm 1.15.15 and Python 3.11:
+//! A `ROS_MASTER_URI` that cannot work. What each client library makes of a value was tried with `ros_comm` 1.15.15 and Python 3.11:
 //! rospy hands it to `xmlrpc.client.ServerProxy`, roscpp takes it apart itself (`network::splitURI`).
 
 use std::net::Ipv6Addr;
@@ -97,8 +97,8 @@ fn flaw_of(state: &ProcessState) -> Option<(&'static str, &str, Flaw, ClientLibr
     Some((variable, value, flaw?, library))
 }
 
-fn flaw(why: impl Into<String>, then: &'static str) -> Option<Flaw> {
-    Some(Flaw { why: why.into(), then })
+fn flaw(why: impl Into<String>, then: &'static str) -> Flaw {
+    Flaw { why: why.into(), then }
 }
 
 fn in_rospy(value: &str) -> Option<Flaw> {
@@ -109,58 +109,58 @@ fn in_rospy(value: &str) -> Option<Flaw> {
     // `urllib.parse.urlsplit` takes blanks at either end away.
     let value = value.trim_matches(|c: char| c <= ' ');
     let Some((scheme, rest)) = value.split_once("://") else {
-        return flaw("it does not begin with http://", RETRIES);
+        return Some(flaw("it does not begin with http://", RETRIES));
     };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => {}
-        "https" => return flaw("it begins with https://, and a ROS master speaks no TLS", RETRIES_THERE),
-        _ => return flaw("it does not begin with http://", RETRIES),
+        "https" => return Some(flaw("it begins with https://, and a ROS master speaks no TLS", RETRIES_THERE)),
+        _ => return Some(flaw("it does not begin with http://", RETRIES)),
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let colon = authority.rfind(':').filter(|colon| authority.rfind(']').is_none_or(|bracket| *colon > bracket));
     let (host, port) = colon.map_or((authority, ""), |colon| (&authority[..colon], &authority[colon + 1..]));
     if host.is_empty() {
-        return flaw("it names no host", RETRIES);
+        return Some(flaw("it names no host", RETRIES));
     }
     if port.is_empty() {
-        return flaw("it names no port, so that rospy takes port 80", RETRIES_THERE);
+        return Some(flaw("it names no port, so that rospy takes port 80", RETRIES_THERE));
     }
     if !is_port(port.trim()) {
-        return flaw("its port is no number from 1 to 65535", RETRIES_THERE);
+        return Some(flaw("its port is no number from 1 to 65535", RETRIES_THERE));
     }
     if let Some(why) = strange(host.trim_start_matches('[').trim_end_matches(']')) {
-        return flaw(why, RETRIES);
+        return Some(flaw(why, RETRIES));
     }
     let served = matches!(path, "" | "/" | "/RPC2") || !path.starts_with('/');
-    if served { None } else { flaw(format!("a ROS master does not answer at the path {path}"), RETRIES_THERE) }
+    (!served).then(|| flaw(format!("a ROS master does not answer at the path {path}"), RETRIES_THERE))
 }
 
 fn in_roscpp(value: &str) -> Option<Flaw> {
     let Some(rest) = value.strip_prefix("http://").or_else(|| value.strip_prefix("rosrpc://")) else {
-        return flaw("it does not begin with http://", GIVES_UP);
+        return Some(flaw("it does not begin with http://", GIVES_UP));
     };
     let authority = rest.split('/').next().unwrap_or(rest);
     if authority.trim_matches(['[', ']']).parse::<Ipv6Addr>().is_ok() || authority.matches(':').count() > 2 {
-        return flaw("roscpp understands no IPv6 address there, only a name for it", FAILS);
+        return Some(flaw("roscpp understands no IPv6 address there, only a name for it", FAILS));
     }
-    let Some((host, port)) = rest.split_once(':') else { return flaw("it names no port", GIVES_UP) };
+    let Some((host, port)) = rest.split_once(':') else { return Some(flaw("it names no port", GIVES_UP)) };
     let port = port.split('/').next().unwrap_or(port).trim_start();
     let digits = &port[..port.find(|c: char| !c.is_ascii_digit()).unwrap_or(port.len())];
     if host.is_empty() {
-        return flaw("it names no host", FAILS);
+        return Some(flaw("it names no host", FAILS));
     }
     if digits.is_empty() {
-        return flaw("it names no port", FAILS);
+        return Some(flaw("it names no port", FAILS));
     }
     if !is_port(digits) {
-        return flaw("its port is no number from 1 to 65535", FAILS);
+        return Some(flaw("its port is no number from 1 to 65535", FAILS));
     }
     if let Some(why) = strange(host) {
-        return flaw(why, FAILS);
+        return Some(flaw(why, FAILS));
     }
     let odd = port[digits.len()..].chars().next().is_some_and(|c| !c.is_whitespace() && c != ':');
-    if odd { flaw(format!("its port is no number; roscpp takes it for {digits}"), FAILS) } else { None }
+    odd.then(|| flaw(format!("its port is no number; roscpp takes it for {digits}"), FAILS))
 }
 
 fn is_port(text: &str) -> bool {
