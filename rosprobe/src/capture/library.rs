@@ -48,7 +48,9 @@ fn is_log(path: &str, folders: &[Option<String>]) -> bool {
     let of_launch = name.starts_with("roslaunch-") || name == "master.log" || name.ends_with("-stdout.log");
     let below =
         |folder: &String| path.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'));
-    Path::new(name).extension().is_some_and(|extension| extension == "log") && !of_launch && (path.contains(LOGS) || folders.iter().flatten().any(below))
+    Path::new(name).extension().is_some_and(|extension| extension == "log")
+        && !of_launch
+        && (path.contains(LOGS) || folders.iter().flatten().any(below))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::trouble::Trouble;
 use super::{Code, Severity};
 use crate::errno::Errno;
-use crate::graph::{Outcome, Stage, Way};
+use crate::graph::{Outcome, Stage, UNKNOWN_TOPIC, Way};
 
 pub(super) fn draft(trouble: &Trouble<'_>, code: Code, outcome: &Outcome) -> Draft {
     let errno = outcome.errno();
@@ -35,6 +35,11 @@ pub(super) fn told(trouble: &Trouble<'_>) -> String {
             trouble.who(),
             trouble.host,
             trouble.port
+        ),
+        _ if topic == UNKNOWN_TOPIC => format!(
+            "{} was running when rosprobe began. It is a node with rospy, and comes back to this address after 8, 16 or 32 seconds, as rospy does with a publisher that it cannot reach{}. Which topic it wants was not seen; to see it, start the node again.",
+            trouble.who(),
+            variable(trouble)
         ),
         _ if trouble.entry.link.publisher.node.is_none() => {
             format!("The master told {} that a publisher of {topic} is at {uri}{}.", trouble.who(), variable(trouble))

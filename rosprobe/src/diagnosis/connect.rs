@@ -9,7 +9,7 @@ use super::name::{is_unresolved, unresolved};
 use super::trouble::{Trouble, is_advertisable, trouble_of};
 use super::wrong_address::{is_loopback, is_wrong_family, loopback, wrong_family};
 use super::{Code, Finding, Severity};
-use crate::graph::{Entry, Graph, LinkKind, Outcome, ProcessState, Stage, StageState};
+use crate::graph::{Entry, Graph, LinkKind, Outcome, ProcessState, Stage, StageState, UNKNOWN_TOPIC};
 use crate::observation::{AdvertisedUri, Span};
 
 /// Findings about the two connects of a topic's link.
@@ -53,6 +53,9 @@ fn at_place(trouble: &Trouble<'_>) -> String {
     } else {
         String::new()
     };
+    if topic == UNKNOWN_TOPIC {
+        return format!("{place}, which {} was told of before rosprobe began", trouble.who());
+    }
     format!("{place}{by_name}, where {publisher} says it publishes {topic}")
 }
 

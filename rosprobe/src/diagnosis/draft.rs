@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Code, Finding, FindingPeer, FindingProcess, Severity};
 use crate::errno::Errno;
 use crate::event::{Monotonic, ProcessRef};
-use crate::graph::{Client, Graph, Link, LinkKind, Stage, StageState};
+use crate::graph::{Client, Graph, Link, LinkKind, Stage, StageState, UNKNOWN_TOPIC};
 use crate::observation::ObservationId;
 use crate::printable::printable;
 
@@ -65,6 +65,7 @@ impl Draft {
     /// About a link: its topic or service, its client's process, its far end.
     pub fn link(mut self, link: &Link, client: Option<&Client>) -> Self {
         match link.kind {
+            LinkKind::Topic if link.name == UNKNOWN_TOPIC => {}
             LinkKind::Topic | LinkKind::Dds => self.finding.topic = Some(link.name.clone()),
             LinkKind::Service => self.finding.service = Some(link.name.clone()),
             LinkKind::Master | LinkKind::Callback => {}

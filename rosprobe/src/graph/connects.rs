@@ -49,7 +49,10 @@ impl Graph {
         let fresh = matches!(observation.what, What::ConnectStarted);
         let known = self.sockets.get(id).is_some_and(|socket| !socket.claims.is_empty());
         if fresh || !known {
-            let claims = self.ends(observation, !incoming).map(|ends| self.claim(&ends, at)).unwrap_or_default();
+            let mut claims = self.ends(observation, !incoming).map(|ends| self.claim(&ends, at)).unwrap_or_default();
+            if claims.is_empty() && !incoming {
+                claims = self.resume(observation);
+            }
             if let Some(socket) = self.sockets.get_mut(id) {
                 socket.claims = claims;
             }
@@ -75,7 +78,7 @@ impl Graph {
             return self.master_link(client, address, at).map(|link| (link, Stage::Master)).into_iter().collect();
         }
         if self.is_master(ends.client.actor)
-            && let Some(callee) = self.client_at(address, &ends.server)
+            && let Some(callee) = self.client_at(address, &ends.server).or_else(|| self.called_unseen(ends))
         {
             let link = self.callback_link(ends, callee, at);
             return link.map(|link| (link, Stage::Callback)).into_iter().collect();
@@ -102,6 +105,12 @@ impl Graph {
                 _ => {}
             }
         }
+    }
+
+    /// The node that a master calls which was running: who has registered before was not seen.
+    fn called_unseen(&mut self, ends: &Ends) -> Option<ClientId> {
+        let Actor::Process(master) = ends.client.actor else { return None };
+        self.was_listening(master).then(|| self.called(ends))
     }
 
     /// Whether that is the master of the process's environment.
@@ -243,7 +252,7 @@ impl Graph {
 }
 
 /// What an observation of an attempt makes of the stage.
-fn outcome(what: &What, state: &mut super::StageState, at: Monotonic) {
+pub(super) fn outcome(what: &What, state: &mut super::StageState, at: Monotonic) {
     match what {
         What::ConnectStarted => {
             // The next rungs of a retry may fail with the old state still shown, but a new attempt is under way.

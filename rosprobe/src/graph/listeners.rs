@@ -1,6 +1,6 @@
 //! Who listens where on this machine: a URI of which only the port is known leads to a process so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::clients::{Actor, ClientId, Sight};
@@ -8,7 +8,7 @@ use super::conversation::Ends;
 use super::link::{LinkId, LinkKind};
 use super::{Graph, ProcessState};
 use crate::event::{ProcessKey, ProcessRef};
-use crate::observation::{AdvertisedUri, Observation};
+use crate::observation::{AdvertisedUri, Observation, What};
 
 /// Listening sockets remembered.
 const LISTENER_LIMIT: usize = 16_384;
@@ -17,6 +17,8 @@ const LISTENER_LIMIT: usize = 16_384;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listeners {
     by_port: BTreeMap<(u64, u16), (IpAddr, ProcessKey)>,
+    /// Processes that listened when the capture began.
+    already: BTreeSet<ProcessKey>,
 }
 
 impl Graph {
@@ -29,6 +31,9 @@ impl Graph {
             known.pop_first();
         }
         known.insert(key, (local.ip().to_canonical(), process.key()));
+        if observation.what == (What::Listening { already: true }) && self.listeners.already.len() < LISTENER_LIMIT {
+            self.listeners.already.insert(process.key());
+        }
         let at_port = |entry: &&super::Entry| {
             let target = entry.track.target.as_ref().filter(|target| target.port == local.port());
             entry.link.kind == LinkKind::Topic && target.is_some()
@@ -68,6 +73,11 @@ impl Graph {
         let (ip, process) = self.listeners.by_port.get(&(net_namespace, address.port()))?;
         let state = self.processes.get(process).filter(|state| state.exited.is_none())?;
         (ip.is_unspecified() || *ip == address.ip()).then_some(state)
+    }
+
+    /// Whether a process was running and listened when the capture began.
+    pub(super) fn was_listening(&self, process: ProcessKey) -> bool {
+        self.listeners.already.contains(&process)
     }
 
     /// Whether a process had a connection before rosprobe began.

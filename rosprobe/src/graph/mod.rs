@@ -31,6 +31,7 @@ mod registration;
 mod relay;
 mod request_topic;
 mod resolving;
+mod retrying;
 mod routes;
 mod sockets;
 mod target;
@@ -56,6 +57,8 @@ use self::names::Names;
 pub(crate) use self::names::{Resolution, in_hosts};
 pub(crate) use self::networks::Place;
 pub use self::node::{Node, ProcessState};
+use self::retrying::Retries;
+pub(crate) use self::retrying::UNKNOWN_TOPIC;
 pub(crate) use self::routes::{Subnet, Way, way};
 use self::sockets::Sockets;
 pub(crate) use self::target::Datagrams;
@@ -91,6 +94,7 @@ pub struct Graph {
     relays: BTreeSet<ProcessKey>,
     /// Who listens where on this machine.
     listeners: Listeners,
+    retries: Retries,
     /// Hosts and ports that answered a connect.
     answering: BTreeMap<(Place, IpAddr), BTreeSet<u16>>,
     due: BTreeSet<(Monotonic, LinkId)>,

@@ -5,7 +5,7 @@ use super::conversation::Ends;
 use super::due::DUE_AFTER;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{DataTarget, Entry, GoneCause, NewLink};
-use super::{Graph, bounded};
+use super::{Graph, UNKNOWN_TOPIC, bounded};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId, RequestedProtocol};
 
@@ -19,6 +19,11 @@ impl Graph {
         id: ObservationId,
     ) -> Option<LinkId> {
         let address = ends.server_address?;
+        let unknown = AdvertisedUri::at("http", address).text();
+        if let Some(unknown) = self.links.find(client, LinkKind::Topic, UNKNOWN_TOPIC, &unknown) {
+            // Now it is known what was wanted there.
+            self.over(&[unknown], GoneCause::Unlisted, at);
+        }
         let named = self.links.named(client, LinkKind::Topic, topic);
         let at_address = |link: &&LinkId| {
             let track = self.links.get(**link).map(|entry| &entry.track);

@@ -7,6 +7,7 @@ mod decoding;
 mod failures;
 mod healthy;
 mod lab;
+mod late;
 mod ros;
 mod running;
 mod sshuttle;
