@@ -1,12 +1,12 @@
 //! Debian's packages of any release and architecture, unpacked into a folder: the machine's own apt is asked where they
 //! are, and nothing of the machine is changed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::files;
 use crate::process::{output, run};
 
 /// An apt of its own for one architecture, in a folder.
@@ -27,12 +27,12 @@ impl Debian {
     pub fn open(folder: &Path, architecture: &'static str, suites: &[&str]) -> Result<Self> {
         let this = Self { folder: folder.to_owned(), architecture };
         for folder in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(this.folder.join(folder)).context("cannot make a folder for apt")?;
+            files::make_folder(&this.folder.join(folder))?;
         }
-        fs::write(this.folder.join("status"), "").context("cannot write apt's status")?;
+        files::write(&this.folder.join("status"), "")?;
         let sources = sources()?;
         let lines: Result<String> = suites.iter().map(|suite| line(&sources, suite)).collect();
-        fs::write(this.folder.join("sources.list"), lines?).context("cannot write apt's sources")?;
+        files::write(&this.folder.join("sources.list"), lines?)?;
         this.configure()?;
         run(this.apt("apt-get").args(["--quiet=2", "update"]))?;
         Ok(this)
@@ -49,15 +49,12 @@ impl Debian {
     /// Downloads packages and unpacks them into `root`, where they stay.
     pub fn unpack(&self, packages: &[&str], root: &Path) -> Result<()> {
         let downloaded = self.folder.join("downloaded");
-        if downloaded.exists() {
-            fs::remove_dir_all(&downloaded).context("cannot empty the folder for packages")?;
-        }
-        fs::create_dir_all(&downloaded).context("cannot make a folder for packages")?;
+        files::fresh_folder(&downloaded)?;
         run(self.apt("apt-get").args(["--quiet=2", "download"]).args(packages).current_dir(&downloaded))?;
-        for entry in fs::read_dir(&downloaded).context("cannot read the folder for packages")? {
-            output(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(root))?;
+        for package in files::entries(&downloaded)? {
+            output(Command::new("dpkg").arg("-x").arg(package).arg(root))?;
         }
-        fs::remove_dir_all(&downloaded).context("cannot remove the folder for packages")
+        files::remove_folder(&downloaded)
     }
 
     fn apt(&self, program: &str) -> Command {
@@ -87,19 +84,17 @@ impl Debian {
             ("Acquire::Check-Valid-Until", "false".to_owned()),
         ];
         let text = settings.map(|(key, value)| format!("{key} \"{value}\";\n")).concat();
-        fs::write(self.folder.join("apt.conf"), text).context("cannot write apt's settings")
+        files::write(&self.folder.join("apt.conf"), text)
     }
 }
 
 /// The version of a package that was downloaded into a folder: its file is `NAME_VERSION_ARCHITECTURE.deb`.
 pub fn version_of(package: &str, folder: &Path) -> Result<String> {
-    let files = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
-    let version = |name: String| {
-        let version = name.strip_prefix(package)?.strip_prefix('_')?.split('_').next()?;
+    let version = |path: PathBuf| {
+        let version = path.file_name()?.to_str()?.strip_prefix(package)?.strip_prefix('_')?.split('_').next()?;
         Some(version.replace("%3a", ":"))
     };
-    let found = names.into_iter().find_map(version);
+    let found = files::entries(folder)?.into_iter().find_map(version);
     found.with_context(|| format!("{} has no package {package}", folder.display()))
 }
 
@@ -136,6 +131,8 @@ fn line(sources: &[Source], suite: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const TARGETS: &str = "Debian|main|http://mirror.example/debian|bookworm

@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: the fuzz targets under libFuzzer, with stable Rust.
 
-use std::fs::{self, File};
+use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
+use crate::files;
 use crate::process::{cargo, output, run, words, workspace};
 
 /// What tells libFuzzer which input went where: counters at every edge, and what was compared with what.
@@ -86,7 +87,8 @@ pub fn fuzz(arguments: &Arguments) -> Result<()> {
 fn build() -> Result<PathBuf> {
     let folder = workspace().join("rosprobe/fuzz");
     // The same versions as everywhere else; what the fuzzer alone needs is added to them.
-    fs::copy(workspace().join("Cargo.lock"), folder.join("Cargo.lock")).context("cannot copy Cargo.lock")?;
+    fs::copy(workspace().join("Cargo.lock"), folder.join("Cargo.lock"))
+        .with_context(|| format!("cannot copy Cargo.lock to {}", folder.display()))?;
     let host = host()?;
     let target = workspace().join("target/fuzz");
     let mut build = cargo();
@@ -108,8 +110,8 @@ fn seeds(binaries: &Path, folder: &Path) -> Result<Vec<String>> {
     let mut command = Command::new(binaries.join("seeds"));
     run(command.arg(&seeds).arg(workspace().join("rosprobe/tests/fixtures")))?;
     let mut names = Vec::new();
-    for entry in fs::read_dir(&seeds)? {
-        names.push(entry?.file_name().to_string_lossy().into_owned());
+    for path in files::entries(&seeds)? {
+        names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
     }
     names.sort();
     Ok(names)
@@ -118,8 +120,8 @@ fn seeds(binaries: &Path, folder: &Path) -> Result<Vec<String>> {
 /// Runs a target for that many seconds; false when it finds a bug, which is said then.
 fn fuzz_one(target: &str, binaries: &Path, folder: &Path, seconds: u64) -> Result<bool> {
     let (corpus, crashes) = (folder.join("corpus").join(target), folder.join("crashes").join(target));
-    fs::create_dir_all(&corpus)?;
-    fs::create_dir_all(&crashes)?;
+    files::make_folder(&corpus)?;
+    files::make_folder(&crashes)?;
     let mut command = Command::new(binaries.join(target));
     command.args([MAX_LENGTH, TIMEOUT, MEMORY, "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", crashes.display()));
@@ -130,7 +132,7 @@ fn fuzz_one(target: &str, binaries: &Path, folder: &Path, seconds: u64) -> Resul
         command.arg(regressions);
     }
     let log = folder.join(format!("{target}.log"));
-    let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let out = files::create(&log)?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(out);
     eprintln!("$ {}", words(&command));
     let status = command.status().with_context(|| format!("cannot run {target}"))?;

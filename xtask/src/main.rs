@@ -6,6 +6,7 @@ mod check;
 mod cross;
 mod debian;
 mod ebpf;
+mod files;
 mod fuzz;
 mod packages;
 mod peers;

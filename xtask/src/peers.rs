@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::files;
 use crate::process::{cargo, run, workspace};
 
 /// What it needs besides Rust.
@@ -20,7 +21,7 @@ pub fn sources() -> PathBuf {
 /// Builds what is missing or older than its source.
 pub fn build() -> Result<()> {
     let (sources, target) = (sources(), workspace().join("target/peers"));
-    std::fs::create_dir_all(&target)?;
+    files::make_folder(&target)?;
     cyclone(&target.join("venv"))?;
     fast_dds(&sources.join("fastdds.cpp"), &target.join("fastdds"))?;
     // A workspace of its own: ros2-client and dust_dds are no part of rosprobe.
@@ -36,8 +37,7 @@ fn cyclone(venv: &Path) -> Result<()> {
     }
     run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(venv))?;
     run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--no-deps", CYCLONE]))?;
-    std::fs::write(done, "")?;
-    Ok(())
+    files::write(&done, "")
 }
 
 fn fast_dds(source: &Path, program: &Path) -> Result<()> {

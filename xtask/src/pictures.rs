@@ -5,8 +5,9 @@ mod svg;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
+use crate::files;
 use crate::process::{cargo, find, output, run, workspace};
 
 const COLUMNS: u16 = 110;
@@ -47,7 +48,7 @@ pub fn pictures(check: bool) -> Result<()> {
             eprintln!("{name} is what the program draws");
         } else {
             terminal.wait_for(picture.shows)?;
-            std::fs::write(&path, terminal.picture()?).with_context(|| format!("cannot write {name}"))?;
+            files::write(&path, terminal.picture()?)?;
             eprintln!("{name}");
         }
     }

@@ -12,6 +12,7 @@ use clap::Subcommand;
 
 use self::record::Record;
 pub use self::toolchain::Toolchain;
+use crate::files;
 use crate::process::{self, workspace};
 
 const TARGET: &str = "bpfel-unknown-none";
@@ -49,8 +50,8 @@ fn build() -> Result<()> {
     let object = compile(&toolchain)?;
     let record = Record::of(&object, &toolchain.versions()?)?;
     let path = committed_object();
-    fs::create_dir_all(path.parent().unwrap_or(&path)).context("cannot make rosprobe/bpf")?;
-    fs::write(&path, &object).with_context(|| format!("cannot write {}", path.display()))?;
+    files::make_folder(path.parent().unwrap_or(&path))?;
+    files::write(&path, &object)?;
     record.write(&committed_record())?;
     println!("rosprobe/bpf/rosprobe.bpf.o: {} bytes, SHA-256 {}", object.len(), record.object_sha256);
     Ok(())
@@ -75,7 +76,7 @@ fn check() -> Result<()> {
     }
     if rebuilt != committed {
         let kept = workspace().join("target/ebpf/rebuilt.bpf.o");
-        fs::write(&kept, &rebuilt).with_context(|| format!("cannot write {}", kept.display()))?;
+        files::write(&kept, &rebuilt)?;
         bail!(
             "the committed object is not what its sources give with the same toolchain ({versions}): \
              {} bytes rebuilt, kept as target/ebpf/rebuilt.bpf.o, against {} committed; run `cargo xtask ebpf build` and commit the object",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::toolchain::Versions;
+use crate::files;
 use crate::process::workspace;
 
 /// Lies beside the object, as TOML.
@@ -41,7 +42,7 @@ impl Record {
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).context("cannot write the record as TOML")?;
         let text = format!("# Written by `cargo xtask ebpf build`; `cargo xtask ebpf check` compares.\n{text}");
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        files::write(path, text)
     }
 
     /// Fails when the object is not the one that was recorded.
@@ -92,8 +93,7 @@ fn sources_sha256() -> Result<String> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+    for path in files::entries(folder)? {
         if path.is_dir() {
             collect(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "toml") {
@@ -110,7 +110,7 @@ struct Manifest {
 
 fn profile(root: &Path) -> Result<String> {
     let path = root.join("Cargo.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = files::read(&path)?;
     let manifest: Manifest = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     let profiles = ["release", "ebpf"].map(|name| format!("{name} {:?}\n", manifest.profile.get(name)));
     Ok(profiles.concat())
@@ -134,7 +134,7 @@ struct LockedPackage {
 /// Name, version and checksum of every package that the eBPF crate is built with.
 fn locked(root: &Path) -> Result<String> {
     let path = root.join("Cargo.lock");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = files::read(&path)?;
     let lock: Lock = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(closure(&lock, "rosprobe-ebpf"))
 }

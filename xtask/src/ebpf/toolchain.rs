@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::debian::{Debian, version_of};
+use crate::files;
 use crate::process::{self, workspace};
 
 /// Debian's compiler with its sources, the LLVM that it was built with, and what these load at run time.
@@ -85,8 +85,7 @@ impl Toolchain {
         let unpacked = folder.join("unpacked");
         if !unpacked.exists() {
             unpack(&folder)?;
-            fs::write(&unpacked, PACKAGES.join("\n"))
-                .with_context(|| format!("cannot write {}", unpacked.display()))?;
+            files::write(&unpacked, PACKAGES.join("\n"))?;
         }
         Ok(Self::Debian(folder))
     }
@@ -109,7 +108,7 @@ impl Toolchain {
                 folder.display()
             )
         })?;
-        fs::remove_dir_all(&apt).context("cannot remove apt's folder")
+        files::remove_folder(&apt)
     }
 
     /// `cargo`, set up to use this toolchain's compiler.
@@ -221,18 +220,14 @@ fn build_linker(folder: &Path) -> Result<()> {
 
 fn unpack(folder: &Path) -> Result<()> {
     let (packages, root) = (folder.join("packages"), folder.join("sysroot"));
-    for fresh in [&packages, &root] {
-        if fresh.exists() {
-            fs::remove_dir_all(fresh).with_context(|| format!("cannot empty {}", fresh.display()))?;
-        }
-        fs::create_dir_all(fresh).with_context(|| format!("cannot make {}", fresh.display()))?;
+    for folder in [&packages, &root] {
+        files::fresh_folder(folder)?;
     }
     println!("fetching Debian's compiler for the BPF target (220 MB, once)");
     let names = package_names()?;
     process::run(Command::new("apt-get").args(["download", "--quiet"]).args(&names).current_dir(&packages))
         .context("Debian's packages cannot be fetched: run `sudo apt-get update` and try again")?;
-    for entry in fs::read_dir(&packages).with_context(|| format!("cannot read {}", packages.display()))? {
-        let package = entry.with_context(|| format!("cannot read {}", packages.display()))?.path();
+    for package in files::entries(&packages)? {
         process::run(Command::new("dpkg").arg("-x").arg(&package).arg(&root))?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::machine::{Architecture, Kernel};
 use crate::binaries::Binary;
 use crate::debian::Debian;
+use crate::files;
 use crate::process::{find, output, run, words, workspace};
 
 const INIT: &str = include_str!("init.sh");
@@ -57,15 +58,15 @@ pub fn userland(architecture: Architecture) -> Result<PathBuf> {
     let archive = folder(architecture).join("userland.cpio");
     let made = folder(architecture).join("userland");
     once(&archive, &PACKAGES.join("\n"), || {
-        fresh(&made)?;
+        files::fresh_folder(&made)?;
         let root = made.join("root");
         let debian = Debian::open(&made.join("apt"), architecture.debian(), &USERLAND)?;
         debian.unpack(&PACKAGES, &root)?;
         for left_out in LEFT_OUT {
-            fs::remove_dir_all(root.join(left_out)).or_else(absent).context("cannot tidy the userland")?;
+            files::remove_folder(&root.join(left_out))?;
         }
         pack(&root, &archive)?;
-        fs::remove_dir_all(&made).context("cannot remove the unpacked userland")
+        files::remove_folder(&made)
     })?;
     Ok(archive)
 }
@@ -84,7 +85,7 @@ pub fn kernel(kernel: &Kernel) -> Result<Boot> {
     let folder = folder(kernel.architecture).join(format!("linux-{}", kernel.series));
     let boot = Boot { image: folder.join("vmlinuz"), modules: folder.join("modules.cpio") };
     once(&boot.modules, &MODULES.join("\n"), || {
-        fresh(&folder)?;
+        files::fresh_folder(&folder)?;
         let architecture = kernel.architecture.debian();
         let debian = Debian::open(&folder.join("apt"), architecture, &[kernel.suite])?;
         let series = kernel.series.replace('.', "[.]");
@@ -95,13 +96,13 @@ pub fn kernel(kernel: &Kernel) -> Result<Boot> {
         let image = root.join("boot").join(format!("vmlinuz-{release}"));
         fs::rename(&image, &boot.image).with_context(|| format!("{package} has no {}", image.display()))?;
         let modules = folder.join("root/modules");
-        fs::create_dir_all(&modules).context("cannot make a folder for modules")?;
+        files::make_folder(&modules)?;
         for module in MODULES {
             take_module(&root.join("lib/modules").join(release).join(module), &modules)?;
         }
         pack(&folder.join("root"), &boot.modules)?;
         for done in ["apt", "unpacked", "root"] {
-            fs::remove_dir_all(folder.join(done)).context("cannot remove the unpacked kernel")?;
+            files::remove_folder(&folder.join(done))?;
         }
         Ok(())
     })?;
@@ -117,18 +118,18 @@ fn take_module(module: &Path, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let compressed = module.with_extension("ko.xz");
-    let file = File::create(&copy).with_context(|| format!("cannot write {}", copy.display()))?;
-    run(Command::new("xz").args(["--decompress", "--stdout"]).arg(compressed).stdout(file))
+    run(Command::new("xz").args(["--decompress", "--stdout"]).arg(compressed).stdout(files::create(&copy)?))
 }
 
 /// `init`, the job, and what was built: every file where it is on this machine, because tests have such paths built in.
 pub fn project(architecture: Architecture, binaries: &[Binary], files: &[PathBuf], job: &str) -> Result<PathBuf> {
     let root = folder(architecture).join("project");
-    fresh(&root)?;
+    files::fresh_folder(&root)?;
     for (name, text) in [("init", INIT), ("job", job)] {
         let path = root.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).context("cannot make init executable")?;
+        files::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot make {} executable", path.display()))?;
     }
     let strip = if Some(architecture) == Architecture::native() {
         "strip".to_owned()
@@ -139,8 +140,9 @@ pub fn project(architecture: Architecture, binaries: &[Binary], files: &[PathBuf
         let inside = inside(&root, &binary.executable)?;
         output(Command::new(&strip).arg("--strip-debug").arg("-o").arg(&inside).arg(&binary.executable))?;
         if !binary.test {
-            fs::create_dir_all(root.join("usr/bin")).context("cannot make usr/bin")?;
-            symlink(&binary.executable, root.join("usr/bin").join(&binary.name)).context("cannot link a program")?;
+            let link = root.join("usr/bin").join(&binary.name);
+            files::make_folder(&root.join("usr/bin"))?;
+            symlink(&binary.executable, &link).with_context(|| format!("cannot link {}", link.display()))?;
         }
     }
     for path in files {
@@ -149,7 +151,7 @@ pub fn project(architecture: Architecture, binaries: &[Binary], files: &[PathBuf
     }
     let archive = folder(architecture).join("project.cpio");
     pack(&root, &archive)?;
-    fs::remove_dir_all(&root).context("cannot remove what was packed")?;
+    files::remove_folder(&root)?;
     Ok(archive)
 }
 
@@ -158,14 +160,14 @@ fn inside(root: &Path, path: &Path) -> Result<PathBuf> {
     let relative = path.strip_prefix("/").with_context(|| format!("{} is no absolute path", path.display()))?;
     let inside = root.join(relative);
     if let Some(parent) = inside.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        files::make_folder(parent)?;
     }
     Ok(inside)
 }
 
 /// One archive after another.
 pub fn join(archives: &[&Path], whole: &Path) -> Result<()> {
-    let mut out = File::create(whole).with_context(|| format!("cannot write {}", whole.display()))?;
+    let mut out = files::create(whole)?;
     for archive in archives {
         let mut file = File::open(archive).with_context(|| format!("cannot read {}", archive.display()))?;
         std::io::copy(&mut file, &mut out).with_context(|| format!("cannot write {}", whole.display()))?;
@@ -179,7 +181,7 @@ fn pack(root: &Path, archive: &Path) -> Result<()> {
     let names = list.stdout.take().context("find was started with a pipe")?;
     let mut cpio = Command::new("cpio");
     cpio.args(["--create", "--null", "--quiet", "--format=newc", "--owner=+0:+0"]).current_dir(root);
-    cpio.stdin(names).stdout(File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?);
+    cpio.stdin(names).stdout(files::create(archive)?);
     let status = cpio.status().with_context(|| format!("cannot run `{}`", words(&cpio)))?;
     let listed = list.wait()?;
     if !status.success() || !listed.success() {
@@ -198,18 +200,8 @@ fn once(file: &Path, from: &str, make: impl FnOnce() -> Result<()>) -> Result<()
         bail!("there is no cpio here: install Debian's package cpio");
     }
     if let Some(parent) = file.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        files::make_folder(parent)?;
     }
     make()?;
-    fs::write(&marker, from).with_context(|| format!("cannot write {}", marker.display()))
-}
-
-/// An empty folder.
-fn fresh(folder: &Path) -> Result<()> {
-    fs::remove_dir_all(folder).or_else(absent).with_context(|| format!("cannot empty {}", folder.display()))?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
-}
-
-fn absent(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+    files::write(&marker, from)
 }
