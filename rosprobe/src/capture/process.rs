@@ -91,11 +91,6 @@ impl ProcessTable {
         }
     }
 
-    /// The process became another program (`execve`): it is read anew at its next event.
-    pub fn executed(&mut self, pid: u32) {
-        self.known.remove(&pid);
-    }
-
     /// Something failed in this process that addresses, routes or names may explain: what its network namespace looks like is
     /// read again, unless that was done just before, and appended to `out` when it changed. Call it before the failing event is
     /// handed on, so that the facts are there when the event is judged.

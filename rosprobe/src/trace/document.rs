@@ -174,13 +174,6 @@ pub struct Lost {
     pub observations: u64,
 }
 
-impl Lost {
-    /// True when nothing is missing.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

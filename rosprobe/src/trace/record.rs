@@ -36,6 +36,7 @@ pub struct Recorder {
     pending: Encoder,
     written: Findings,
     lost: Lost,
+    /// Lines wait for the disk.
     failing: bool,
     /// Written since it was made safe last.
     unsynced: u64,
@@ -129,11 +130,6 @@ impl Recorder {
             let sync = move || drop(file.sync_data());
             self.syncing = std::thread::Builder::new().name("sync".to_owned()).spawn(sync).ok();
         }
-    }
-
-    /// True while lines wait for the disk.
-    pub fn is_failing(&self) -> bool {
-        self.failing
     }
 
     /// What could not be kept for lack of space.
@@ -277,11 +273,11 @@ mod tests {
             assert!(error.contains(name) && error.contains("free some space"), "{error}");
             recorder.observation(&observation(2));
             recorder.flush(Monotonic(20), &[], 0).unwrap();
-            assert!(recorder.is_failing());
+            assert!(recorder.failing);
             recorder.file = file;
             recorder.observation(&observation(3));
             recorder.flush(Monotonic(30), &[], 0).unwrap();
-            assert!(!recorder.is_failing());
+            assert!(!recorder.failing);
             recorder.finish(Monotonic(40), &[], 0).unwrap();
             let opened = open(&folder.path().join(name), &mut |_| {}).unwrap();
             assert_eq!(opened.missing, Vec::<String>::new());

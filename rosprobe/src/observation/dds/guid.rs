@@ -71,11 +71,6 @@ impl EntityId {
     pub fn is_builtin(self) -> bool {
         self.0[3] & 0xc0 != 0
     }
-
-    /// True for a reader (DDSI-RTPS 9.3.1.2: kinds 4 and 7).
-    pub fn is_reader(self) -> bool {
-        matches!(self.0[3] & 0x3f, 0x04 | 0x07)
-    }
 }
 
 impl Guid {
@@ -220,16 +215,16 @@ mod tests {
 
     #[test]
     fn kinds_of_entities() {
-        for (entity, builtin, reader) in [
-            ("000100c2", true, false),
-            ("000100c7", true, true),
-            ("000300c3", true, false),
-            ("00000103", false, false),
-            ("00000104", false, true),
-            ("00000107", false, true),
+        for (entity, builtin) in [
+            ("000100c2", true),
+            ("000100c7", true),
+            ("000300c3", true),
+            ("00000103", false),
+            ("00000104", false),
+            ("00000107", false),
         ] {
             let entity = EntityId::parse(entity).unwrap();
-            assert_eq!((entity.is_builtin(), entity.is_reader()), (builtin, reader), "{entity}");
+            assert_eq!(entity.is_builtin(), builtin, "{entity}");
         }
     }
 }
