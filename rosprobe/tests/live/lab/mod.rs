@@ -7,6 +7,7 @@
 //! No link leads out of the lab, and router forwards nothing unless a test asks for it.
 
 mod host;
+pub mod lateness;
 mod permit;
 mod program;
 mod record;

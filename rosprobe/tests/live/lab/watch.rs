@@ -15,7 +15,7 @@ use rosprobe::session::Session;
 use serde_json::Value;
 
 use super::record::Record;
-use super::{Host, Lab, Program, SOON};
+use super::{Host, Lab, Program, SOON, lateness};
 
 /// A line that rosprobe printed, and when it came out of the pipe.
 #[derive(Clone, Debug)]
@@ -90,6 +90,7 @@ impl Watch {
     }
 
     fn spawn_beside(hosts: &[&Host], mut command: Command) -> Self {
+        lateness::look();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let (lines, errors) = (Arc::new(Record::default()), Arc::new(Record::default()));
