@@ -60,6 +60,61 @@ fn no_original_value_is_left() {
     }
 }
 
+/// What hides in texts: in paths, names, command lines, messages, and in words that the format has as well.
+#[test]
+fn nothing_is_left_in_places_where_nobody_looks() {
+    let arguments = [
+        "/media/kim4/ws/node.py",
+        "__log:=/var/log/ros/3ee4c1f2-1f2a-11ee-9d3c-0242ac110002/talker-1.log",
+        "__ip:=10.9.8.7",
+        "ole4@fileserver.lab.example:/x",
+        "--api-token=abcd99",
+        "http://bob4:geheim7@camhost:80/",
+        "/tmp/cam_172.20.0.9_raw",
+    ];
+    let hidden = std::fs::read_to_string(fixtures().join("trace/version-1.json"))
+        .unwrap()
+        .replace(r#""echo","/some/topic""#, format!("{arguments:?}").trim_matches(['[', ']']))
+        .replace(r#""key":"/secret""#, r#""key":"/roslaunch/uris/host_192_168_50_2__41235""#)
+        .replace(
+            r#"{"ROS_MASTER_URI":"http://router:11311"}"#,
+            r#"{"ROS_MASTER_URI":"http://router:11311","ROS_HOSTNAME":"master","ROS_LOG_DIR":"/srv/02-42-AC-11-00-09"}"#,
+        )
+        .replace(
+            "Subscribed to [/some/topic]",
+            "Subscribed to [/some/topic] at fe80::42:acff:fe11:2%eth0, [::ffff:10.1.2.3]:80, mac=02:42:ac:11:00:08",
+        );
+    let opened = trace::open_bytes(hidden.as_bytes()).unwrap();
+    let redacted = trace::redact(&opened);
+    let (before, after) = (text(&opened), text(&redacted));
+    for original in [
+        "kim4",
+        "0242ac110002",
+        "10.9.8.7",
+        "ole4",
+        "fileserver",
+        "lab.example",
+        "abcd99",
+        "bob4",
+        "geheim7",
+        "camhost",
+        "172.20.0.9",
+        "192_168_50_2",
+        "ROS_HOSTNAME\":\"master",
+        "02-42-AC",
+        "42:acff",
+        "10.1.2.3",
+        "02:42:ac",
+    ] {
+        assert!(before.contains(original), "{original} is in the original");
+        assert!(!after.contains(original), "{original} is left:\n{after}");
+    }
+    for kept in ["/roslaunch/uris/host_192_168_", "__41235", "talker-1.log", "\"stage\":\"master\""] {
+        assert!(after.contains(kept), "{kept} is gone:\n{after}");
+    }
+    assert_eq!(gists(&opened), gists(&redacted));
+}
+
 #[test]
 fn no_address_of_a_real_capture_is_left_and_the_findings_are_the_same() {
     for entry in std::fs::read_dir(fixtures().join("ros1/pcap")).unwrap() {

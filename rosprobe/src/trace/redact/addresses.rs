@@ -23,6 +23,11 @@ impl AddressMap {
         Self { placeholders }
     }
 
+    /// Every original with its placeholder.
+    pub fn iter(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
+        self.placeholders.iter().map(|(original, placeholder)| (*original, *placeholder))
+    }
+
     /// The placeholder; an address that tells nothing is its own.
     pub fn get(&self, address: IpAddr) -> IpAddr {
         self.placeholders.get(&address).copied().unwrap_or(address)

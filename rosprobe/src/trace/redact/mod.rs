@@ -1,36 +1,32 @@
-//! Fit for the public: parameter values, host names, user names, addresses and the prefixes of GUIDs become placeholders.
+//! Fit for the public: parameter values, host names, user names, addresses (of networks and of hardware) and the prefixes of GUIDs become
+//! placeholders.
 //! Names of topics, nodes, types and parameters, commands, process ids and ports stay: without them nobody could read the diagnosis.
 //!
 //! The same original has the same placeholder everywhere in one file, inside URIs, headers, bodies, command lines and
 //! environments too, and subnets stay subnets: so the redacted observations give the same graph and the same findings.
 
 mod addresses;
+mod hardware;
 mod names;
 mod parameters;
 mod text;
+mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::addresses::AddressMap;
+use self::hardware::HardwareMap;
 use self::names::{Names, REDACTED, Replacer};
 use super::document::Meta;
 use super::opened::Opened;
 use crate::diagnosis::Finding;
 use crate::observation::Observation;
 use crate::session::Session;
-
-/// Words that are the format's own, and no text: the names of variants in the schema.
-static VOCABULARY: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let mut words = BTreeSet::new();
-    collect_words(&super::schema(), &mut words);
-    words
-});
 
 /// Fields that hold times and numbers by name, and nobody's text.
 const FIXED_FIELDS: [&str; 8] = ["time", "zero", "started", "ended", "errno", "rosprobe", "kernel", "architecture"];
@@ -63,30 +59,11 @@ pub fn redact(opened: &Opened) -> Opened {
     Opened { meta: Meta { redacted: true, ..meta }, session, missing }
 }
 
-fn collect_words(schema: &Value, words: &mut BTreeSet<String>) {
-    match schema {
-        Value::Object(object) => {
-            for (key, value) in object {
-                match (key.as_str(), value) {
-                    ("const", Value::String(word)) => {
-                        words.insert(word.clone());
-                    }
-                    ("enum", Value::Array(list)) => {
-                        words.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
-                    }
-                    _ => collect_words(value, words),
-                }
-            }
-        }
-        Value::Array(list) => list.iter().for_each(|value| collect_words(value, words)),
-        _ => {}
-    }
-}
-
 /// What there is to replace.
 #[derive(Default)]
 struct Found {
     addresses: BTreeSet<IpAddr>,
+    hardware: HardwareMap,
     names: Names,
     /// Prefixes of GUIDs with their placeholders.
     prefixes: BTreeMap<String, String>,
@@ -149,9 +126,15 @@ impl Found {
         text::for_each_address(value, |address| {
             self.addresses.insert(address);
         });
+        self.hardware.find(value);
         text::for_each_guid_prefix(value, |prefix| self.prefix(prefix));
         text::for_each_uri_host(value, |host| self.names.host(host));
         text::for_each_home(value, |user| self.names.user(user));
+        text::for_each_login(value, |login| {
+            self.names.user(login.user);
+            self.names.host(login.host);
+            login.password.into_iter().for_each(|password| self.names.secret(password));
+        });
     }
 
     /// The first two bytes of a GUID are the vendor and stay; the rest becomes a number.
@@ -163,14 +146,18 @@ impl Found {
         }
     }
 
-    fn finish(self) -> Redactor {
-        let (addresses, names) = (AddressMap::new(&self.addresses), self.names.finish());
-        Redactor { addresses, names, prefixes: self.prefixes }
+    fn finish(mut self) -> Redactor {
+        let addresses = AddressMap::new(&self.addresses);
+        for (original, placeholder) in addresses.iter() {
+            self.names.spelled(&text::spelled(original), &text::spelled(placeholder));
+        }
+        Redactor { addresses, hardware: self.hardware.finish(), names: self.names.finish(), prefixes: self.prefixes }
     }
 }
 
 struct Redactor {
     addresses: AddressMap,
+    hardware: HardwareMap,
     names: Replacer,
     prefixes: BTreeMap<String, String>,
 }
@@ -185,7 +172,7 @@ impl Redactor {
 
     fn value(&self, key: &str, value: &mut Value) {
         match value {
-            Value::String(text) if FIXED_FIELDS.contains(&key) || VOCABULARY.contains(text.as_str()) => {}
+            Value::String(text) if FIXED_FIELDS.contains(&key) || vocabulary::is_own_word(key, text) => {}
             Value::String(text) if is_secret_field(key) => REDACTED.clone_into(text),
             Value::String(text) => *text = self.text(text),
             Value::Array(list) => self.list(key, list),
@@ -218,6 +205,7 @@ impl Redactor {
 
     fn text(&self, text: &str) -> String {
         let text = text::replace_guid_prefixes(text, |prefix| self.prefixes.get(prefix).cloned());
+        let text = self.hardware.replace(&text);
         self.names.replace(&text::replace_addresses(&text, |address| self.addresses.get(address)))
     }
 }

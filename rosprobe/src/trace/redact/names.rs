@@ -83,6 +83,13 @@ impl Names {
         }
     }
 
+    /// An address as a part of a name (`host-10-0-1-1`, `/roslaunch/uris/host_10_0_1_1__41235`), and its placeholder written like that.
+    pub fn spelled(&mut self, address: &str, placeholder: &str) {
+        if !self.is_known(address) {
+            self.add(address, placeholder);
+        }
+    }
+
     /// A value that nobody should read anywhere.
     pub fn secret(&mut self, value: &str) {
         if value.len() >= LONG && !self.is_known(&value.to_ascii_lowercase()) {
@@ -118,6 +125,12 @@ impl Names {
     }
 }
 
+/// True when digits stand on both sides of a place.
+fn cuts_a_number(text: &str, at: usize) -> bool {
+    let is_digit = |character: char| character.is_ascii_digit();
+    text[..at].ends_with(is_digit) && text[at..].starts_with(is_digit)
+}
+
 /// Replaces names in texts.
 #[derive(Debug)]
 pub(super) struct Replacer {
@@ -134,7 +147,10 @@ impl Replacer {
         for found in searcher.find_iter(text) {
             let alone = !text[..found.start()].ends_with(|before: char| before.is_alphanumeric())
                 && !text[found.end()..].starts_with(|after: char| after.is_alphanumeric());
-            if found.len() >= LONG || alone {
+            if (found.len() >= LONG || alone)
+                && !cuts_a_number(text, found.start())
+                && !cuts_a_number(text, found.end())
+            {
                 out.push_str(&text[copied..found.start()]);
                 out.push_str(&self.placeholders[found.pattern().as_usize()]);
                 copied = found.end();
@@ -162,6 +178,7 @@ mod tests {
         names.user("mia");
         names.user("root");
         names.secret("hunter2");
+        names.spelled("10-0-1-1", "10-100-0-1");
         let replacer = names.finish();
         for (text, expected) in [
             ("http://marvin:41235/", "http://host-1:41235/"),
@@ -173,6 +190,8 @@ mod tests {
             ("_password:=hunter2", "_password:=<redacted>"),
             ("vm:3650240482762293248", "host-5:host-id-1"),
             ("10.0.0.1:11311", "10.0.0.1:11311"),
+            ("/roslaunch/uris/host_10_0_1_1__41235", "/roslaunch/uris/host_10_100_0_1__41235"),
+            ("ip-10-0-1-1 10-0-1-12 110-0-1-1", "ip-10-100-0-1 10-0-1-12 110-0-1-1"),
         ] {
             assert_eq!(replacer.replace(text), expected);
         }

@@ -124,7 +124,7 @@ fn is_plain_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// Values on a command line: `_speed:=3`, and everything behind `rosparam set KEY`.
+/// Values on a command line: `_speed:=3`, `--token=x`, and everything behind `rosparam set KEY`.
 pub(super) fn redact_arguments(arguments: &mut [Json]) {
     let mut after_set = None;
     let mut previous = String::new();
@@ -142,6 +142,10 @@ pub(super) fn redact_arguments(arguments: &mut [Json]) {
             && !name.starts_with("__")
         {
             *text = format!("{name}:={REDACTED}");
+        } else if let Some((name, _)) = text.split_once('=')
+            && super::is_secret_field(name)
+        {
+            *text = format!("{name}={REDACTED}");
         }
         previous.clone_from(text);
     }
@@ -163,6 +167,10 @@ mod tests {
                 vec!["python3", "/opt/rosparam", "set", "/a", "<redacted>"],
             ),
             (vec!["rosparam", "get", "/a"], vec!["rosparam", "get", "/a"]),
+            (
+                vec!["roslaunch", "--api-token=abc", "camera_password:=def", "rate:=3"],
+                vec!["roslaunch", "--api-token=<redacted>", "camera_password:=<redacted>", "rate:=3"],
+            ),
         ] {
             let mut arguments: Vec<Json> = arguments.into_iter().map(Json::from).collect();
             redact_arguments(&mut arguments);

@@ -17,7 +17,14 @@ static ADDRESSES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static URI_HOSTS: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r#"[A-Za-z][A-Za-z0-9+.]*://(?:[^/\s@"'<>]*@)?([^/\s"'<>\\,;()]+)"#));
-static HOMES: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"/(?:home|Users)/([^/\s"':;,<>]+)"#));
+static HOMES: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r#"/(?:home|Users|media)/([^/\s"':;,<>]+)"#));
+
+static LOGINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*)(?::([^@\s/]*))?@([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])")
+});
+/// How `roslaunch` writes the address of a host into the name of a parameter.
+static HOST_PARAMETERS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"/host_([0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3})__[0-9]"));
 
 static GUIDS: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"\b[0-9a-f]{24}\b"));
 
@@ -43,13 +50,20 @@ fn addresses(text: &str) -> Vec<(Range<usize>, IpAddr)> {
     let Some(pattern) = ADDRESSES.as_ref() else { return Vec::new() };
     let mut found = Vec::new();
     for candidate in pattern.find_iter(text) {
-        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        if text[..candidate.start()].ends_with(is_part) {
-            continue;
-        }
-        if let Some((length, address)) = longest_address(candidate.as_str(), &text[..candidate.start()])
-            && !text[candidate.start() + length..].starts_with(is_part)
-        {
+        let before = &text[..candidate.start()];
+        let Some((length, address)) = longest_address(candidate.as_str(), before) else { continue };
+        let behind = &text[candidate.start() + length..];
+        // Four numbers with dots between them are an address wherever they stand, behind `v` a version; of what has colons,
+        // much is no address (`std::vec`).
+        let is_part = |character: char| {
+            if address.is_ipv4() && !candidate.as_str().contains(':') {
+                character.is_ascii_digit()
+            } else {
+                character.is_ascii_alphanumeric() || character == '_'
+            }
+        };
+        let is_version = address.is_ipv4() && before.ends_with(['v', 'V']);
+        if !before.ends_with(is_part) && !behind.starts_with(is_part) && !is_version {
             found.push((candidate.start()..candidate.start() + length, address));
         }
     }
@@ -74,6 +88,34 @@ fn longest_address(candidate: &str, before: &str) -> Option<(usize, IpAddr)> {
 pub(super) fn for_each_address(text: &str, mut found: impl FnMut(IpAddr)) {
     for (_, address) in addresses(text) {
         found(address);
+    }
+    let Some(pattern) = HOST_PARAMETERS.as_ref() else { return };
+    for captures in pattern.captures_iter(text) {
+        if let Ok(address) = captures[1].replace('_', ".").parse() {
+            found(address);
+        }
+    }
+}
+
+/// An address as it stands in names, where neither dots nor colons may: `10-0-1-1`.
+pub(super) fn spelled(address: IpAddr) -> String {
+    address.to_string().replace(['.', ':'], "-")
+}
+
+/// Who logs in where, as in `mia@robot` or `http://mia:secret@robot/`.
+pub(super) struct Login<'a> {
+    pub user: &'a str,
+    pub password: Option<&'a str>,
+    pub host: &'a str,
+}
+
+pub(super) fn for_each_login(text: &str, mut found: impl FnMut(Login<'_>)) {
+    let Some(pattern) = LOGINS.as_ref().filter(|_| text.contains('@')) else { return };
+    for captures in pattern.captures_iter(text) {
+        if let (Some(user), Some(host)) = (captures.get(1), captures.get(3)) {
+            let password = captures.get(2).map(|password| password.as_str());
+            found(Login { user: user.as_str(), password, host: host.as_str() });
+        }
     }
 }
 
@@ -162,6 +204,7 @@ mod tests {
     #[test]
     fn patterns_compile() {
         assert!(ADDRESSES.is_some() && URI_HOSTS.is_some() && HOMES.is_some() && GUIDS.is_some());
+        assert!(LOGINS.is_some() && HOST_PARAMETERS.is_some());
     }
 
     #[test]
@@ -178,6 +221,8 @@ mod tests {
             ("fe80::1%eth0", "9:9:9:9:9:9:9:9%eth0"),
             ("10.0.1.0/24", "9.9.9.0/24"),
             ("at 06:00:05 std::vector v1.2.3", "at 06:00:05 std::vector v1.2.3"),
+            ("cam_10.0.1.1_front eth10.0.1.1", "cam_9.9.9.9_front eth9.9.9.9"),
+            ("v1.2.3.4 1234.0.0.1 10.0.1.1234", "v1.2.3.4 1234.0.0.1 10.0.1.1234"),
         ] {
             assert_eq!(swap(text), expected);
         }
@@ -191,7 +236,22 @@ mod tests {
         {
             for_each_uri_host(text, |host| found.push(host.to_owned()));
         }
-        for_each_home("/home/mia/ws:/home/ole", |user| found.push(user.to_owned()));
-        assert_eq!(found, ["marvin", "r-2.lab", "x", "mia", "ole"]);
+        for_each_home("/home/mia/ws:/home/ole /media/kim/stick", |user| found.push(user.to_owned()));
+        assert_eq!(found, ["marvin", "r-2.lab", "x", "mia", "ole", "kim"]);
+    }
+
+    #[test]
+    fn logins_and_addresses_in_names_are_found() {
+        let mut found = Vec::new();
+        for text in ["scp mia@files.lab:/x", "http://ole:secret7@[fd50::1]:80/", "a @ b", "@everyone"] {
+            for_each_login(text, |login| found.push(format!("{} {:?} {}", login.user, login.password, login.host)));
+        }
+        assert_eq!(found, ["mia None files.lab", "ole Some(\"secret7\") [fd50::1]"]);
+        let mut found = Vec::new();
+        for_each_address("/roslaunch/uris/host_10_0_1_1__41235 /host_1_2_3_4", |address| {
+            found.push(address.to_string());
+        });
+        assert_eq!(found, ["10.0.1.1"]);
+        assert_eq!([spelled([10, 0, 1, 1].into()), spelled("fd50::1".parse().unwrap())], ["10-0-1-1", "fd50--1"]);
     }
 }
