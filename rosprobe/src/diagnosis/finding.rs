@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::errno::Errno;
 use crate::graph::Stage;
-use crate::observation::ObservationId;
+use crate::observation::{ObservationId, time};
 
 /// How bad it is. `error`: something that was asked for does not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -187,11 +187,13 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<FindingPeer>,
     /// First time it was seen.
+    #[serde(serialize_with = "time::serialize")]
     pub first: jiff::Timestamp,
     /// Last time it was seen.
+    #[serde(serialize_with = "time::serialize")]
     pub last: jiff::Timestamp,
     /// When what it is about was over: the publisher unregistered, or the subscriber left. Absent while it goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "time::serialize_option")]
     pub ended: Option<jiff::Timestamp>,
     /// How often.
     pub count: u64,

@@ -6,6 +6,7 @@
 pub mod dds;
 mod ros1;
 mod summary;
+pub(crate) mod time;
 mod uri;
 
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ pub struct Observation {
     /// Its number; findings refer to it.
     pub id: ObservationId,
     /// Wall-clock time, RFC 3339.
+    #[serde(serialize_with = "time::serialize")]
     pub time: Timestamp,
     /// The same moment in nanoseconds on the monotonic clock.
     pub monotonic: Monotonic,
