@@ -57,6 +57,23 @@ fn files_without_a_common_connection_say_so() {
 }
 
 #[test]
+fn a_capture_without_a_packet_says_nothing_of_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.pcap");
+    let (whole, _) = open("s06_md5-outer.pcap");
+    std::fs::write(&path, &std::fs::read(whole).unwrap()[..24]).unwrap();
+    let empty = || (path.clone(), trace::open(&path, &mut |_| {}).unwrap());
+    let alone = open("s06_md5-outer.pcap").1;
+    for files in [vec![open("s06_md5-outer.pcap"), empty()], vec![empty(), open("s06_md5-outer.pcap")]] {
+        let joined = trace::join(files).unwrap();
+        assert_eq!((joined.meta.started, joined.meta.duration_ns), (alone.meta.started, alone.meta.duration_ns));
+        assert_eq!(joined.session.findings().len(), alone.session.findings().len());
+        assert!(joined.missing.iter().any(|sentence| sentence.contains("no packet")), "{:?}", joined.missing);
+    }
+    assert!(trace::join(vec![empty(), empty()]).unwrap().session.history().is_empty());
+}
+
+#[test]
 fn a_joined_trace_opens_with_the_same_findings() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("joined.json");

@@ -219,6 +219,10 @@ fn outcomes_of_a_connect() {
     refused.tcp(false, 0, 6, RST | ACK, b"");
     assert_eq!(facts(&events(&refused.packets)), ["SynSent", "ECONNREFUSED", "Closed"]);
 
+    // As a network card with several queues may hand them over.
+    refused.packets.swap(0, 1);
+    assert_eq!(facts(&events(&refused.packets)), ["SynSent", "ECONNREFUSED", "Closed"], "the refusal first");
+
     let mut stray = Conversation::new(5, 0);
     syn(&mut stray);
     stray.tcp(false, 0, 77, RST | ACK, b"");
@@ -244,6 +248,16 @@ fn outcomes_of_a_connect() {
     }
     let repeated = ["SynSent", "SynRetransmitted", "SynRetransmitted", "SynRetransmitted"];
     assert_eq!(facts(&events(&dropped.packets)), repeated);
+}
+
+#[test]
+fn an_answer_that_the_capture_has_before_its_syn_is_no_repetition() {
+    let mut conversation = Conversation::connected(5, 6);
+    conversation.send(POST);
+    conversation.packets.swap(0, 1);
+    let events = events(&conversation.packets);
+    assert_eq!(facts(&events), ["SynSent", "Established"]);
+    assert_eq!(stream(&events, Direction::Sent), "POST /RPC2 HTTP/1.1\r\n");
 }
 
 #[test]

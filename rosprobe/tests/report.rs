@@ -116,6 +116,34 @@ fn a_capture_that_cannot_be_understood_is_not_one_without_faults() {
     assert!(report["missing"].to_string().contains("Packets of the conversations are missing"), "{report}");
 }
 
+/// `tcpdump -s 96`: the remedy is whole packets, and no option of a watch that never was.
+#[test]
+fn packets_that_were_cut_are_to_be_captured_whole() {
+    let file = capture(101, &[], |_| true);
+    let mut cut = file[..24].to_vec();
+    let mut at = 24;
+    while at < file.len() {
+        let length = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
+        let kept = length.min(96);
+        cut.extend(
+            [&file[at..at + 8], &u32::try_from(kept).unwrap().to_le_bytes(), &file[at + 12..at + 16 + kept]].concat(),
+        );
+        at += 16 + length;
+    }
+    let report: serde_json::Value = serde_json::from_slice(&from_standard_input(cut).stdout).unwrap();
+    let text = report.to_string();
+    assert!(text.contains("payload-truncated") && text.contains("tcpdump -s 0"), "{text}");
+    assert!(!text.contains("--payload-limit"), "{text}");
+}
+
+#[test]
+fn a_capture_without_a_packet_has_no_date() {
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), capture(101, &[], |_| false)).unwrap();
+    let text = String::from_utf8(rosprobe(&["report"], path.path()).stdout).unwrap();
+    assert!(text.contains("There is no packet in the file.") && !text.contains("1970"), "{text}");
+}
+
 #[test]
 fn a_file_that_is_none_is_status_2_and_says_what_it_is() {
     let output = rosprobe(&["report"], Path::new(env!("CARGO_BIN_EXE_rosprobe")));

@@ -210,7 +210,9 @@ impl Exchange {
 fn why(cause: GapCause) -> &'static str {
     match cause {
         GapCause::Lost => "they were lost on their way to rosprobe",
-        GapCause::Limit => "they are beyond the limit of copied payload (--payload-limit)",
+        GapCause::Limit => {
+            "they are beyond what is copied of a message (--payload-limit) or kept of a packet (tcpdump -s)"
+        }
         GapCause::Unreadable => "the process's memory could not be read at that moment",
         GapCause::NotCopied => "the kernel side did not copy them",
     }

@@ -12,7 +12,8 @@ pub(super) fn of_incident(graph: &Graph, kind: &IncidentKind, incident: &Inciden
         IncidentKind::PayloadTruncated { client, .. } => {
             let client = graph.client(*client);
             let name = client.map_or_else(|| "a client".into(), who);
-            (Code::PayloadTruncated, payload_truncated(&name), client)
+            let in_packets = client.is_some_and(|client| client.process.is_none());
+            (Code::PayloadTruncated, payload_truncated(&name, in_packets), client)
         }
         _ => return None,
     };
@@ -59,13 +60,27 @@ fn named(link: &Link) -> String {
     format!("{about}{}", ends.collect::<String>())
 }
 
-fn payload_truncated(name: &str) -> Words {
+/// In a packet capture nobody has a process, and it was the capture that cut.
+fn payload_truncated(name: &str, in_packets: bool) -> Words {
+    let (longer_than, why, remedy) = if in_packets {
+        (
+            "what the capture keeps of a packet",
+            "tcpdump -s N and dumpcap -s N keep N bytes of each packet.",
+            "Capture again with whole packets: tcpdump -s 0 -i any -w fault.pcap",
+        )
+    } else {
+        (
+            "the limit",
+            "rosprobe copies at most --payload-limit bytes of a message.",
+            "Watch again with a larger limit: rosprobe watch --payload-limit 16777216",
+        )
+    };
     Words {
         summary: format!(
-            "a message of {name} was longer than the limit and was cut: what it said behind that is unknown"
+            "a message of {name} was longer than {longer_than} and was cut: what it said behind that is unknown"
         ),
-        explanation: vec!["rosprobe copies at most --payload-limit bytes of a message.".into()],
-        remedies: vec!["Watch again with a larger limit: rosprobe watch --payload-limit 16777216".into()],
+        explanation: vec![why.into()],
+        remedies: vec![remedy.into()],
     }
 }
 

@@ -147,7 +147,9 @@ impl Meta {
             self.note(format!("{} events were lost between the kernel and rosprobe.", lost.events));
         }
         let hit = |code| findings.iter().any(|finding| finding.code == code);
-        if hit(Code::PayloadTruncated) {
+        // Of packets that are cut, whoever read them has said so.
+        let is_copied = |finding: &Finding| finding.code == Code::PayloadTruncated && finding.process.is_some();
+        if findings.iter().any(is_copied) {
             self.note("Messages longer than --payload-limit were cut.");
         }
         if hit(Code::LimitReached) {

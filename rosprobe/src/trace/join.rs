@@ -31,6 +31,10 @@ pub fn join(mut files: Vec<(PathBuf, Opened)>) -> Option<Opened> {
     for (position, (path, opened)) in files.iter().enumerate().skip(1) {
         let name = path.display();
         missing.extend(opened.missing.iter().map(|sentence| format!("{name}: {sentence}")));
+        if !has_time(opened) {
+            ahead.push(0);
+            continue;
+        }
         ahead.push(clock_ahead(&handshakes[..position], &ahead, &handshakes[position]).unwrap_or_else(|| {
             missing.push(format!(
                 "{name} shows no connection of the files before it: its clock was taken as right, and could not be checked."
@@ -41,9 +45,16 @@ pub fn join(mut files: Vec<(PathBuf, Opened)>) -> Option<Opened> {
     let (path, first) = &files[0];
     missing.splice(0..0, first.missing.iter().map(|sentence| format!("{}: {sentence}", path.display())));
     let observations = merged(&files, &ahead);
-    let zero = files.iter().zip(&ahead).map(|((_, opened), ahead)| zero_of(opened) - ahead).min()?;
-    let end = files.iter().zip(&ahead).map(|((_, opened), ahead)| wall(opened, opened.meta.end) - ahead).max()?;
-    let begin = files.iter().zip(&ahead).map(|((_, opened), ahead)| wall(opened, opened.meta.begin) - ahead).min()?;
+    let nothing_in_any = !files.iter().any(|(_, opened)| has_time(opened));
+    let timed: Vec<(&Opened, i128)> = files
+        .iter()
+        .zip(&ahead)
+        .filter(|((_, opened), _)| nothing_in_any || has_time(opened))
+        .map(|((_, opened), ahead)| (opened, *ahead))
+        .collect();
+    let zero = timed.iter().map(|(opened, ahead)| zero_of(opened) - ahead).min()?;
+    let end = timed.iter().map(|(opened, ahead)| wall(opened, opened.meta.end) - ahead).max()?;
+    let begin = timed.iter().map(|(opened, ahead)| wall(opened, opened.meta.begin) - ahead).min()?;
     let clock = Clock { zero: timestamp(zero) };
     let mut session = Session::for_file();
     for (id, (time, mut observation)) in (1..).zip(observations) {
@@ -67,6 +78,11 @@ pub fn join(mut files: Vec<(PathBuf, Opened)>) -> Option<Opened> {
     meta.begin = since(begin, zero);
     meta.redacted = files.iter().all(|(_, opened)| opened.meta.redacted);
     Some(Opened { meta: meta.until(since(end, zero)), session, missing })
+}
+
+/// False for a capture in which nobody's packet is: it says nothing of when it was.
+fn has_time(opened: &Opened) -> bool {
+    !opened.session.history().is_empty() || opened.meta.end > opened.meta.begin
 }
 
 fn zero_of(opened: &Opened) -> i128 {

@@ -198,7 +198,7 @@ fn payload_that_the_kernel_did_not_copy_is_a_gap_and_names_the_message() {
     let gap = What::Gap { direction: Direction::Sent, from, to, cause: GapCause::Limit };
     assert_eq!(feed.whats()[0], gap);
     let expected = format!(
-        "XmlRpc Sent @{from} the message \"POST /RPC2 HTTP/1.1\" misses bytes {from} to {to}: they are beyond the limit of copied payload (--payload-limit)"
+        "XmlRpc Sent @{from} the message \"POST /RPC2 HTTP/1.1\" misses bytes {from} to {to}: they are beyond what is copied of a message (--payload-limit) or kept of a packet (tcpdump -s)"
     );
     assert_eq!(feed.malformed(), [expected]);
     feed.sent(&request(&call("getPid", &["/me"])));

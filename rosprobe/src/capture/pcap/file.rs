@@ -306,7 +306,9 @@ fn find_block(parser: &mut PcapNgParser, buffer: &[u8], last_time: u64) -> Resul
                 _ => {}
             }
         }
-        nanoseconds(ticks, resolution).saturating_add(offset.saturating_mul(1_000_000_000))
+        // `if_tsoffset` is signed.
+        let offset = offset.cast_signed().saturating_mul(1_000_000_000);
+        nanoseconds(ticks, resolution).saturating_add_signed(offset)
     });
     // A block's body begins after its type and its length.
     let from = 8 + data_at.min(body.len());
@@ -348,5 +350,40 @@ mod tests {
         ] {
             assert_eq!(nanoseconds(ticks, resolution), expected, "{ticks} {resolution}");
         }
+    }
+
+    /// A block in big-endian byte order.
+    fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+        let body = [body, &vec![0; body.len().wrapping_neg() % 4]].concat();
+        let length = u32::try_from(12 + body.len()).unwrap().to_be_bytes();
+        [&kind.to_be_bytes()[..], &length, &body, &length].concat()
+    }
+
+    /// An interface of raw IP with nanoseconds, whose clock is this many seconds before what its packets say.
+    fn interface(behind: i64) -> Vec<u8> {
+        let options = [&[0, 9, 0, 1, 9, 0, 0, 0, 0, 14, 0, 8][..], &(-behind).to_be_bytes(), &[0; 4]].concat();
+        block(1, &[&[0, 101, 0, 0, 0, 0, 0, 0][..], &options].concat())
+    }
+
+    fn packet(interface: u32, time: u64, data: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        block(ENHANCED_PACKET, &[&interface.to_be_bytes()[..], &time.to_be_bytes(), &length, &length, data].concat())
+    }
+
+    #[test]
+    fn interfaces_and_sections_of_a_pcapng_have_their_own_clocks() {
+        let section = block(0x0a0d_0d0a, &[0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+        let unknown = block(0xbad, b"private");
+        let file = [
+            [&section[..], &interface(0), &interface(3600), &packet(1, 3_600_000_000_007, b"a"), &unknown].concat(),
+            [&section[..], &interface(-5), &packet(0, 11, b"bc"), &packet(1, 0, b"of no interface")].concat(),
+        ]
+        .concat();
+        let mut file = PacketFile::new(Box::new(std::io::Cursor::new(file))).unwrap();
+        let mut found = Vec::new();
+        while let Some(packet) = file.next_packet().unwrap() {
+            found.push((packet.time, packet.link, packet.data.to_vec()));
+        }
+        assert_eq!(found, [(7, 101, b"a".to_vec()), (5_000_000_011, 101, b"bc".to_vec())]);
     }
 }

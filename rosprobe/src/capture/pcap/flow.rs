@@ -50,6 +50,8 @@ pub(super) struct Flow {
     pub client: SocketAddr,
     pub state: State,
     pub initial_sequence: u32,
+    /// The SYN itself was seen: not where the capture has its answer before it, or begins with the answer.
+    syn_seen: bool,
     last_syn: u64,
     syn_interval: u64,
     pub syn_acknowledged: bool,
@@ -71,6 +73,7 @@ impl Flow {
             client,
             state: if joined { State::Established } else { State::SynSent },
             initial_sequence: 0,
+            syn_seen: false,
             last_syn: time,
             syn_interval: FIRST_SYN_INTERVAL,
             syn_acknowledged: false,
@@ -93,6 +96,7 @@ impl Flow {
             (true, false) => {
                 let mut flow = Self::new(time, key, id, source, destination, false);
                 flow.initial_sequence = segment.sequence;
+                flow.syn_seen = true;
                 flow
             }
             (true, true) => {
@@ -159,7 +163,9 @@ impl Flow {
         if self.state != State::SynSent {
             return;
         }
-        if from_client {
+        if from_client && !self.syn_seen {
+            self.syn_seen = true;
+        } else if from_client {
             self.syn_interval = time.saturating_sub(self.last_syn);
             self.last_syn = time;
             self.push(time, Fact::SynRetransmitted, out);

@@ -1,11 +1,13 @@
 //! All TCP connections of a packet capture: which segment belongs to which, within bounds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 
 use super::flow::{Flow, Key, State};
 use super::icmp::Unreachable;
-use super::segment::Segment;
+use super::segment::{ACK, RST, SYN, Segment};
 use super::stream::HalfStream;
+use crate::errno::Errno;
 use crate::event::{Event, Fact};
 
 /// Connections followed at once.
@@ -16,12 +18,27 @@ const SECOND: u64 = 1_000_000_000;
 /// How long a closed connection is remembered, so that its late packets begin no new one.
 const CLOSED_TIME: u64 = 60 * SECOND;
 
+/// By how much a capture may have a refusal before the SYN that it answers: each queue of a network card has its own order.
+const REORDERING: u64 = SECOND / 10;
+/// Refusals without a SYN that are remembered.
+const EARLY_LIMIT: usize = 64;
+
+/// A refusal of a SYN that was not seen so far.
+#[derive(Debug)]
+struct EarlyReset {
+    time: u64,
+    server: SocketAddr,
+    client: SocketAddr,
+    acknowledgement: u32,
+}
+
 /// All connections of a capture.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     index: HashMap<Key, u64>,
     by_id: BTreeMap<u64, Flow>,
     waiting_bytes: usize,
+    early_resets: VecDeque<EarlyReset>,
     last_sweep: u64,
     /// Connections that were dropped because too many were open.
     pub forgotten: u64,
@@ -57,8 +74,32 @@ impl Flows {
         if let Some(mut flow) = Flow::begin(time, segment, key, *next_socket + 1, out) {
             *next_socket += 1;
             flow.segment_of_new(time, segment, out);
+            if self.was_refused(time, segment) {
+                flow.fail(time, Errno::ECONNREFUSED, out);
+            }
             self.insert(flow);
+        } else if segment.has(RST) && segment.has(ACK) {
+            if self.early_resets.len() == EARLY_LIMIT {
+                self.early_resets.pop_front();
+            }
+            self.early_resets.push_back(EarlyReset {
+                time,
+                server: segment.source,
+                client: segment.destination,
+                acknowledgement: segment.acknowledgement,
+            });
         }
+    }
+
+    /// The capture had the refusal of this SYN before it.
+    fn was_refused(&mut self, time: u64, syn: &Segment<'_>) -> bool {
+        let is_answer = |early: &EarlyReset| {
+            (early.client, early.server) == (syn.source, syn.destination)
+                && early.acknowledgement == syn.sequence.wrapping_add(1)
+                && time.saturating_sub(early.time) < REORDERING
+        };
+        let at = self.early_resets.iter().position(is_answer).filter(|_| syn.has(SYN) && !syn.has(ACK));
+        at.and_then(|at| self.early_resets.remove(at)).is_some()
     }
 
     fn insert(&mut self, flow: Flow) {

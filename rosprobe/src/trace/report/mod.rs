@@ -56,6 +56,10 @@ pub fn provenance(meta: &Meta) -> String {
     if let Some(kernel) = &meta.kernel {
         parts.push(format!("Linux {kernel}"));
     }
+    // A capture without a packet does not say when it was.
+    if meta.started == jiff::Timestamp::UNIX_EPOCH && meta.duration_ns == 0 {
+        return parts.join(", ");
+    }
     parts.push(meta.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
     parts.push(format!("{:.1} s", std::time::Duration::from_nanos(meta.duration_ns).as_secs_f64()));
     parts.join(", ")
