@@ -9,6 +9,7 @@ mod actions;
 mod address;
 mod ascii;
 mod bar;
+mod colour;
 mod conversation;
 mod detail;
 mod domains;

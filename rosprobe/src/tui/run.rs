@@ -185,7 +185,11 @@ impl Runner {
                     let result = self.export(&path, false);
                     self.app.update(Message::Exported(result));
                 }
-                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Copy(text) => {
+                    if let Some(between) = self.screen.copy(&text)? {
+                        self.app.update(Message::Notice(between.to_owned()));
+                    }
+                }
                 // The whole group: sudo and cargo before us stop too, else the shell would wait for them. Our own turn comes
                 // with the signal.
                 Effect::Suspend => kill(Pid::from_raw(0), Signal::SIGTSTP).map_err(io::Error::from)?,

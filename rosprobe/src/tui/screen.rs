@@ -28,17 +28,19 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
         return draw_too_small(app, frame);
     };
     status::draw_status(app, frame, areas.status);
-    status::draw_foot(app, frame, areas.foot);
     if let Mode::Help(scrolled) = app.mode {
         let height = areas.foot.y - areas.bar.y;
-        return help::draw(app, scrolled, frame, Rect { height, ..areas.bar });
+        help::draw(app, scrolled, frame, Rect { height, ..areas.bar });
+    } else {
+        bar::draw(app, frame, areas.bar);
+        if app.pane != Pane::Whole {
+            list::draw(app, frame, &areas);
+        }
+        draw_rule(app, frame, areas.rule);
+        draw_detail(app, frame, areas.detail);
     }
-    bar::draw(app, frame, areas.bar);
-    if app.pane != Pane::Whole {
-        list::draw(app, frame, &areas);
-    }
-    draw_rule(app, frame, areas.rule);
-    draw_detail(app, frame, areas.detail);
+    // Last: a notice that needs more than its line lies over what is above.
+    status::draw_foot(app, frame, areas.foot);
 }
 
 fn draw_too_small(app: &App, frame: &mut Frame<'_>) {

@@ -3,6 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
 
 use super::input::Input;
 use super::keys::{Action, Scope, names};
@@ -17,6 +18,8 @@ use crate::printable::{counted, printable};
 const WHAT: (usize, usize) = (36, 12);
 /// How much the name of what is watched or read matters.
 const NAME: u8 = 7;
+/// Lines that a notice takes at most; of a screen of few rows, a third at most.
+const NOTICE_LINES: usize = 5;
 
 /// A piece of the line; less important pieces are left out where there is no room.
 struct Piece {
@@ -139,8 +142,28 @@ pub fn draw_foot(app: &App, frame: &mut Frame<'_>, area: Rect) {
             spans.extend(hints(app, Scope::Question));
             frame.render_widget(Line::from(spans), area);
         }
-        Mode::Screen | Mode::Help(_) => frame.render_widget(foot(app, usize::from(area.width)), area),
+        Mode::Screen | Mode::Help(_) => match &app.notice {
+            Some(notice) => draw_notice(app, frame, area, notice),
+            None => frame.render_widget(foot(app, usize::from(area.width)), area),
+        },
     }
+}
+
+/// Draws a notice, whole where that takes few lines: what a damaged file lacks is not said in half a sentence.
+fn draw_notice(app: &App, frame: &mut Frame<'_>, foot: Rect, notice: &str) {
+    let columns = usize::from(foot.width).saturating_sub(1);
+    let mut lines = text::wrap(&printable(notice), columns);
+    let most = NOTICE_LINES.min(usize::from(foot.y / 3)).max(1);
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(text::fit(&rest, columns, Cut::Middle));
+    }
+    let height = u16::try_from(lines.len()).unwrap_or(1).max(1);
+    let area = Rect { y: foot.y + 1 - height, height, ..foot };
+    let lines: Vec<Line<'_>> =
+        lines.into_iter().map(|line| Line::from(styled(app, format!(" {line}"), Role::Accent))).collect();
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 fn styled(app: &App, text: impl Into<String>, role: Role) -> Span<'static> {
@@ -150,9 +173,6 @@ fn styled(app: &App, text: impl Into<String>, role: Role) -> Span<'static> {
 fn foot(app: &App, width: usize) -> Line<'static> {
     let say =
         |text: String, role: Role| Line::from(styled(app, text::fit(&printable(&text), width, Cut::Middle), role));
-    if let Some(notice) = &app.notice {
-        return say(format!(" {notice}"), Role::Accent);
-    }
     if let Some(held) = &app.held {
         let key = Scope::Screen.key(Action::Freeze).map(|key| key.to_string()).unwrap_or_default();
         return say(format!(" FROZEN  {} observations came in since; {key} goes on", held.count()), Role::Warn);

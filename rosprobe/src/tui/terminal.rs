@@ -16,6 +16,7 @@ use ratatui::crossterm::terminal::{
 use ratatui::layout::Size;
 use ratatui::{Frame, Terminal};
 
+use super::colour::Sixteen;
 use super::state::App;
 use super::{ascii, screen};
 
@@ -26,10 +27,16 @@ static PANIC_HOOK: Once = Once::new();
 /// Longest text that is handed to the clipboard, in bytes; terminals drop longer ones.
 const CLIPBOARD_LIMIT: usize = 74_000;
 
+type Backend = CrosstermBackend<Sixteen<Stdout>>;
+
+fn backend() -> Backend {
+    CrosstermBackend::new(Sixteen::new(io::stdout()))
+}
+
 /// The terminal while it is ours.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<Backend>,
     ascii: bool,
 }
 
@@ -44,7 +51,7 @@ impl Screen {
             }));
         });
         take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| give_back())?;
+        let terminal = Terminal::new(backend()).inspect_err(|_| give_back())?;
         Ok(Self { terminal, ascii: ascii::is_wanted(|name| std::env::var(name).ok()) })
     }
 
@@ -72,16 +79,18 @@ impl Screen {
     pub fn clear(&mut self) -> io::Result<()> {
         // Terminal::clear() asks the terminal where its cursor is, and the answer would go to the thread that reads keys.
         execute!(io::stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        self.terminal = Terminal::new(backend())?;
         Ok(())
     }
 
-    /// Hands text to the clipboard (OSC 52), which terminals do for programs on other hosts too.
-    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+    /// Hands text to the clipboard (OSC 52), which terminals do for programs on other hosts too. Says what stands between here and the
+    /// terminal, where something does: it may keep the text to itself.
+    pub fn copy(&mut self, text: &str) -> io::Result<Option<&'static str>> {
         let end = text.floor_char_boundary(CLIPBOARD_LIMIT);
         let out = self.terminal.backend_mut();
         write!(out, "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(&text[..end]))?;
-        Write::flush(out)
+        Write::flush(out)?;
+        Ok(multiplexer(|name| std::env::var(name).ok()))
     }
 
     /// Gives the terminal back for a while.
@@ -95,6 +104,19 @@ impl Screen {
     pub fn enter(&mut self) -> io::Result<()> {
         take()?;
         self.clear()
+    }
+}
+
+/// tmux takes nothing from a program unless it is told to (`set-clipboard external` is what it begins with). Behind sudo only `TERM` is
+/// left of it.
+fn multiplexer(variable: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let terminal = variable("TERM").unwrap_or_default();
+    if variable("TMUX").is_some() || terminal.starts_with("tmux") {
+        Some("handed to tmux (OSC 52); if it kept nothing: tmux set -s set-clipboard on")
+    } else if terminal.starts_with("screen") {
+        Some("handed to tmux or screen (OSC 52); for tmux: tmux set -s set-clipboard on")
+    } else {
+        None
     }
 }
 
@@ -123,4 +145,25 @@ fn give_back() {
         ratatui::crossterm::cursor::Show
     );
     let _ = disable_raw_mode();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_keep_the_clipboard_to_itself_is_named() {
+        let of = |variables: &[(&str, &str)]| {
+            multiplexer(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        for (variables, word) in [
+            (&[("TMUX", "/tmp/t,1,0"), ("TERM", "screen-256color")][..], Some("to tmux (")),
+            (&[("TERM", "tmux-256color")][..], Some("to tmux (")),
+            (&[("TERM", "screen")][..], Some("tmux or screen")),
+            (&[("TERM", "xterm-256color")][..], None),
+        ] {
+            assert_eq!(of(variables).is_some(), word.is_some(), "{variables:?}");
+            assert!(word.is_none_or(|word| of(variables).is_some_and(|said| said.contains(word) && said.len() < 79)));
+        }
+    }
 }

@@ -45,7 +45,8 @@ pub enum Theme {
 
 impl Theme {
     /// The theme that a person's environment asks for: `NO_COLOR` (any value but the empty one), then `ROSPROBE_THEME` (`dark`,
-    /// `light`, `plain`), then the background that the terminal names in `COLORFGBG`.
+    /// `light`, `plain`), then none on a terminal that has no colours by its name (`vt100`, `xterm-mono`), then the background that the
+    /// terminal names in `COLORFGBG`.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             return Self::Plain;
@@ -55,6 +56,9 @@ impl Theme {
             Some("light") => return Self::Light,
             Some("plain") => return Self::Plain,
             _ => {}
+        }
+        if variable("TERM").is_some_and(|name| is_without_colours(&name)) {
+            return Self::Plain;
         }
         // COLORFGBG is "foreground;background"; 7 and 15 are the light ones.
         let background = variable("COLORFGBG").and_then(|value| value.rsplit(';').next()?.parse::<u8>().ok());
@@ -82,6 +86,14 @@ impl Theme {
     }
 }
 
+/// By the names that terminfo has for them.
+fn is_without_colours(terminal: &str) -> bool {
+    let is_old = ["vt100", "vt102", "vt220", "vt320"]
+        .iter()
+        .any(|name| terminal == *name || terminal.starts_with(&format!("{name}-")));
+    is_old || terminal.ends_with("-mono") || terminal.ends_with("-m")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_environment_chooses() {
-        let cases: [(&[(&str, &str)], Theme); 7] = [
+        let cases: [(&[(&str, &str)], Theme); 11] = [
             (&[], Theme::Dark),
             (&[("NO_COLOR", "1"), ("ROSPROBE_THEME", "light")], Theme::Plain),
             (&[("NO_COLOR", "")], Theme::Dark),
@@ -102,6 +114,10 @@ mod tests {
             (&[("COLORFGBG", "0;15")], Theme::Light),
             (&[("COLORFGBG", "0;default;7")], Theme::Light),
             (&[("COLORFGBG", "nonsense")], Theme::Dark),
+            (&[("TERM", "vt100")], Theme::Plain),
+            (&[("TERM", "xterm-mono")], Theme::Plain),
+            (&[("TERM", "vt100"), ("ROSPROBE_THEME", "dark")], Theme::Dark),
+            (&[("TERM", "linux-16color")], Theme::Dark),
         ];
         for (variables, expected) in cases {
             assert_eq!(theme(variables), expected, "{variables:?}");

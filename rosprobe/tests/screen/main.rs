@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod behaviour;
+mod export;
+mod filter;
+mod first_sight;
+mod incoming;
+mod moving;
 mod script;
 mod views;
 
@@ -17,6 +21,11 @@ use rosprobe::tui::keys::{Action, Scope};
 use rosprobe::tui::{App, Effect, Message, Options, Source, Theme, draw};
 
 use self::script::Script;
+
+/// A line of what is drawn, counted from 0.
+fn line(text: &str, number: usize) -> &str {
+    text.lines().nth(number).unwrap_or_default()
+}
 
 /// A screen with the state behind it.
 pub(crate) struct Screen {
