@@ -44,45 +44,132 @@ fn declared(bytes: &[u8]) -> Option<&str> {
     value[1..].split(quote).next()
 }
 
-/// A run of text up to this long, in bytes, is copied byte by byte: a robot description has little between two references.
-const SHORT: usize = 16;
+/// Bytes that are looked at together.
+const WORD: usize = 8;
 
 /// Text with the references of XML itself resolved; `None` where something else stands behind a `&`.
+///
+/// A robot description has little between two references, and which comes next is not to be guessed by a processor: so nothing here
+/// branches on either.
 pub fn resolved(text: &str) -> Option<Cow<'_, str>> {
-    let mut rest = text.as_bytes();
-    let Some(mut plain) = text.find('&') else { return Some(Cow::Borrowed(text)) };
-    let mut resolved = Vec::with_capacity(text.len());
-    loop {
-        let (run, behind) = rest.split_at_checked(plain)?;
-        if run.len() > SHORT {
-            resolved.extend_from_slice(run);
+    let Some(first) = text.find('&') else { return Some(Cow::Borrowed(text)) };
+    let bytes = text.as_bytes();
+    // A reference is longer than what it stands for. Whole words are written, of which only the beginning may count.
+    let mut resolved = vec![0; bytes.len() + WORD];
+    resolved.get_mut(..first)?.copy_from_slice(bytes.get(..first)?);
+    let (mut from, mut to) = (first, first);
+    while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+        let plain = if let Some(word) = rest.first_chunk::<WORD>() {
+            *resolved.get_mut(to..)?.first_chunk_mut()? = *word;
+            until_ampersand(*word)
         } else {
-            for byte in run {
-                resolved.push(*byte);
-            }
+            let plain = rest.iter().position(|byte| *byte == b'&').unwrap_or(rest.len());
+            resolved.get_mut(to..to + plain)?.copy_from_slice(rest.get(..plain)?);
+            plain
+        };
+        (from, to) = (from + plain, to + plain);
+        if let Some(b'&') = rest.get(plain).filter(|_| plain < WORD) {
+            let (character, length) = reference(rest.get(plain + 1..)?)?;
+            *resolved.get_mut(to)? = character;
+            (from, to) = (from + 1 + length, to + 1);
         }
-        let Some((b'&', behind)) = behind.split_first() else { break };
-        let (character, length) = reference(behind)?;
-        resolved.push(character);
-        rest = behind.get(length..)?;
-        plain = rest.iter().position(|byte| *byte == b'&').unwrap_or(rest.len());
     }
+    resolved.truncate(to);
     String::from_utf8(resolved).ok().map(Cow::Owned)
+}
+
+/// Bytes before the first `&`.
+fn until_ampersand(word: [u8; WORD]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; WORD]);
+    const HIGHEST: u64 = u64::from_ne_bytes([0x80; WORD]);
+    // Zero where a `&` is; the lowest such byte is found, whatever a borrow makes of those above.
+    let different = u64::from_le_bytes(word) ^ u64::from_ne_bytes([b'&'; WORD]);
+    let found = different.wrapping_sub(ONES) & !different & HIGHEST;
+    found.trailing_zeros() as usize / 8
+}
+
+/// A reference without its `&`, and the character that it stands for.
+#[derive(Clone, Copy)]
+struct Reference {
+    word: u64,
+    mask: u64,
+    character: u8,
+    length: u8,
+}
+
+/// By the lowest four bits in which its first two letters differ, which are others for each of the five.
+const REFERENCES: [Reference; 16] = {
+    const fn reference(name: [u8; WORD], length: u8, character: u8) -> Reference {
+        let mask = u64::MAX >> (64 - 8 * length as u32);
+        Reference { word: u64::from_le_bytes(name), mask, character, length }
+    }
+    // No masked word is this one.
+    let mut references = [Reference { word: 1, mask: 0, character: 0, length: 0 }; 16];
+    references[slot(b'l', b't')] = reference(*b"lt;\0\0\0\0\0", 3, b'<');
+    references[slot(b'g', b't')] = reference(*b"gt;\0\0\0\0\0", 3, b'>');
+    references[slot(b'a', b'm')] = reference(*b"amp;\0\0\0\0", 4, b'&');
+    references[slot(b'q', b'u')] = reference(*b"quot;\0\0\0", 5, b'"');
+    references[slot(b'a', b'p')] = reference(*b"apos;\0\0\0", 5, b'\'');
+    references
+};
+
+const fn slot(first: u8, second: u8) -> usize {
+    ((first ^ second) & 15) as usize
 }
 
 /// The character that a reference stands for, by what follows the `&`, and how long that is.
 fn reference(text: &[u8]) -> Option<(u8, usize)> {
-    match text {
-        [b'l', b't', b';', ..] => Some((b'<', 3)),
-        [b'g', b't', b';', ..] => Some((b'>', 3)),
-        [b'a', b'm', b'p', b';', ..] => Some((b'&', 4)),
-        [b'q', b'u', b'o', b't', b';', ..] => Some((b'"', 5)),
-        [b'a', b'p', b'o', b's', b';', ..] => Some((b'\'', 5)),
-        _ => None,
+    let mut word = [0; WORD];
+    if let Some(whole) = text.first_chunk() {
+        word = *whole;
+    } else {
+        word.get_mut(..text.len())?.copy_from_slice(text);
     }
+    let found = REFERENCES.get(slot(word[0], word[1]))?;
+    (u64::from_le_bytes(word) & found.mask == found.word).then_some((found.character, usize::from(found.length)))
 }
 
 /// Line ends as XML 1.0 2.11 has them.
 pub fn line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PARTS: [(&str, &str); 9] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("a", "a"),
+        ("\u{e9}\u{a6}", "\u{e9}\u{a6}"),
+        ("lt;gt;", "lt;gt;"),
+        ("a longer run of text %'", "a longer run of text %'"),
+    ];
+
+    proptest! {
+        #[test]
+        fn references_are_resolved_wherever_they_stand(parts in prop::collection::vec(0..PARTS.len(), 0..40)) {
+            let written: String = parts.iter().map(|part| PARTS[*part].0).collect();
+            let meant: String = parts.iter().map(|part| PARTS[*part].1).collect();
+            prop_assert_eq!(resolved(&written), Some(Cow::Borrowed(&*meant)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_of_xml_itself_is_left_to_the_parser() {
+        for behind in
+            ["", ";", "l", "lt", "lx;", "LT;", "am;", "amp", "apo;", "apos", "quot", "#60;", "ampere;", "\u{1}"]
+        {
+            for after in ["", "&amp;", " and much more text behind it"] {
+                let text = format!("text&{behind}{after}");
+                assert!(text.contains("&amp; ") || resolved(&text).is_none(), "{text}");
+            }
+        }
+    }
 }
