@@ -7,6 +7,7 @@ mod recording;
 mod scope;
 mod screen;
 mod signals;
+mod write_behind;
 
 use std::io;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! Lines on standard output, for a person or for a script.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use super::Audience;
+use super::write_behind::WriteBehind;
 use crate::capture::Statistics;
 use crate::diagnosis::{Counts, Finding, Severity};
 use crate::event::Monotonic;
@@ -14,9 +15,6 @@ use crate::lines::{self, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
 use crate::printable::counted;
 use crate::session::Session;
-
-/// Bytes that are written at once.
-const BUFFER: usize = 64 * 1024;
 
 /// Text or JSON lines.
 #[derive(Clone, Debug)]
@@ -29,8 +27,8 @@ pub enum Format {
 
 /// Folds observations into a session of its own, and prints what passes the filter.
 #[derive(Debug)]
-pub struct Printer<W: Write> {
-    out: BufWriter<W>,
+pub struct Printer<W> {
+    out: WriteBehind<W>,
     format: Format,
     filter: Filter,
     session: Session,
@@ -39,18 +37,17 @@ pub struct Printer<W: Write> {
     unseen: BTreeSet<Silence>,
 }
 
-impl<W: Write> Printer<W> {
+impl<W: Write + Send + 'static> Printer<W> {
     /// Prints to `out` what passes `filter`.
     pub fn new(out: W, format: Format, filter: Filter) -> Self {
         let (session, announcer) = (Session::for_lines(), Announcer::default());
-        let out = BufWriter::with_capacity(BUFFER, out);
-        Self { out, format, filter, session, announcer, unseen: BTreeSet::new() }
+        Self { out: WriteBehind::new(out), format, filter, session, announcer, unseen: BTreeSet::new() }
     }
 
     /// What was written to.
     #[cfg(test)]
     pub(super) fn into_inner(self) -> W {
-        self.out.into_inner().unwrap_or_else(|error| panic!("{}", error.error()))
+        self.out.into_inner().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What was seen, and what is wrong.
@@ -158,7 +155,7 @@ fn find(session: &Session, id: ObservationId) -> Option<&Observation> {
     session.history().get(index)
 }
 
-impl<W: Write> Audience for Printer<W> {
+impl<W: Write + Send + 'static> Audience for Printer<W> {
     fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
         let Some(first) = observations.first().map(|observation| observation.id) else { return Ok(()) };
         for observation in observations {
@@ -215,7 +212,7 @@ impl<W: Write> Audience for Printer<W> {
         if matches!(self.format, Format::Text(_)) {
             self.summary()?;
         }
-        self.out.flush()
+        self.out.finish()
     }
 }
 

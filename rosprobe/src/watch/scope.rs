@@ -142,7 +142,7 @@ mod tests {
     use crate::event::{Monotonic, Process, ProcessRef, SocketRef, Transport};
 
     fn event(pid: Option<u32>, socket: Option<u64>, fact: Fact) -> Event {
-        let process = pid.map(|pid| ProcessRef { pid, started: 1, comm: "x".to_owned() });
+        let process = pid.map(|pid| ProcessRef { pid, started: 1, comm: "x".into() });
         let socket =
             socket.map(|id| SocketRef { id, transport: Transport::Tcp, local: None, remote: None, net_namespace: 0 });
         Event { time: Monotonic(0), process, socket, fact }

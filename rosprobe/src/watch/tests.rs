@@ -40,7 +40,7 @@ impl Capture for Script {
 fn refused(socket: u64, comm: &str) -> Vec<Event> {
     vec![Event {
         time: Monotonic(socket * 1_000_000),
-        process: Some(ProcessRef { pid: 4242, started: 1, comm: comm.to_owned() }),
+        process: Some(ProcessRef { pid: 4242, started: 1, comm: comm.into() }),
         socket: Some(SocketRef {
             id: socket,
             transport: Transport::Tcp,
