@@ -1,6 +1,7 @@
 //! Events: plain facts from the kernel, from `/proc` or from a packet, with no ROS in them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,8 @@ pub struct ProcessRef {
     /// When the process started, in nanoseconds since boot; 0 when it was gone before it could be read.
     pub started: u64,
     /// The kernel's name of the process, at most 15 bytes.
-    pub comm: String,
+    // Shared, because every event, observation and socket of the process has it.
+    pub comm: Arc<str>,
 }
 
 /// Pid and start of a process: its name may change when it executes another program.
@@ -335,7 +337,7 @@ impl ClientLibrary {
 impl Process {
     /// The reference that observations of this process carry.
     pub fn reference(&self) -> ProcessRef {
-        ProcessRef { pid: self.pid, started: self.started, comm: self.comm.clone() }
+        ProcessRef { pid: self.pid, started: self.started, comm: self.comm.as_str().into() }
     }
 
     /// What tells it from every other process.

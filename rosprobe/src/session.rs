@@ -85,6 +85,10 @@ impl Session {
         if self.history.len() == self.history_limit {
             self.history.pop_front();
             self.forgotten += 1;
+        } else if self.history.len() == self.history.capacity() {
+            // What grows by itself doubles, and a ring that is never full uses all of its room all the same.
+            let more = self.history.len().max(64).min(self.history_limit - self.history.len());
+            self.history.reserve_exact(more);
         }
         self.history.push_back(observation);
     }

@@ -35,7 +35,7 @@ pub fn rtps(input: &[u8]) {
             remote: Some(remote.into()),
             net_namespace: 0,
         };
-        let process = (frame.tag & 8 != 0).then(|| ProcessRef { pid: 7, started: 7, comm: "node".to_owned() });
+        let process = (frame.tag & 8 != 0).then(|| ProcessRef { pid: 7, started: 7, comm: "node".into() });
         let direction = if frame.tag & 16 == 0 { Direction::Sent } else { Direction::Received };
         let length = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
         let fact = Fact::Datagram { direction, bytes: frame.bytes.to_vec(), length };

@@ -98,7 +98,7 @@ fn event(now: u64, frame: Frame<'_>, offsets: &mut [u64; 16]) -> Option<Event> {
         net_namespace: 1,
     };
     let pid = u32::from(who >> 6);
-    let process = (pid != 0).then(|| ProcessRef { pid, started: 7, comm: "node".to_owned() });
+    let process = (pid != 0).then(|| ProcessRef { pid, started: 7, comm: "node".into() });
     Some(Event { time: Monotonic(now), process, socket: Some(socket), fact })
 }
 

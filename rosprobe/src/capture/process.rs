@@ -62,7 +62,7 @@ impl ProcessTable {
     pub fn resolve(&mut self, time: Monotonic, pid: u32, comm: &str, out: &mut Vec<Event>) -> ProcessRef {
         if let Some(known) = self.known.get_mut(&pid) {
             // Another name: one of its threads, or the process has become another program.
-            let stranger = known.reference.comm != comm && known.thread_names.iter().all(|name| name != comm);
+            let stranger = *known.reference.comm != *comm && known.thread_names.iter().all(|name| name != comm);
             let fresh = !known.exited && !stranger && time.since(known.checked).as_nanos() < u128::from(RECHECK_NS);
             if fresh {
                 return known.reference.clone();
@@ -164,7 +164,7 @@ fn event(time: Monotonic, process: &ProcessRef, fact: Fact) -> Event {
 /// Also true when nobody can tell any more: after its end a process keeps its reference.
 fn still_the_same(proc: &Path, reference: &ProcessRef) -> bool {
     stat(&proc.join(reference.pid.to_string()))
-        .is_none_or(|stat| started(&stat) == reference.started && stat.comm == reference.comm)
+        .is_none_or(|stat| started(&stat) == reference.started && *stat.comm == *reference.comm)
 }
 
 #[cfg(test)]
@@ -203,7 +203,7 @@ mod tests {
         let mut out = Vec::new();
         // Above the largest pid that Linux gives (2^22).
         let reference = ProcessTable::new().resolve(Monotonic(1), 1 << 23, "rostopic", &mut out);
-        assert_eq!(reference, ProcessRef { pid: 1 << 23, started: 0, comm: "rostopic".to_owned() });
+        assert_eq!(reference, ProcessRef { pid: 1 << 23, started: 0, comm: "rostopic".into() });
         let Fact::Process(process) = &out[0].fact else { panic!("{out:?}") };
         assert!(process.incomplete.is_some());
     }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(table.resolve(Monotonic(2), pid, "a thread", &mut out), reference);
         assert_eq!(table.known[&pid].thread_names, ["a thread"]);
         if let Some(known) = table.known.get_mut(&pid) {
-            known.reference.comm = "before exec".to_owned();
+            known.reference.comm = "before exec".into();
         }
         assert_eq!(table.resolve(Monotonic(3), pid, &reference.comm, &mut out), reference);
         assert!(matches!(out[0].fact, Fact::Process(_)), "a new program is a new process to look at");
@@ -228,7 +228,7 @@ mod tests {
     fn a_reused_pid_is_another_process() {
         let mut table = ProcessTable::new();
         let pid = std::process::id();
-        let stale = ProcessRef { pid, started: 1, comm: "stale".to_owned() };
+        let stale = ProcessRef { pid, started: 1, comm: "stale".into() };
         let known = Known {
             reference: stale.clone(),
             net_namespace: 0,

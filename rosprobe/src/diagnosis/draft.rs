@@ -92,7 +92,7 @@ impl Draft {
 
     pub fn process(mut self, process: &ProcessRef, node: Option<String>) -> Self {
         self.who = format!("{} {}", process.pid, process.started);
-        self.finding.process = Some(FindingProcess { pid: process.pid, comm: process.comm.clone(), node });
+        self.finding.process = Some(FindingProcess { pid: process.pid, comm: process.comm.to_string(), node });
         self
     }
 

@@ -26,7 +26,7 @@ const NO_SOCKET: &str = "Unknown Error";
 
 /// What is wrong with the datagrams of a link.
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
-    let datagrams = entry.track.datagrams.as_ref()?;
+    let datagrams = entry.track.datagrams.as_deref()?;
     let client = graph.client(entry.track.client)?;
     let link = Datagram { graph, entry, datagrams, client };
     link.unsent().or_else(|| link.declined()).or_else(|| link.refused()).or_else(|| link.unheard())

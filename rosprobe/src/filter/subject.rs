@@ -29,7 +29,7 @@ impl<'a> Subject<'a> {
             subject.addresses.extend(party.uri.as_deref().map(Cow::from));
             if let Some(process) = &party.process {
                 subject.pids.push(process.pid);
-                subject.comms.push(process.comm.as_str().into());
+                subject.comms.push((&*process.comm).into());
             }
         }
         for state in &link.stages {
@@ -85,7 +85,7 @@ impl<'a> Subject<'a> {
         };
         if let Some(process) = &observation.process {
             subject.pids.push(process.pid);
-            subject.comms.push(process.comm.as_str().into());
+            subject.comms.push((&*process.comm).into());
         }
         if let Some(socket) = &observation.socket {
             let ends = socket.local.iter().chain(&socket.remote);

@@ -42,7 +42,7 @@ pub(crate) struct Track {
     pub target: Option<AdvertisedUri>,
     pub data_target: Option<DataTarget>,
     /// Of a link over UDPROS, from the request on.
-    pub datagrams: Option<Datagrams>,
+    pub datagrams: Option<Box<Datagrams>>,
     /// Everything since the address was handed over was seen, so that what is missing did not happen.
     pub judged: bool,
     /// Its header or data socket, while that is open.
@@ -88,7 +88,8 @@ type Key = (ClientId, LinkKind, String, String);
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
-    entries: BTreeMap<LinkId, Entry>,
+    /// Boxed: a tree whose keys only grow is half empty, which with entries of a kilobyte would be half of all that links hold.
+    entries: BTreeMap<LinkId, Box<Entry>>,
     by_key: BTreeMap<Key, LinkId>,
     by_port: BTreeMap<(ClientId, u16), BTreeSet<LinkId>>,
     by_uri: BTreeMap<String, BTreeSet<LinkId>>,
@@ -124,15 +125,15 @@ pub(crate) struct NewLink<'a> {
 
 impl Links {
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.values().map(Box::as_ref)
     }
 
     pub fn get(&self, id: LinkId) -> Option<&Entry> {
-        self.entries.get(&id)
+        self.entries.get(&id).map(Box::as_ref)
     }
 
     pub fn get_mut(&mut self, id: LinkId) -> Option<&mut Entry> {
-        self.entries.get_mut(&id)
+        self.entries.get_mut(&id).map(Box::as_mut)
     }
 
     pub fn is(&self, id: LinkId, kind: LinkKind) -> bool {
@@ -182,7 +183,7 @@ impl Links {
         if let Some(target) = &new.target {
             self.by_port.entry((new.client, target.port)).or_default().insert(id);
         }
-        self.entries.insert(id, Entry { link: link(id, new, at), track: track(new) });
+        self.entries.insert(id, Box::new(Entry { link: link(id, new, at), track: track(new) }));
         Some((id, true))
     }
 
@@ -234,7 +235,7 @@ impl Links {
     pub fn forget_gone_before(&mut self, before: Monotonic) {
         while let Some(id) = self.gone.front().copied() {
             let still = |entry: &Entry| entry.track.gone.is_some_and(|(_, at)| at >= before);
-            if self.entries.get(&id).is_some_and(still) {
+            if self.get(id).is_some_and(still) {
                 return;
             }
             self.forget_one_gone();
@@ -270,7 +271,8 @@ impl Links {
 
     fn forget_one_gone(&mut self) -> bool {
         let Some(id) = self.gone.pop_front() else { return false };
-        let Some(Entry { link, track }) = self.entries.remove(&id) else { return true };
+        let Some(entry) = self.entries.remove(&id) else { return true };
+        let Entry { link, track } = *entry;
         self.by_key.remove(&(track.client, link.kind, link.name, track.uri.clone()));
         let ports = track.target.map(|uri| uri.port).into_iter().chain(track.data_target.map(|target| target.port));
         for port in ports {

@@ -24,7 +24,7 @@ impl Graph {
             process: Process {
                 pid: process.pid,
                 started: process.started,
-                comm: process.comm.clone(),
+                comm: process.comm.as_ref().into(),
                 ..Process::default()
             },
             nodes: BTreeSet::new(),

@@ -38,7 +38,7 @@ const PROGRAMS: [&str; 22] = [
 impl Graph {
     /// Whether a process is known to pass on what others say.
     pub(super) fn is_relay(&self, process: &ProcessRef) -> bool {
-        PROGRAMS.contains(&process.comm.as_str()) || self.relays.contains(&process.key())
+        PROGRAMS.contains(&&*process.comm) || self.relays.contains(&process.key())
     }
 
     /// A master calls no master: a process that was called as one and now calls one passes calls on.

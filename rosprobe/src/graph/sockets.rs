@@ -1,6 +1,6 @@
 //! Sockets that are open or were lately: who owns them, which other socket is their far end, and what became of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::link::{LinkId, Stage};
@@ -44,8 +44,10 @@ pub(crate) struct Socket {
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sockets {
-    by_id: BTreeMap<u64, Socket>,
-    by_ends: BTreeMap<(SocketAddr, SocketAddr), Vec<u64>>,
+    /// Boxed: a tree whose keys only grow is half empty.
+    by_id: BTreeMap<u64, Box<Socket>>,
+    /// Near end, far end, and which socket.
+    by_ends: BTreeSet<(SocketAddr, SocketAddr, u64)>,
     /// Accepted sockets by network namespace and far end, for connections that a redirect carries elsewhere.
     accepted_from: BTreeMap<(u64, SocketAddr), u64>,
 }
@@ -55,24 +57,26 @@ impl Sockets {
         if !self.by_id.contains_key(&socket.id) && self.by_id.len() >= SOCKET_LIMIT {
             self.forget_oldest();
         }
-        let known = self.by_id.entry(socket.id).or_insert_with(|| Socket {
-            id: socket.id,
-            transport: socket.transport,
-            owner: None,
-            local: None,
-            remote: None,
-            net_namespace: socket.net_namespace,
-            connecting: None,
-            already_open: false,
-            connected: false,
-            reset: false,
-            closed: false,
-            claims: Vec::new(),
-            link: None,
-            carrier: false,
-            header_from_client: None,
-            header_from_server: false,
-            traffic: Traffic::default(),
+        let known = self.by_id.entry(socket.id).or_insert_with(|| {
+            Box::new(Socket {
+                id: socket.id,
+                transport: socket.transport,
+                owner: None,
+                local: None,
+                remote: None,
+                net_namespace: socket.net_namespace,
+                connecting: None,
+                already_open: false,
+                connected: false,
+                reset: false,
+                closed: false,
+                claims: Vec::new(),
+                link: None,
+                carrier: false,
+                header_from_client: None,
+                header_from_server: false,
+                traffic: Traffic::default(),
+            })
         });
         if known.owner.is_none() {
             known.owner = owner.cloned();
@@ -87,7 +91,7 @@ impl Sockets {
         if before != after {
             self.unlink_ends(socket.id, before);
             if let (Some(local), Some(remote)) = after {
-                self.by_ends.entry((local, remote)).or_default().push(socket.id);
+                self.by_ends.insert((local, remote, socket.id));
             }
         }
     }
@@ -104,28 +108,28 @@ impl Sockets {
     }
 
     pub fn get(&self, id: u64) -> Option<&Socket> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(Box::as_ref)
     }
 
     pub fn get_mut(&mut self, id: u64) -> Option<&mut Socket> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(Box::as_mut)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Socket> {
-        self.by_id.values()
+        self.by_id.values().map(Box::as_ref)
     }
 
     /// The other end of the same connection, when that is on this machine too. Loopback addresses are the same in every network
     /// namespace, so there both ends must be in one.
     pub fn mirror(&self, id: u64) -> Option<&Socket> {
-        let socket = self.by_id.get(&id)?;
+        let socket = self.get(id)?;
         let (local, remote) = (socket.local?, socket.remote?);
-        let candidates = self.by_ends.get(&(remote, local))?;
+        let candidates = self.by_ends.range((remote, local, 0)..=(remote, local, u64::MAX)).map(|(.., other)| *other);
         let fits = |other: &&Socket| {
             other.transport == socket.transport
                 && (!local.ip().is_loopback() || other.net_namespace == socket.net_namespace)
         };
-        let others = candidates.iter().filter(|other| **other != id).filter_map(|other| self.by_id.get(other));
+        let others = candidates.filter(|other| *other != id).filter_map(|other| self.get(other));
         let mut fitting = others.filter(fits);
         let first = fitting.next()?;
         // Of two groups of namespaces with the same addresses it is not known which one the far end is in.
@@ -134,18 +138,18 @@ impl Sockets {
 
     /// The accepted end of a connection that went elsewhere than it asked to: a redirect on this host took it.
     pub fn redirected(&self, id: u64) -> Option<&Socket> {
-        let socket = self.by_id.get(&id)?;
-        let accepted = self.by_id.get(self.accepted_from.get(&(socket.net_namespace, socket.local?))?)?;
+        let socket = self.get(id)?;
+        let accepted = self.get(*self.accepted_from.get(&(socket.net_namespace, socket.local?))?)?;
         self.leads_to(socket, accepted).then_some(accepted)
     }
 
     /// The connecting end of a connection whose accepted end this is, when it asked for another address.
     pub fn carried_for(&self, id: u64) -> Option<u64> {
         const LOWEST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        let accepted = self.by_id.get(&id).filter(|socket| socket.connecting != Some(true))?;
+        let accepted = self.get(id).filter(|socket| socket.connecting != Some(true))?;
         let from = accepted.remote?;
-        let ends = self.by_ends.range((from, LOWEST)..).take_while(|((local, _), _)| *local == from);
-        let mut connecting = ends.flat_map(|(_, ids)| ids).filter_map(|other| self.by_id.get(other));
+        let ends = self.by_ends.range((from, LOWEST, 0)..).take_while(|(local, ..)| *local == from);
+        let mut connecting = ends.filter_map(|(.., other)| self.get(*other));
         connecting.find(|socket| self.leads_to(socket, accepted)).map(|socket| socket.id)
     }
 
@@ -164,7 +168,7 @@ impl Sockets {
             && self.mirror(accepted.id).is_none()
     }
 
-    pub fn remove(&mut self, id: u64) -> Option<Socket> {
+    pub fn remove(&mut self, id: u64) -> Option<Box<Socket>> {
         let socket = self.by_id.remove(&id)?;
         self.unlink_ends(id, (socket.local, socket.remote));
         if let Some(remote) = socket.remote
@@ -176,13 +180,8 @@ impl Sockets {
     }
 
     fn unlink_ends(&mut self, id: u64, ends: (Option<SocketAddr>, Option<SocketAddr>)) {
-        if let (Some(local), Some(remote)) = ends
-            && let Some(ids) = self.by_ends.get_mut(&(local, remote))
-        {
-            ids.retain(|known| *known != id);
-            if ids.is_empty() {
-                self.by_ends.remove(&(local, remote));
-            }
+        if let (Some(local), Some(remote)) = ends {
+            self.by_ends.remove(&(local, remote, id));
         }
     }
 
@@ -265,12 +264,6 @@ mod tests {
         for id in 0..SOCKET_LIMIT as u64 + 10 {
             sockets.see(&socket(id, "10.0.1.1:4000", "10.0.1.2:11311", 0), None);
         }
-        assert_eq!(
-            (
-                sockets.iter().count(),
-                sockets.by_ends[&("10.0.1.1:4000".parse().unwrap(), "10.0.1.2:11311".parse().unwrap())].len()
-            ),
-            (SOCKET_LIMIT, SOCKET_LIMIT)
-        );
+        assert_eq!((sockets.iter().count(), sockets.by_ends.len()), (SOCKET_LIMIT, SOCKET_LIMIT));
     }
 }

@@ -35,7 +35,7 @@ impl Graph {
         if let Some(publisher) = &ends.server.process {
             link.publisher.process.get_or_insert_with(|| publisher.clone());
         }
-        track.datagrams = Some(Datagrams {
+        track.datagrams = Some(Box::new(Datagrams {
             target,
             asked_from: ends.client.address,
             connection: None,
@@ -45,7 +45,7 @@ impl Graph {
             unheard_since: None,
             sent_when_heard: 0,
             sent_when_failed: None,
-        });
+        }));
     }
 
     /// The publisher will send datagrams. Nobody connects, and the headers went with requestTopic.

@@ -42,7 +42,7 @@ fn observation(what: What) -> Observation {
         id: ObservationId(7),
         time: "2026-03-01T13:17:01.102345Z".parse().unwrap(),
         monotonic: Monotonic(5),
-        process: Some(ProcessRef { pid: 4242, started: 1, comm: "rostopic".to_owned() }),
+        process: Some(ProcessRef { pid: 4242, started: 1, comm: "rostopic".into() }),
         socket: Some(SocketRef {
             id: 3,
             transport: Transport::Tcp,
@@ -99,7 +99,7 @@ fn what_came_from_the_network_cannot_steer_the_terminal() {
     }
     let call = Call::LookupNode { caller_id: "/a".to_owned(), node: "\u{1b}[2J\r\n".to_owned() };
     let mut seen = observation(What::Call { direction: Direction::Sent, call, http: Http::default() });
-    seen.process.as_mut().unwrap().comm = "x\u{1b}[31m".to_owned();
+    seen.process.as_mut().unwrap().comm = "x\u{1b}[31m".into();
     let text = [style().finding(&hostile), style().again(&hostile), style().observation(&seen)].join("\n");
     let unsafe_characters: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
     assert_eq!(unsafe_characters, Vec::<char>::new());

@@ -120,7 +120,7 @@ pub fn label(participant: &Participant) -> String {
 }
 
 fn program(participant: &Participant) -> String {
-    let own = participant.process.as_ref().map(|process| process.comm.clone());
+    let own = participant.process.as_ref().map(|process| process.comm.to_string());
     let name = own.or_else(|| participant.data.process_name.clone());
     let name = name.unwrap_or_else(|| participant.data.vendor.name().into_owned());
     let address = participant.addresses.first().filter(|_| participant.process.is_none());

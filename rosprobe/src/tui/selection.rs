@@ -139,7 +139,7 @@ fn add_endpoint<'a>(subject: &mut Subject<'a>, endpoint: &'a Endpoint, participa
 fn add_participant<'a>(subject: &mut Subject<'a>, participant: &'a Participant) {
     subject.nodes.extend(participant.nodes.iter().map(|node| Cow::from(node.full_name())));
     subject.pids.extend(participant.process.as_ref().map(|process| process.pid).or(participant.data.pid));
-    subject.comms.extend(participant.process.as_ref().map(|process| Cow::from(process.comm.as_str())));
+    subject.comms.extend(participant.process.as_ref().map(|process| Cow::from(&*process.comm)));
     subject.comms.extend(participant.data.process_name.as_deref().map(Cow::from));
     subject.addresses.extend(participant.unicast().map(|locator| Cow::from(locator.to_string())));
     subject.addresses.extend(participant.addresses.iter().map(|address| Cow::from(address.to_string())));

@@ -117,7 +117,7 @@ pub fn tcpros(fields: &[&str]) -> Vec<u8> {
 }
 
 pub fn process() -> ProcessRef {
-    ProcessRef { pid: 4242, started: 7, comm: "rostopic".to_owned() }
+    ProcessRef { pid: 4242, started: 7, comm: "rostopic".into() }
 }
 
 pub fn tcp(id: u64) -> SocketRef {

@@ -31,7 +31,7 @@ fn binds_are_told_with_what_became_of_them() {
             .filter_map(|event| match &event.fact {
                 Fact::Bound { errno, .. } => {
                     let socket = event.socket.as_ref().unwrap();
-                    assert!(event.process.as_ref().is_some_and(|process| process.comm == "python3"), "{event:?}");
+                    assert!(event.process.as_ref().is_some_and(|process| &*process.comm == "python3"), "{event:?}");
                     Some((socket.local.unwrap().to_string(), *errno))
                 }
                 _ => None,

@@ -44,7 +44,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn reference(pid: u32) -> ProcessRef {
-    ProcessRef { pid, started: 1, comm: format!("node{pid}") }
+    ProcessRef { pid, started: 1, comm: format!("node{pid}").into() }
 }
 
 fn participant(number: u8, vendor: VendorId, addresses: &[&str], port: u32) -> ParticipantData {

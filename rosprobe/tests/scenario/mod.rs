@@ -71,7 +71,7 @@ pub struct Actor {
 
 impl Actor {
     fn reference(&self) -> ProcessRef {
-        ProcessRef { pid: self.pid, started: u64::from(self.pid), comm: self.comm.clone() }
+        ProcessRef { pid: self.pid, started: u64::from(self.pid), comm: self.comm.as_str().into() }
     }
 
     fn process(&self, hosts: &BTreeMap<String, Host>) -> Process {

@@ -42,7 +42,7 @@ fn a_process_that_ended_because_it_got_no_port_until_it_is_started_again() {
     scene.wait(30);
     let summary = scene.finding().summary;
     assert!(summary.starts_with("node102[102], which has ended, could not bind port 7900"), "{summary}");
-    let again = ProcessRef { pid: 103, started: 9, comm: "node102".to_owned() };
+    let again = ProcessRef { pid: 103, started: 9, comm: "node102".into() };
     let address = SocketAddr::new(ip("0.0.0.0"), 7900);
     let socket = SocketRef { id: 9, transport: Transport::Udp, local: Some(address), remote: None, net_namespace: 1 };
     scene.push(Some(again), Some(socket), What::Dds(Dds::Bound { address, errno: None, already: false }));
