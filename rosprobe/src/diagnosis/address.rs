@@ -94,6 +94,12 @@ pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
             trouble.publisher(),
             trouble.who()
         ));
+    } else if let Some(bridge) = trouble.inner_bridge().filter(|_| arrives_here(trouble)) {
+        lines.push(format!(
+            "{} is the address of {bridge} on this host: a network inside it, for containers or virtual machines. {} runs on another host, where that address is nobody's or its own.",
+            trouble.host,
+            trouble.who()
+        ));
     } else if arrives_here(trouble) {
         lines.push(format!(
             "{} runs on another host, and nothing of it arrived here, where {} listens: its connect() fails over there because there is no route to {}, or a firewall on the way or on this host stops it. rosprobe on that host can tell which.",
@@ -146,6 +152,7 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
             remedies.push(format!("Restart {} with ROS_IPV6=on in its environment.", trouble.publisher()));
         }
         Cause::RefusedByLiveHost => {
+            remedies.extend(trouble.advertise_better().filter(|_| trouble.is_own_instead()));
             remedies.push(trouble.clean_up());
             remedies.push(format!("If {} should be running, start it again.", trouble.publisher()));
         }

@@ -71,6 +71,27 @@ impl Trouble<'_> {
         }
     }
 
+    /// The address is one of the client's own host, and it is not known to be the publisher's as well.
+    pub fn is_own_instead(&self) -> bool {
+        matches!(self.way, Way::Own { .. })
+            && self.publisher_process().is_none()
+            && self.master_is_elsewhere() == Some(true)
+    }
+
+    fn own_interface(&self) -> String {
+        if let Way::Own { interface } = &self.way { format!(" (on {interface})") } else { String::new() }
+    }
+
+    /// The interface of the publisher's host that has the address, where that is a bridge to containers or virtual machines: a network
+    /// inside the host, and other hosts have one with the same addresses.
+    pub fn inner_bridge(&self) -> Option<&str> {
+        const BRIDGES: [&str; 7] = ["docker", "br-", "virbr", "lxcbr", "lxdbr", "podman", "cni"];
+        let ip = self.ip?;
+        let own = self.publisher_namespace()?.addresses.iter().find(|own| own.address == ip)?;
+        let interface = own.interface.as_str();
+        BRIDGES.iter().any(|bridge| interface.starts_with(bridge)).then_some(interface)
+    }
+
     /// How the advertised name became an address.
     pub fn resolved(&self) -> Option<String> {
         let list = |addresses: &[std::net::IpAddr]| {
@@ -139,6 +160,12 @@ impl Trouble<'_> {
                 "{} closed its socket again by itself, as it does when an ICMP message says that a packet was rejected: a firewall or router on the way does not let it through{}.",
                 self.who(),
                 self.way_words()
+            ),
+            Cause::RefusedByLiveHost if self.is_own_instead() => format!(
+                "{ip} is an address of this very host{}, and nothing listens here at port {}. If {} runs on another host, that has the same address, as all hosts with Docker have 172.17.0.1: it has to advertise one that leads to it alone. Else it has ended without unregistering.",
+                self.own_interface(),
+                self.port,
+                self.publisher()
             ),
             Cause::RefusedByLiveHost => {
                 let why = match self.publisher_process().filter(|_| self.publisher_runs()) {

@@ -104,7 +104,7 @@ fn never_attempted(trouble: &Trouble<'_>) -> Finding {
             .push(format!("Restart {} without ROS_HOSTNAME and with ROS_IP={own} in its environment.", trouble.who()));
     } else {
         explanation.extend(unseen(trouble));
-        if !trouble.is_of_no_interface() {
+        if !trouble.is_of_no_interface() && trouble.inner_bridge().is_none() {
             remedies.extend(trouble.tunnel(no_errno(trouble)));
             remedies.extend(trouble.open_ports().filter(|_| arrives_here(trouble)));
         }

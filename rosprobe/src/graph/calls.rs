@@ -66,6 +66,11 @@ impl WaitingCalls {
         self.by_id.retain(|_, call| call.socket != socket);
     }
 
+    /// Forgets calls by socket and time.
+    pub fn forget(&mut self, unsure: impl Fn(u64, Monotonic) -> bool) {
+        self.by_id.retain(|_, call| call.broken.is_some() || !unsure(call.socket, call.at));
+    }
+
     /// Of calls that wait it is not known any more whether they were answered.
     pub fn forget_unbroken(&mut self) {
         self.by_id.retain(|_, call| call.broken.is_some());

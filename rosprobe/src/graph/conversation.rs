@@ -68,7 +68,10 @@ impl Graph {
         let id = match ends.server.actor {
             Actor::Process(_) => self.clients.find_or_add(&ends.server, None),
             Actor::Host(_) if let Some(server) = self.listening_server(ends, address) => {
-                self.clients.find_or_add(&server, None)
+                let state = server.process.as_ref().and_then(|process| self.process(process));
+                let nodes = state.map(|state| &state.nodes).filter(|nodes| nodes.len() == 1);
+                let name = nodes.and_then(|nodes| nodes.first()).cloned();
+                self.clients.find_or_add(&server, name.as_deref())
             }
             // Behind an address are many clients, each with a port.
             Actor::Host(_) => self.clients.find_or_add(&ends.server, Some(&format!("node at {address}"))),

@@ -261,9 +261,15 @@ impl Links {
 
     /// Of what was asked and not answered yet it is not known any more whether it was answered.
     pub fn forget_asked(&mut self) {
+        self.forget_asked_if(|_, _| true);
+    }
+
+    /// The same of what was asked on certain sockets at certain times.
+    pub fn forget_asked_if(&mut self, unsure: impl Fn(u64, Monotonic) -> bool) {
         for state in self.entries.values_mut().flat_map(|entry| &mut entry.link.stages) {
             let asked = matches!(state.stage, Stage::RequestTopic | Stage::Header);
-            if asked && matches!(state.outcome, Outcome::Pending { .. }) {
+            let Outcome::Pending { since, .. } = state.outcome else { continue };
+            if asked && unsure(state.socket.unwrap_or(0), since) {
                 state.outcome = Outcome::NotReached;
             }
         }

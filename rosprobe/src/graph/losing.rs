@@ -1,14 +1,31 @@
 //! What was lost on its way to rosprobe: the links that it may be about say so, and nothing is concluded on them from what was not seen.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Graph;
 use super::incidents::IncidentKind;
 use super::link::{Link, LinkId, Outcome, Stage};
-use crate::event::{SocketRef, Transport};
+use crate::event::{Monotonic, SocketRef, Transport};
 use crate::observation::Observation;
 
+/// One part of a capture begins after the other: for this long what was asked may be seen, and its answer not.
+const SETTLING: Duration = Duration::from_secs(2);
+
 impl Graph {
+    /// Of what was asked while the capture began, on sockets that were open already, it is not known whether it was answered.
+    pub(super) fn settle(&mut self) {
+        let Some(began) = self.began.filter(|began| !self.settled && self.now.since(*began) >= SETTLING) else {
+            return;
+        };
+        self.settled = true;
+        let open: BTreeSet<u64> =
+            self.sockets.iter().filter(|socket| socket.already_open).map(|socket| socket.id).collect();
+        let unsure = |socket: u64, at: Monotonic| open.contains(&socket) && at.since(began) < SETTLING;
+        self.calls.forget(unsure);
+        self.links.forget_asked_if(unsure);
+    }
+
     pub(super) fn lost_observed(&mut self, observation: &Observation, events: u64) {
         self.lost = self.lost.saturating_add(events);
         self.incidents.note(IncidentKind::EventsLost, events, observation.monotonic, observation.id);

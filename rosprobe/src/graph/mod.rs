@@ -72,6 +72,10 @@ const TEXT_LIMIT: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     now: Monotonic,
+    /// Of the first observation.
+    began: Option<Monotonic>,
+    /// Whether everything has been watched for long enough that an answer to what was asked would have been seen.
+    settled: bool,
     clock: Option<Clock>,
     changes: u64,
     links: Links,
@@ -121,6 +125,7 @@ impl Graph {
     /// Folds in one observation. Observations come in the order of their ids.
     pub fn observe(&mut self, observation: &Observation) {
         self.now = self.now.max(observation.monotonic);
+        self.began.get_or_insert(observation.monotonic);
         self.clock.get_or_insert_with(|| Clock {
             zero: observation
                 .time
@@ -209,6 +214,7 @@ impl Graph {
     pub fn advance(&mut self, now: Monotonic) {
         self.now = self.now.max(now);
         self.dds.advance(self.now);
+        self.settle();
         self.judge_due();
         self.slow_down();
         self.forget_old();
