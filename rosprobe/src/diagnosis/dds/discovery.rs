@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::domains::domain_of;
 use super::earshot::{are_apart, have_heard, is_told_to_stay, need_each_other, served, stays_on_host};
+use super::membership::domain_of;
 use super::remedies::use_interface;
 use super::words::times;
 use crate::diagnosis::draft::Draft;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::discovery::{LATE_NS, ran_before};
 use super::earshot::lately_lost;
+use super::membership::domain_of;
 use super::remedies::set_domain;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
-use crate::domain::{Domain, Ephemeral, Purpose, read_port};
+use crate::domain::{Domain, Ephemeral};
 use crate::errno::Errno;
-use crate::event::ProcessRef;
 use crate::graph::dds::{Attempt, Endpoint, Participant};
 use crate::graph::{Graph, Stage};
 use crate::observation::dds::{Discovery, Role, RosName};
@@ -27,28 +27,6 @@ pub(super) fn findings(graph: &Graph, deaf: &BTreeSet<u32>) -> Vec<Finding> {
     }
     findings.extend(ephemeral(graph));
     findings
-}
-
-/// The domain that a participant is in; by its process's environment, or the discovery port that it has, when it was never seen to announce
-/// itself by multicast.
-pub(super) fn domain_of(graph: &Graph, participant: &Participant) -> Option<u32> {
-    let process = participant.process.as_ref();
-    participant.domain().or_else(|| environment(graph, process?)).or_else(|| bound(graph, process?))
-}
-
-/// The one domain whose discovery port a process has.
-fn bound(graph: &Graph, process: &ProcessRef) -> Option<u32> {
-    let attempts = graph.dds().sockets().binds_of(process).iter().filter(|attempt| attempt.errno.is_none());
-    let readings = attempts.flat_map(|attempt| read_port(attempt.address.port()));
-    let discovery = readings.filter(|reading| reading.purpose == Purpose::DiscoveryMulticast);
-    let domains: BTreeSet<u32> = discovery.map(|reading| reading.domain.number()).collect();
-    if domains.len() == 1 { domains.first().copied() } else { None }
-}
-
-/// What `ROS_DOMAIN_ID` says in the process's environment, where it is set.
-pub(super) fn environment(graph: &Graph, process: &ProcessRef) -> Option<u32> {
-    let value = graph.process(process)?.process.environment.get("ROS_DOMAIN_ID")?;
-    Domain::parse(value).ok().map(Domain::number)
 }
 
 /// Where a process's domain comes from, in words with a leading space; empty when its environment is not known.

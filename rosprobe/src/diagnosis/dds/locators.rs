@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::domains::domain_of;
 use super::earshot::{hears, lately_lost, may_be_a_neighbour};
+use super::membership::domain_of;
 use super::remedies::use_interface;
 use super::words::{failed, sender};
 use crate::diagnosis::draft::Draft;

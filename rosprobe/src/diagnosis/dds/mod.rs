@@ -5,6 +5,7 @@ mod domains;
 mod draft;
 mod earshot;
 mod locators;
+mod membership;
 mod multicast;
 mod ports;
 mod qos;

@@ -1,6 +1,7 @@
 //! Ports of a domain that could not be bound.
 
-use super::domains::{domain_of, environment, ephemeral_ports};
+use super::domains::ephemeral_ports;
+use super::membership::{domain_of, environment};
 use super::words;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use super::domains::domain_of;
 use super::earshot::lately_lost;
+use super::membership::domain_of;
 use super::words::{failed, sender, times};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
