@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::clients::ClientId;
+use super::client::ClientId;
 use super::due::DUE_AFTER;
 use super::link::{LinkId, LinkKind, Stage};
 use super::links::{GoneCause, NewLink};

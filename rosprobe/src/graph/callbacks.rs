@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Graph;
-use super::clients::{Actor, Client, ClientId, Sight};
+use super::client::{Actor, Client, ClientId, Sight};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{GoneCause, LEAVING, NewLink};

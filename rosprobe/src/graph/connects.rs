@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Graph;
-use super::clients::{Actor, ClientId};
+use super::client::{Actor, ClientId};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::Entry;

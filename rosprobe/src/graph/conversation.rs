@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Graph;
-use super::clients::{Actor, ClientId, Sight};
+use super::client::{Actor, ClientId, Sight};
 use crate::event::ProcessRef;
 use crate::observation::{AdvertisedUri, Observation};
 

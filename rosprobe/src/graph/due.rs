@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Graph;
-use super::clients::Actor;
+use super::client::Actor;
 use super::link::{Link, LinkId, LinkKind, Outcome, Stage};
 use super::links::Entry;
 use super::names::Resolution;

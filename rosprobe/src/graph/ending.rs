@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Graph;
-use super::clients::Actor;
+use super::client::Actor;
 use super::link::LinkId;
 use super::links::GoneCause;
 use crate::event::{Monotonic, ProcessRef};

@@ -1,7 +1,7 @@
 //! XML-RPC calls and their answers: what each leads to, and which failures of theirs count.
 
 use super::calls::{WaitingCall, slim};
-use super::clients::ClientId;
+use super::client::ClientId;
 use super::conversation::Ends;
 use super::incidents::IncidentKind;
 use super::link::{LinkId, LinkKind, Outcome, Stage};

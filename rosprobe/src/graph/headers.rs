@@ -1,6 +1,6 @@
 //! TCPROS headers of both directions, and the answers of services.
 
-use super::clients::ClientId;
+use super::client::ClientId;
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{NewLink, UNLISTED};

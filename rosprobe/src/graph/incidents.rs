@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::clients::ClientId;
+use super::client::ClientId;
 use crate::event::Monotonic;
 use crate::observation::ObservationId;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::clients::ClientId;
+use super::client::ClientId;
 use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 pub(crate) use super::target::DataTarget;
 use super::target::Datagrams;

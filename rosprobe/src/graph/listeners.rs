@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::clients::{Actor, ClientId, Sight};
+use super::client::{Actor, ClientId, Sight};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind};
 use super::{Graph, ProcessState};

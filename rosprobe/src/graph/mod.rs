@@ -7,6 +7,7 @@ mod advertised;
 mod callbacks;
 mod calls;
 mod carried;
+mod client;
 mod clients;
 mod connects;
 mod conversation;
@@ -43,8 +44,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use self::calls::WaitingCalls;
+pub(crate) use self::client::{Actor, Client, ClientId};
 use self::clients::Clients;
-pub(crate) use self::clients::{Actor, Client, ClientId};
 pub(crate) use self::connects::MASTER_PORT;
 pub use self::counts::LinkCounts;
 use self::incidents::Incidents;

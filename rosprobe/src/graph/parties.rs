@@ -1,6 +1,6 @@
 //! Who is at the two ends of a link, as far as it is known.
 
-use super::clients::ClientId;
+use super::client::ClientId;
 use super::link::{LinkId, LinkKind, Party};
 use super::{Graph, ProcessState};
 use crate::event::ProcessRef;

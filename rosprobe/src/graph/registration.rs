@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::clients::{Actor, ClientId, Registered};
+use super::client::{Actor, ClientId, Registered};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{GoneCause, NewLink};

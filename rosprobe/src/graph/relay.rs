@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::Graph;
-use super::clients::{Actor, Sight};
+use super::client::{Actor, Sight};
 use crate::event::ProcessRef;
 
 /// Programs that do nothing else, as the kernel names them (15 bytes at most).

@@ -1,6 +1,6 @@
 //! `requestTopic`: a subscriber asks a publisher where it hands out a topic, and is told.
 
-use super::clients::ClientId;
+use super::client::ClientId;
 use super::conversation::Ends;
 use super::due::DUE_AFTER;
 use super::link::{LinkId, LinkKind, Outcome, Stage};

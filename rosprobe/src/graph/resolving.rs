@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::clients::Client;
+use super::client::Client;
 use super::names::Resolution;
 use super::routes::{Way, way};
 use super::{Graph, bounded};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Graph;
-use super::clients::{Actor, Client, ClientId};
+use super::client::{Actor, Client, ClientId};
 use super::links::Track;
 
 /// Addresses with connections to themselves that are remembered.
