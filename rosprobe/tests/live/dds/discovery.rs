@@ -11,13 +11,7 @@ use crate::lab::{Program, SOON};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (from, to) in [
-        (Dds::Cyclone, Dds::Cyclone),
-        (Dds::Fast, Dds::Fast),
-        (Dds::Ros2Client, Dds::Ros2Client),
-        (Dds::Cyclone, Dds::Fast),
-        (Dds::Fast, Dds::Ros2Client),
-    ] {
+    for (from, to) in Dds::PAIRS {
         cases.push(Case::new("the switch loses multicast", from, to, vec![lost()]).network(lose_multicast));
         let blocked =
             Case::new("a firewall keeps announcements in", from, to, blocked(Errno::EPERM, &["iptables -I OUTPUT"]))

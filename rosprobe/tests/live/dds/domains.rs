@@ -11,13 +11,7 @@ use super::segment::Place;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (from, to) in [
-        (Dds::Cyclone, Dds::Cyclone),
-        (Dds::Fast, Dds::Fast),
-        (Dds::Ros2Client, Dds::Ros2Client),
-        (Dds::Cyclone, Dds::Fast),
-        (Dds::Fast, Dds::Ros2Client),
-    ] {
+    for (from, to) in Dds::PAIRS {
         cases.push(
             Case::new("each alone in its domain", from, to, vec![alone(from, to)])
                 .listener(|peer| peer.domain(3))

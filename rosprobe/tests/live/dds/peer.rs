@@ -26,6 +26,14 @@ pub enum Dds {
 
 impl Dds {
     pub const ALL: [Self; 3] = [Self::Cyclone, Self::Fast, Self::Ros2Client];
+    /// Each with its own kind, and each beside another.
+    pub const PAIRS: [(Self, Self); 5] = [
+        (Self::Cyclone, Self::Cyclone),
+        (Self::Fast, Self::Fast),
+        (Self::Ros2Client, Self::Ros2Client),
+        (Self::Cyclone, Self::Fast),
+        (Self::Fast, Self::Ros2Client),
+    ];
 }
 
 /// A peer to be started.
