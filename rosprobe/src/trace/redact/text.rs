@@ -113,8 +113,15 @@ pub(super) fn for_each_login(text: &str, mut found: impl FnMut(Login<'_>)) {
     let Some(pattern) = LOGINS.as_ref().filter(|_| text.contains('@')) else { return };
     for captures in pattern.captures_iter(text) {
         if let (Some(user), Some(host)) = (captures.get(1), captures.get(3)) {
-            let password = captures.get(2).map(|password| password.as_str());
-            found(Login { user: user.as_str(), password, host: host.as_str() });
+            let host = host.as_str();
+            match captures.get(2) {
+                Some(password) if text[..user.start()].ends_with("//") => {
+                    found(Login { user: user.as_str(), password: Some(password.as_str()), host });
+                }
+                // Only in a URI stands a password there: `scp:mia@robot`.
+                Some(behind_colon) => found(Login { user: behind_colon.as_str(), password: None, host }),
+                None => found(Login { user: user.as_str(), password: None, host }),
+            }
         }
     }
 }
@@ -243,10 +250,10 @@ mod tests {
     #[test]
     fn logins_and_addresses_in_names_are_found() {
         let mut found = Vec::new();
-        for text in ["scp mia@files.lab:/x", "http://ole:secret7@[fd50::1]:80/", "a @ b", "@everyone"] {
+        for text in ["scp mia@files.lab:/x", "to:kim@files", "http://ole:secret7@[fd50::1]:80/", "a @ b", "@everyone"] {
             for_each_login(text, |login| found.push(format!("{} {:?} {}", login.user, login.password, login.host)));
         }
-        assert_eq!(found, ["mia None files.lab", "ole Some(\"secret7\") [fd50::1]"]);
+        assert_eq!(found, ["mia None files.lab", "kim None files", "ole Some(\"secret7\") [fd50::1]"]);
         let mut found = Vec::new();
         for_each_address("/roslaunch/uris/host_10_0_1_1__41235 /host_1_2_3_4", |address| {
             found.push(address.to_string());
