@@ -275,6 +275,22 @@ impl Links {
         }
     }
 
+    /// Of connects that began at certain times, and whose SYN was not sent again, it is not known any more what became of them.
+    pub fn forget_begun(&mut self, unsure: impl Fn(Monotonic) -> bool) {
+        for entry in self.entries.values_mut() {
+            for state in &mut entry.link.stages {
+                let asked = matches!(state.stage, Stage::RequestTopic | Stage::Header | Stage::Data);
+                if let Outcome::Pending { since, syn_retransmits: 0 } = state.outcome
+                    && !asked
+                    && unsure(since)
+                {
+                    state.outcome = Outcome::NotReached;
+                    entry.track.judged = false;
+                }
+            }
+        }
+    }
+
     fn forget_one_gone(&mut self) -> bool {
         let Some(id) = self.gone.pop_front() else { return false };
         let Some(entry) = self.entries.remove(&id) else { return true };

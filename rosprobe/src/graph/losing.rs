@@ -13,7 +13,8 @@ use crate::observation::Observation;
 const SETTLING: Duration = Duration::from_secs(2);
 
 impl Graph {
-    /// Of what was asked while the capture began, on sockets that were open already, it is not known whether it was answered.
+    /// Of what was asked or begun while the capture began, on sockets that were open already, it is not known whether it was answered;
+    /// a connect of then is told of again by the next SYN.
     pub(super) fn settle(&mut self) {
         let Some(began) = self.began.filter(|began| !self.settled && self.now.since(*began) >= SETTLING) else {
             return;
@@ -24,6 +25,7 @@ impl Graph {
         let unsure = |socket: u64, at: Monotonic| open.contains(&socket) && at.since(began) < SETTLING;
         self.calls.forget(unsure);
         self.links.forget_asked_if(unsure);
+        self.links.forget_begun(|at| at.since(began) < SETTLING);
     }
 
     pub(super) fn lost_observed(&mut self, observation: &Observation, events: u64) {
