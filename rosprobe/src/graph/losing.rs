@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Graph;
 use super::incidents::IncidentKind;
-use super::link::{Link, LinkId, Outcome, Stage};
+use super::link::{Link, LinkId, Outcome, Party, Stage};
+use super::links::Entry;
 use crate::event::{Monotonic, SocketRef, Transport};
 use crate::observation::Observation;
 
@@ -26,6 +27,19 @@ impl Graph {
         self.calls.forget(unsure);
         self.links.forget_asked_if(unsure);
         self.links.forget_begun(|at| at.since(began) < SETTLING);
+        let running = |party: &Party| party.process.as_ref().is_some_and(|process| self.was_listening(process.key()));
+        let half_seen = |entry: &&Entry| {
+            let Link { subscriber, publisher, stages, .. } = &entry.link;
+            let on_open = stages.iter().filter_map(|state| state.socket).any(|socket| open.contains(&socket));
+            (on_open || running(subscriber) || running(publisher)) && entry.link.changed.since(began) < SETTLING
+        };
+        let half_seen: Vec<LinkId> = self.links.iter().filter(half_seen).map(|entry| entry.link.id).collect();
+        for link in half_seen {
+            if let Some(entry) = self.links.get_mut(link) {
+                // The step that seems to be missing may have come then.
+                entry.track.judged = false;
+            }
+        }
     }
 
     pub(super) fn lost_observed(&mut self, observation: &Observation, events: u64) {
