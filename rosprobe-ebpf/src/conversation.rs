@@ -12,7 +12,7 @@ use crate::walk::{Walk, announce, direction, emit_chunk, emit_gathered, least, p
 const PIECE: u32 = 32 * 1024;
 
 /// A step over anything but TCPROS.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 pub extern "C" fn conversation(state: *mut SocketState, walk: *mut Walk) -> u64 {
     parts!(state, walk);

@@ -1,8 +1,6 @@
 //! Sends and receives of UDP sockets. The parts are functions of their own, so that their stacks do not add up.
 
-use core::ffi::c_void;
-
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_loop, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_user};
 use rosprobe_common::{Cut, DATAGRAM_LOOKS, Flow, Kind, Protocol, SocketAddress, SocketFlags, SocketState};
 
 use crate::connect::user_address;
@@ -12,7 +10,7 @@ use crate::locate::{Call, Location};
 use crate::maps::{FAILURES, FailureKey, Failures};
 use crate::rtps;
 use crate::transfer::{RECEIVED, SENT, flow, is_no_failure, is_no_receive};
-use crate::{log, process, udpros};
+use crate::{log, process, turns, udpros};
 
 const DNS_PORT: u16 = 53;
 /// Largest piece that one record carries.
@@ -93,7 +91,7 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
     } else if located && result > 0 {
         // Where the bytes are not known, what they would have been stays unknown; the next ones may be.
         if state.protocol == Protocol::Dns as u8 {
-            copy(&datagram);
+            turns::copy(&datagram);
         } else {
             let spoken = spoken(&mut datagram, state);
             settle(state, &datagram, spoken);
@@ -236,47 +234,11 @@ pub fn vector_entry(datagram: &Datagram, index: u64) -> Option<(u64, u64)> {
     (result == 0).then_some((segment[0], segment[1]))
 }
 
-/// How much of a datagram was copied.
-struct Copying {
-    datagram: *const Datagram,
-    at: u32,
-}
-
-/// Copies the whole datagram to user space.
-#[inline(always)]
-pub fn copy(datagram: &Datagram) {
-    copy_datagram(&raw const *datagram);
-}
-
-/// A record for each piece of memory that it is in.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn copy_datagram(datagram: *const Datagram) -> u64 {
-    // SAFETY: not null, and then the verifier has checked that it is a `Datagram`.
-    let Some(given) = (unsafe { datagram.as_ref() }) else { return 0 };
-    if given.segments == 0 {
-        copy_piece(datagram, given.address, u64::from(given.room), 0);
-    } else {
-        let mut copy = Copying { datagram, at: 0 };
-        // SAFETY: the callback gets `copy`, which outlives the loop.
-        unsafe { bpf_loop(u32::from(given.segments), copy_segment as *mut c_void, (&raw mut copy).cast(), 0) };
-    }
-    0
-}
-
-unsafe extern "C" fn copy_segment(index: u64, copy: *mut Copying) -> i64 {
-    // SAFETY: of the loop's caller.
-    let (copy, datagram) = unsafe { (&mut *copy, &*(*copy).datagram) };
-    let Some((address, length)) = vector_entry(datagram, index) else { return 1 };
-    copy.at += copy_piece(copy.datagram, address, length, copy.at) as u32;
-    if copy.at >= datagram.length { 1 } else { 0 }
-}
-
 /// Copies what the datagram has of a piece of memory, and says how much that is. A datagram has less than 64 KiB, so that it is at
 /// most two records.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn copy_piece(datagram: *const Datagram, address: u64, length: u64, at: u32) -> u64 {
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle), inline(never))]
+#[cfg_attr(feature = "bounded", inline(always))]
+pub extern "C" fn copy_piece(datagram: *const Datagram, address: u64, length: u64, at: u32) -> u64 {
     // SAFETY: not null, and then the verifier has checked that it is a `Datagram`.
     let Some(datagram) = (unsafe { datagram.as_ref() }) else { return 0 };
     let left = datagram.length.saturating_sub(at);

@@ -7,6 +7,8 @@ use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns, bpf_probe_read_user};
 use rosprobe_common::{CHUNK_CLASSES, Cut, Flow, Kind, Record, SocketAddress, WAKE_UP_INTERVAL};
 
+#[cfg(feature = "bounded")]
+use crate::emission;
 use crate::maps::{BPF_NOEXIST, EVENTS, LOSSES, LOST, NO_LOSS, WOKEN};
 use crate::{kernel, log};
 
@@ -95,27 +97,11 @@ pub fn emit(socket: &Socket<'_>, fact: &Fact) {
 }
 
 /// Emits a record with payload.
+#[cfg(not(feature = "bounded"))]
 #[inline(always)]
 pub fn emit_payload(socket: &Socket<'_>, fact: &Fact, payload: &Payload) {
     let mut emission: Emission = kernel::zeroed();
-    emission.sk = socket.sk;
-    emission.cookie = socket.cookie;
-    emission.value = fact.value;
-    emission.address = payload.address;
-    emission.copy = payload.copy;
-    emission.length = payload.length;
-    emission.pid = fact.pid;
-    // At most 4095.
-    emission.errno = fact.errno as i16;
-    emission.fd = fact.fd;
-    emission.current = u8::from(fact.current);
-    emission.kind = fact.kind as u16;
-    emission.protocol = socket.protocol;
-    emission.flow = fact.flow as u8;
-    emission.cut = payload.cut as u8;
-    if let Some(remote) = socket.remote {
-        kernel::copy(remote, &mut emission.remote);
-    }
+    emission.describe(socket, fact, payload);
     // One after the other, so that their stacks do not add up.
     let became = emit_record(&raw const emission);
     if became == NO_ROOM {
@@ -125,6 +111,53 @@ pub fn emit_payload(socket: &Socket<'_>, fact: &Fact, payload: &Payload) {
         }
     } else if became == UNREADABLE && log::wanted() {
         log::log_unreadable(emission.cookie, emission.copy);
+    }
+}
+
+/// Emits a record with payload.
+#[cfg(feature = "bounded")]
+#[inline(always)]
+pub fn emit_payload(socket: &Socket<'_>, fact: &Fact, payload: &Payload) {
+    let Some(ready) = emission::described(|emission| emission.describe(socket, fact, payload)) else { return };
+    // One after the other, so that their stacks do not add up.
+    let became = ready.emit();
+    if became == NO_ROOM {
+        ready.lose();
+        if log::wanted() {
+            log::log_no_room(socket.cookie, fact.kind as u32);
+        }
+    } else if became == UNREADABLE && log::wanted() {
+        log::log_unreadable(socket.cookie, payload.copy);
+    }
+    ready.forget();
+}
+
+impl Emission {
+    /// No record.
+    #[cfg(feature = "bounded")]
+    // SAFETY: integers only, so that zeros are a value.
+    pub const NOTHING: Self = unsafe { core::mem::zeroed() };
+
+    #[inline(always)]
+    fn describe(&mut self, socket: &Socket<'_>, fact: &Fact, payload: &Payload) {
+        self.sk = socket.sk;
+        self.cookie = socket.cookie;
+        self.value = fact.value;
+        self.address = payload.address;
+        self.copy = payload.copy;
+        self.length = payload.length;
+        self.pid = fact.pid;
+        // At most 4095.
+        self.errno = fact.errno as i16;
+        self.fd = fact.fd;
+        self.current = u8::from(fact.current);
+        self.kind = fact.kind as u16;
+        self.protocol = socket.protocol;
+        self.flow = fact.flow as u8;
+        self.cut = payload.cut as u8;
+        if let Some(remote) = socket.remote {
+            kernel::copy(remote, &mut self.remote);
+        }
     }
 }
 
@@ -140,8 +173,8 @@ const UNREADABLE: u64 = 2;
 
 /// Emits a record, in the smallest class that holds its payload; [`NO_ROOM`] when the ring buffer is full, [`UNREADABLE`] when it went
 /// without its payload.
-#[unsafe(no_mangle)]
-#[inline(never)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle), inline(never))]
+#[cfg_attr(feature = "bounded", inline(always))]
 pub extern "C" fn emit_record(emission: *const Emission) -> u64 {
     // SAFETY: not null, and then the verifier has checked that it is an `Emission`.
     let Some(emission) = (unsafe { emission.as_ref() }) else { return SUBMITTED };
@@ -226,15 +259,12 @@ fn wake_up(time: u64) -> u64 {
 }
 
 /// Counts a record that found no room, and remembers whose it was: what is shown of that socket is incomplete from then on.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn lose_record(emission: *const Emission) -> u64 {
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle), inline(never))]
+#[cfg_attr(feature = "bounded", inline(always))]
+pub extern "C" fn lose_record(emission: *const Emission) -> u64 {
     // SAFETY: not null, and then the verifier has checked that it is an `Emission`.
     let Some(emission) = (unsafe { emission.as_ref() }) else { return 0 };
-    if let Some(count) = LOST.get_ptr_mut(0) {
-        // SAFETY: memory of the map.
-        unsafe { add_one(count) };
-    }
+    count_lost(1);
     let cookie = emission.cookie;
     if cookie == 0 {
         return 0;
@@ -252,17 +282,26 @@ extern "C" fn lose_record(emission: *const Emission) -> u64 {
     }
     // Last, so that who reads a count reads what it counts.
     // SAFETY: as above.
-    unsafe { add_one(&raw mut loss.count) };
+    unsafe { add(&raw mut loss.count, 1) };
     0
 }
 
-/// Adds 1 in one instruction: a program may be interrupted by another one on the same processor, and the number lost is exact.
+/// Counts records that are lost.
+#[inline(always)]
+pub fn count_lost(records: u64) {
+    if let Some(count) = LOST.get_ptr_mut(0) {
+        // SAFETY: memory of the map.
+        unsafe { add(count, records) };
+    }
+}
+
+/// Adds in one instruction: a program may be interrupted by another one on the same processor, and the number lost is exact.
 ///
 /// # Safety
 ///
 /// The counter is in the memory of a map.
 #[inline(always)]
-unsafe fn add_one(counter: *mut u64) {
+unsafe fn add(counter: *mut u64, more: u64) {
     // SAFETY: the caller's.
-    unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1u64) };
+    unsafe { asm!("lock *(u64 *)({counter} + 0) += {more}", counter = in(reg) counter, more = in(reg) more) };
 }

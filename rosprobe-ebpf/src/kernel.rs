@@ -18,6 +18,8 @@ pub mod tcp_state {
     pub const SYN_RECV: i32 = 3;
     pub const FIN_WAIT1: i32 = 4;
     pub const FIN_WAIT2: i32 = 5;
+    #[cfg(feature = "bounded")]
+    pub const CLOSE: i32 = 7;
     pub const LISTEN: i32 = 10;
 }
 

@@ -42,7 +42,19 @@ pub struct Call {
     message: u32,
 }
 
+/// No number of a call.
+const NO_NUMBER: u32 = u32::MAX;
+
 impl Call {
+    /// No call. With numbers in it, unlike `None`: before Linux 6.3 the verifier refuses to load from the stack what is nothing.
+    pub const NONE: Self = Self { registers: 0, number: NO_NUMBER, message: UNKNOWN_MESSAGE };
+
+    /// Whether it is one.
+    #[inline(always)]
+    pub fn is_known(&self) -> bool {
+        self.number != NO_NUMBER
+    }
+
     /// The current thread is at the end of this call. What it has to be told, [`Call::current`] says to the handlers: registers of
     /// the current task can only be asked for with BTF.
     #[inline(always)]

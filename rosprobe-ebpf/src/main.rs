@@ -3,6 +3,8 @@
 //! A job has several [`hooks`], because kernels differ; all of them end in the same handlers: [`connect`] and [`bind`] for what a
 //! process asked for, [`socket`] for what became of it, [`transfer`] and [`datagram`] for payload, [`process`] for processes. What differs besides is in
 //! [`maps::CONFIG`].
+//!
+//! With the feature `bounded` it is another object, for kernels before 5.17: see [`turns`].
 #![no_std]
 #![no_main]
 // The only way to an atomic addition: this target has no atomic types.
@@ -13,6 +15,8 @@ mod bind;
 mod connect;
 mod conversation;
 mod datagram;
+#[cfg(feature = "bounded")]
+mod emission;
 mod emit;
 mod holder;
 mod hooks;
@@ -26,6 +30,9 @@ mod rtps;
 mod socket;
 mod tcpros;
 mod transfer;
+#[cfg_attr(feature = "bounded", path = "turns/bounded.rs")]
+#[cfg_attr(not(feature = "bounded"), path = "turns/looped.rs")]
+mod turns;
 mod udpros;
 mod walk;
 

@@ -49,7 +49,7 @@ pub fn begin_header(direction: &mut DirectionState, have: u32) {
 }
 
 /// A step over a direction of a TCPROS connection.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 pub extern "C" fn tcpros(state: *mut SocketState, walk: *mut Walk) -> u64 {
     parts!(state, walk);

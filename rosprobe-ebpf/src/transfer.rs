@@ -12,7 +12,8 @@ use crate::maps::config;
 use crate::process;
 use crate::socket::{fresh, known};
 use crate::tcpros::next_message;
-use crate::walk::{Walk, socket};
+use crate::turns;
+use crate::walk::{Walk, miss, socket};
 
 pub const SENT: usize = 0;
 pub const RECEIVED: usize = 1;
@@ -69,21 +70,25 @@ const UNREADABLE: u32 = 4;
 /// there during the walk does not count against the kernel's limit of 512 bytes.
 #[inline(never)]
 fn stream<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, result: i32, flags: i32) -> u64 {
-    let mut walk: Walk = kernel::zeroed();
-    walk.sk = sk;
-    walk.cookie = cookie;
-    let what = transferred::<FLOW>(state, &mut walk, result, flags);
-    if what == BYTES {
-        // A receive goes on with the next message, however little came for this one.
-        if walk.go(state) && FLOW == SENT {
-            end_batch();
+    let there = turns::with_walk(|walk| {
+        walk.sk = sk;
+        walk.cookie = cookie;
+        let what = transferred::<FLOW>(state, walk, result, flags);
+        if what == BYTES {
+            // A receive goes on with the next message, however little came for this one.
+            if walk.go(state) && FLOW == SENT {
+                end_batch();
+            }
+        } else if what != NOTHING {
+            match what {
+                FAILED => failed::<FLOW>(state, walk, -result),
+                END => end_of_stream(state, walk),
+                _ => unreadable::<FLOW>(state, walk, result as u32),
+            }
         }
-    } else if what != NOTHING {
-        match what {
-            FAILED => failed::<FLOW>(state, &walk, -result),
-            END => end_of_stream(state, &walk),
-            _ => unreadable::<FLOW>(state, &walk, result as u32),
-        }
+    });
+    if !there && result > 0 {
+        miss(&mut state.direction[FLOW], result as u32);
     }
     0
 }
@@ -130,12 +135,9 @@ pub fn is_no_failure(errno: i32) -> bool {
 #[inline(never)]
 fn transferred<const FLOW: usize>(state: &mut SocketState, walk: &mut Walk, result: i32, flags: i32) -> u32 {
     let (sk, cookie) = (walk.sk, walk.cookie);
-    let call = Call::current();
-    let batch = call.as_ref().is_some_and(Call::is_batch);
-    let index = match &call {
-        Some(call) if batch => call.batch_index(cookie, result < 0),
-        _ => Some(0),
-    };
+    let call = Call::current().unwrap_or(Call::NONE);
+    let batch = call.is_known() && call.is_batch();
+    let index = if batch { call.batch_index(cookie, result < 0) } else { Some(0) };
     if is_no_receive::<FLOW>(flags) {
         return NOTHING;
     }
@@ -159,12 +161,13 @@ fn transferred<const FLOW: usize>(state: &mut SocketState, walk: &mut Walk, resu
         return NOTHING;
     }
     let mut location: Location = kernel::zeroed();
-    if flags & MSG_TRUNC != 0 || !located::<FLOW>(state, sk, call.as_ref(), index, &mut location) {
+    if flags & MSG_TRUNC != 0 || !located::<FLOW>(state, sk, &call, index, &mut location) {
         if log::wanted() {
-            match &call {
-                Some(call) => log::log_not_located(cookie, result as u32, call.number),
-                None => log::log_no_call(cookie, result as u32),
-            };
+            if call.is_known() {
+                log::log_not_located(cookie, result as u32, call.number);
+            } else {
+                log::log_no_call(cookie, result as u32);
+            }
         }
         return UNREADABLE;
     }
@@ -252,11 +255,11 @@ fn end_of_stream(state: &mut SocketState, walk: &Walk) {
 fn located<const FLOW: usize>(
     state: &mut SocketState,
     sk: u64,
-    call: Option<&Call>,
+    call: &Call,
     index: Option<u32>,
     into: &mut Location,
 ) -> bool {
-    let (Some(call), Some(index)) = (call, index) else { return false };
+    let Some(index) = index.filter(|_| call.is_known()) else { return false };
     if state.flags & SocketFlags::USER == 0 {
         if !call.is_on(sk) {
             return false;

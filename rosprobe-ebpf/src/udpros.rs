@@ -15,7 +15,7 @@ pub fn taken(datagram: &Datagram, state: &mut SocketState) -> bool {
     udpros_datagram(&raw const *datagram, &raw mut *state) != 0
 }
 
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 extern "C" fn udpros_datagram(datagram: *const Datagram, state: *mut SocketState) -> u64 {
     // SAFETY: not null, and then the verifier has checked that they are what their types say.

@@ -1,9 +1,7 @@
 //! A walk over the bytes of one send or receive: one contiguous piece of user memory at a time, the place kept in the socket's state,
 //! so that it does not matter how an application cuts its bytes into pieces.
 
-use core::ffi::c_void;
-
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use rosprobe_common::{Cut, DirectionState, Flow, Framing, Kind, OPENING_BYTES, Protocol, SocketState};
 
 use crate::conversation::conversation;
@@ -12,9 +10,7 @@ use crate::kernel::{self, TCP};
 use crate::locate::Location;
 use crate::log;
 use crate::tcpros::tcpros;
-
-/// Steps of one walk; after that the rest is only counted.
-const STEPS: u32 = 1 << 17;
+use crate::turns;
 
 /// A walk over the bytes of one send or receive. Without pointers, so that it can be an argument of functions that the verifier looks
 /// at once, each, and not anew for every turn of the loops that call them.
@@ -47,12 +43,6 @@ pub struct Walk {
     batch: u8,
 }
 
-/// What the loop's callback gets.
-struct Turn {
-    walk: *mut Walk,
-    state: *mut SocketState,
-}
-
 impl Walk {
     /// From here it will go over `length` bytes at `location`. The socket is there already.
     #[inline(always)]
@@ -79,21 +69,15 @@ impl Walk {
     /// Goes. True when the call offered more than was taken.
     #[inline(always)]
     pub fn go(&mut self, state: &mut SocketState) -> bool {
-        let turn = Turn { walk: &raw mut *self, state: &raw mut *state };
-        // SAFETY: the callback gets `turn`, which outlives the loop.
-        unsafe { bpf_loop(STEPS, take_turn as *mut c_void, (&raw const turn).cast_mut().cast(), 0) };
-        walk_ends(turn.state, turn.walk);
+        turns::walk(self, state)
+    }
+
+    /// The same, at the end.
+    #[inline(always)]
+    pub fn offers_more(&self) -> bool {
         self.batch == 1 && self.offered > u64::from(self.length)
     }
-}
 
-unsafe extern "C" fn take_turn(_index: u64, turn: *mut Turn) -> i64 {
-    // SAFETY: the turn of the loop's caller, its walk, and memory of the map.
-    let (state, walk) = unsafe { (&mut *(*turn).state, &mut *(*turn).walk) };
-    i64::from(!step(state, walk))
-}
-
-impl Walk {
     #[inline(always)]
     pub fn advance(&mut self, direction: &mut DirectionState, count: u32) {
         self.at += u64::from(count);
@@ -139,7 +123,7 @@ pub(crate) use direction;
 
 /// A step of a walk; false when it is at its end.
 #[inline(always)]
-fn step(state: &mut SocketState, walk: &mut Walk) -> bool {
+pub fn step(state: &mut SocketState, walk: &mut Walk) -> bool {
     if walk.left == 0 {
         emit_gathered(walk, state);
         return next_segment(walk);
@@ -175,19 +159,24 @@ fn next_segment(walk: &mut Walk) -> bool {
 }
 
 /// What was not reached: more messages than anybody sends in one call, or a vector that cannot be read.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 pub extern "C" fn walk_ends(state: *mut SocketState, walk: *mut Walk) -> u64 {
     parts!(state, walk);
     let missed = walk.left + walk.total;
     if missed > 0 {
         emit_gathered(walk, state);
-        let direction = direction!(state, walk);
-        direction.framing = Framing::Lost as u8;
-        direction.bytes += u64::from(missed);
-        direction.uncopied += u64::from(missed);
+        miss(direction!(state, walk), missed);
     }
     0
+}
+
+/// Bytes that the walk does not come to.
+#[inline(always)]
+pub fn miss(direction: &mut DirectionState, count: u32) {
+    direction.framing = Framing::Lost as u8;
+    direction.bytes += u64::from(count);
+    direction.uncopied += u64::from(count);
 }
 
 /// Reads up to four bytes of a length prefix, and goes forward; `None` when they cannot be read.
@@ -257,7 +246,7 @@ pub fn emit_gathered(walk: &mut Walk, state: &mut SocketState) {
 
 /// Emits the last `length` bytes before `at`, of which `copy` are copied from `mark` on; before that, what was not copied since the
 /// last chunk.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 pub extern "C" fn emit_chunk(state: *mut SocketState, walk: *mut Walk, length: u32, copy: u32, cut: u32) -> u64 {
     parts!(state, walk);

@@ -40,6 +40,24 @@ fn raw_error_report(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+/// Before Linux 5.14 nothing says that a socket has an error, but a TCP socket that fails has it while it closes.
+#[cfg(feature = "bounded")]
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+fn raw_closed(ctx: RawTracePointContext) -> i32 {
+    if empty() {
+        return 0;
+    }
+    let sk: u64 = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    if new == tcp_state::CLOSE && old != new && kernel::protocol(sk) == TCP {
+        let cookie = identity::existing(sk);
+        if cookie != 0 {
+            socket::failed(&Socket { sk, cookie, protocol: TCP, remote: None });
+        }
+    }
+    0
+}
+
 #[raw_tracepoint(tracepoint = "tcp_retransmit_skb")]
 fn raw_retransmit(ctx: RawTracePointContext) -> i32 {
     if empty() {

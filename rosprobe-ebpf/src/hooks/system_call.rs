@@ -16,6 +16,9 @@ use crate::maps::{CLASSES, config, empty};
 use crate::transfer::{RECEIVED, SENT, handed};
 use crate::{connect, holder, identity};
 
+/// Messages of one sendmmsg() or recvmmsg() that are looked at: all that the kernel takes, or as many as an older verifier follows in
+/// good time. More than that count as lost.
+const MESSAGES: u32 = if cfg!(feature = "bounded") { 128 } else { IOVEC_LIMIT };
 /// Descriptors of one message that are looked at; more than that count as sockets.
 const PASSED: u64 = 4;
 const SOL_SOCKET: u32 = 1;
@@ -134,9 +137,9 @@ fn batch(call: &Call, result: i64, flags: u64, flow: u64) {
         moved(fd, result, flags, flow);
         return;
     }
-    let count = if result > i64::from(IOVEC_LIMIT) { i64::from(IOVEC_LIMIT) } else { result };
+    let count = if result > i64::from(MESSAGES) { i64::from(MESSAGES) } else { result };
     let mut index = 0;
-    while index < IOVEC_LIMIT {
+    while index < MESSAGES {
         if i64::from(index) >= count {
             break;
         }
@@ -149,6 +152,10 @@ fn batch(call: &Call, result: i64, flags: u64, flow: u64) {
         Call::at_message(index);
         moved(fd, i64::from(length), flags, flow);
         index += 1;
+    }
+    #[cfg(feature = "bounded")]
+    if result > count {
+        crate::emit::count_lost((result - count) as u64);
     }
 }
 

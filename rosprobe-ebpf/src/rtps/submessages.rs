@@ -19,7 +19,7 @@ const SEDP_SUBSCRIPTIONS_WRITER: u32 = u32::from_le_bytes(entity::SEDP_SUBSCRIPT
 const PARTICIPANT: u32 = u32::from_le_bytes(entity::PARTICIPANT);
 
 /// A step over a message; 1 when it is at its end.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 pub extern "C" fn rtps_step(message: *mut Message, state: *mut SocketState, datagram: *const Datagram) -> u64 {
     // SAFETY: not null, and then the verifier has checked that they are what their types say.

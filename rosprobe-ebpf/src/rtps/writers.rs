@@ -75,7 +75,7 @@ pub fn count(state: &mut SocketState, message: &Message, datagram: &Datagram) ->
 
 /// Remembers what the writer that the last step found writes, and counts its first sample. A function of its own, after the step, so
 /// that their stacks do not add up.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
 pub extern "C" fn rtps_place(message: *mut Message, state: *mut SocketState, datagram: *const Datagram) -> u64 {
     // SAFETY: not null, and then the verifier has checked that they are what their types say.

@@ -14,7 +14,7 @@ const SETCAP: &str =
 const ELSEWHERE: &str = "`tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there";
 
 /// The first version with everything that some mode needs.
-const FLOOR: (u32, u32) = (5, 17);
+const FLOOR: (u32, u32) = (5, 8);
 
 /// Why a live capture cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ pub enum CaptureError {
     },
     /// Older than what every mode needs.
     #[error(
-        "this kernel ({release}) is too old: rosprobe's programs need Linux 5.17, which brought bpf_loop(); {ELSEWHERE}"
+        "this kernel ({release}) is too old: rosprobe needs Linux 5.8, which brought the ring buffer of eBPF; {ELSEWHERE}"
     )]
     Floor {
         /// Its release.
@@ -272,14 +272,22 @@ mod tests {
 
     #[test]
     fn a_kernel_below_the_floor_is_told_which_version_it_needs_and_what_works_there() {
-        for release in ["5.17.0", "6.1.0-56-cloud-amd64", "6.18.44-fc-v657", "unknown", "5"] {
+        for release in [
+            "5.8.0",
+            "5.10.0-46-cloud-amd64",
+            "5.15.148-tegra",
+            "6.1.0-56-cloud-amd64",
+            "6.18.44-fc-v657",
+            "unknown",
+            "5",
+        ] {
             assert!(check_release(release).is_ok(), "{release}");
         }
-        for release in ["5.16.20", "5.10.0-46-cloud-amd64", "4.19.0"] {
+        for release in ["5.7.19", "4.19.0-27-cloud-amd64", "4.9.337-tegra"] {
             assert_eq!(
                 check_release(release).unwrap_err().to_string(),
                 format!(
-                    "this kernel ({release}) is too old: rosprobe's programs need Linux 5.17, which brought bpf_loop(); \
+                    "this kernel ({release}) is too old: rosprobe needs Linux 5.8, which brought the ring buffer of eBPF; \
                      `tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there"
                 )
             );

@@ -18,6 +18,15 @@ pub enum Hook {
         /// Its program.
         program: &'static str,
     },
+    /// A tracepoint of that kind, and what tells most of it on kernels that do not have it: a tracepoint and its program.
+    RawOr {
+        /// Its name.
+        name: &'static str,
+        /// Its program.
+        program: &'static str,
+        /// The other tracepoint, and the program for that.
+        before: (&'static str, &'static str),
+    },
     /// The beginning of a function.
     Entry {
         /// The function.
@@ -54,6 +63,7 @@ impl Hook {
         match self {
             Self::Btf { name } => name,
             Self::Raw { program, .. }
+            | Self::RawOr { program, .. }
             | Self::Entry { program, .. }
             | Self::Exit { program, .. }
             | Self::TracePoint { program, .. } => program,
@@ -65,15 +75,16 @@ impl Hook {
     pub fn shown(self) -> String {
         match self {
             Self::Btf { name } => format!("tp_btf:{name}"),
-            Self::Raw { name, .. } => format!("raw_tp:{name}"),
+            Self::Raw { name, .. } | Self::RawOr { name, .. } => format!("raw_tp:{name}"),
             Self::Entry { function, .. } => format!("fentry:{function}"),
             Self::Exit { function, .. } | Self::ExitIfThere { function } => format!("fexit:{function}"),
             Self::TracePoint { category, name, .. } => format!("tracepoint:{category}:{name}"),
         }
     }
 
-    /// Loads the program and attaches it; false when the kernel has no such place and none is needed.
-    pub fn attach(self, ebpf: &mut Ebpf, types: Option<&Btf>) -> Result<bool, ProgramError> {
+    /// Loads the program and attaches it. What is attached, as [`Hook::shown`] says it; `None` when the kernel has no such place and none
+    /// is needed.
+    pub fn attach(self, ebpf: &mut Ebpf, types: Option<&Btf>) -> Result<Option<String>, ProgramError> {
         let described = || types.ok_or(ProgramError::Btf(BtfError::UnknownBtfTypeName { type_name: "vmlinux".into() }));
         match self {
             Self::Btf { name } => {
@@ -81,10 +92,14 @@ impl Hook {
                 program.load(name, described()?)?;
                 program.attach()?;
             }
-            Self::Raw { name, program } => {
-                let program: &mut RawTracePoint = find(ebpf, program)?;
-                program.load()?;
-                program.attach(name)?;
+            Self::Raw { name, program } => attach_raw(ebpf, name, program)?,
+            Self::RawOr { name, program, before: (older, older_program) } => {
+                if let Err(error) = attach_raw(ebpf, name, program) {
+                    if !is_no_such_place(&error) || ebpf.program(older_program).is_none() {
+                        return Err(error);
+                    }
+                    return Self::Raw { name: older, program: older_program }.attach(ebpf, types);
+                }
             }
             Self::Entry { function, program } => {
                 let program: &mut FEntry = find(ebpf, program)?;
@@ -93,7 +108,7 @@ impl Hook {
             }
             Self::Exit { function, program } => attach_exit(ebpf, function, program, described()?)?,
             Self::ExitIfThere { function } => match attach_exit(ebpf, function, function, described()?) {
-                Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. })) => return Ok(false),
+                Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. })) => return Ok(None),
                 other => other?,
             },
             Self::TracePoint { category, name, program } => {
@@ -102,8 +117,20 @@ impl Hook {
                 program.attach(category, name)?;
             }
         }
-        Ok(true)
+        Ok(Some(self.shown()))
     }
+}
+
+fn attach_raw(ebpf: &mut Ebpf, name: &str, program: &str) -> Result<(), ProgramError> {
+    let program: &mut RawTracePoint = find(ebpf, program)?;
+    program.load()?;
+    program.attach(name)?;
+    Ok(())
+}
+
+/// Whether the kernel has no tracepoint of that name.
+fn is_no_such_place(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn attach_exit(ebpf: &mut Ebpf, function: &str, program: &str, types: &Btf) -> Result<(), ProgramError> {

@@ -7,7 +7,7 @@ use super::hook::Hook;
 /// Which hooks carry the payload. All of them end in the same handlers and give the same events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CaptureMode {
-    /// The kernel's own functions (fentry and fexit), for `connect()` as well: Linux 5.17 with BTF. No system call tracepoint is
+    /// The kernel's own functions (fentry and fexit), for `connect()` as well: Linux 5.15 with BTF. No system call tracepoint is
     /// attached, so that unrelated system calls cost nothing.
     Fexit,
     /// The tracepoints `sock_send_length` and `sock_recv_length`: Linux 6.3 with BTF. `connect()` is seen by fexit where the kernel lets it
@@ -98,7 +98,11 @@ const STATES: &[Hook] = &[
 const CALL_ENDS: &[Hook] = &[
     Hook::Raw { name: "sys_exit", program: "sys_exit" },
     Hook::Raw { name: "inet_sock_set_state", program: "raw_set_state" },
-    Hook::Raw { name: "inet_sk_error_report", program: "raw_error_report" },
+    Hook::RawOr {
+        name: "inet_sk_error_report",
+        program: "raw_error_report",
+        before: ("inet_sock_set_state", "raw_closed"),
+    },
     Hook::Raw { name: "tcp_retransmit_skb", program: "raw_retransmit" },
     Hook::Raw { name: "tcp_destroy_sock", program: "raw_destroy" },
     Hook::Raw { name: "sched_process_exit", program: "raw_process_exit" },

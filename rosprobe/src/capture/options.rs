@@ -19,6 +19,9 @@ pub struct Options {
     /// Whether the kernel's description of its types is left alone, to test what is done where there is none.
     #[doc(hidden)]
     pub without_types: bool,
+    /// Whether the programs for kernels without `bpf_loop()` are loaded on every kernel, to test them.
+    #[doc(hidden)]
+    pub bounded: bool,
     /// An offset that is given wrong to the programs, to test that this is found out.
     #[doc(hidden)]
     pub misplaced: Option<Misplaced>,
@@ -34,6 +37,7 @@ impl Default for Options {
             ring_buffer_bytes: RING_BUFFER_BYTES,
             empty_programs: false,
             without_types: false,
+            bounded: false,
             misplaced: None,
             mode: None,
         }

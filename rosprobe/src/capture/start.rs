@@ -9,11 +9,10 @@ use super::btf::{self, Btf};
 use super::calibration;
 use super::capture_error::{self, CaptureError};
 use super::holders;
-use super::hook::Hook;
 use super::kernel::{self, Architecture, ConnectFields};
 use super::kernel_log;
 use super::mode::{LADDER, Rung};
-use super::object;
+use super::object::{self, Object};
 use super::options::{Description, Options};
 use super::peek::Memory;
 use super::search;
@@ -64,7 +63,8 @@ fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
         Ok(description) => Ok(Types::read(description, &release)?),
         Err(error) => Err(error),
     };
-    let machine = Machine { types, architecture, release };
+    let object = if options.bounded { Object::Bounded } else { Object::of_this_kernel() };
+    let machine = Machine { types, architecture, release, object };
     machine.climb(options)
 }
 
@@ -74,6 +74,7 @@ struct Machine<'a> {
     types: Result<Types<'a>, &'a std::io::Error>,
     architecture: Architecture,
     release: String,
+    object: Object,
 }
 
 /// The kernel's description of itself, read twice into tens of megabytes: once for all rungs, and gone when the capture begins.
@@ -105,13 +106,13 @@ impl Machine<'_> {
     }
 
     fn attempt(&self, rung: &Rung, options: &Options) -> Result<Started, CaptureError> {
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = self.object.note().map(str::to_owned).into_iter().collect();
         let mut config = self.config(rung, options, &mut notes)?;
         if let Some(member) = options.misplaced {
             member.misplace(&mut config.offsets);
         }
         let config = ConfigPod(config);
-        let mut ebpf = load(&config, &self.architecture.classes(), options)?;
+        let mut ebpf = load(self.object, &config, &self.architecture.classes(), options)?;
         object::check_layout(&ebpf)?;
         let programs = self.attach(&mut ebpf, rung)?;
         if rung.system_calls {
@@ -155,9 +156,7 @@ impl Machine<'_> {
         let mut attached = Vec::new();
         for hook in rung.hooks.iter().copied().flatten() {
             let there = hook.attach(ebpf, self.types.as_ref().ok().map(|types| &types.places));
-            if there.map_err(|error| CaptureError::program(hook.program(), &self.release, error))? {
-                attached.push(Hook::shown(*hook));
-            }
+            attached.extend(there.map_err(|error| CaptureError::program(hook.program(), &self.release, error))?);
         }
         Ok(attached)
     }
@@ -189,7 +188,12 @@ fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
     if folder.join("events/syscalls").exists() { Ok(folder.into()) } else { Err(CaptureError::NoSyscallTracepoints) }
 }
 
-fn load(config: &ConfigPod, classes: &[u8; CALL_NUMBERS], options: &Options) -> Result<Ebpf, CaptureError> {
+fn load(
+    object: Object,
+    config: &ConfigPod,
+    classes: &[u8; CALL_NUMBERS],
+    options: &Options,
+) -> Result<Ebpf, CaptureError> {
     let bytes = options.ring_buffer_bytes.max(4096).checked_next_power_of_two().unwrap_or(1 << 31);
     let level = if config.0.log == 0 { &kernel_log::NOTHING } else { &kernel_log::EVERYTHING };
     EbpfLoader::new()
@@ -198,6 +202,6 @@ fn load(config: &ConfigPod, classes: &[u8; CALL_NUMBERS], options: &Options) -> 
         .override_global("EMPTY", &u32::from(options.empty_programs), true)
         .override_global(kernel_log::LEVEL, level, true)
         .map_max_entries("EVENTS", bytes)
-        .load(object::BYTES)
+        .load(object.bytes())
         .map_err(|error| CaptureError::Object(Box::new(error)))
 }

@@ -146,11 +146,11 @@ enum Form {
 /// Where the kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// The kernel's own functions: Linux 5.17 with BTF; system calls cost nothing more than without rosprobe
+    /// The kernel's own functions: Linux 5.15 with BTF; system calls cost nothing more than without rosprobe
     Fexit,
     /// The tracepoints of sockets: Linux 6.3 with BTF
     Sock,
-    /// The end of every system call: Linux 5.17; it works without BTF, and costs every system call of every process
+    /// The end of every system call: Linux 5.8; it works without BTF, and costs every system call of every process
     Syscall,
 }
 
@@ -232,6 +232,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         kernel_log: arguments.kernel_log,
         empty_programs: arguments.empty_programs,
         without_types: false,
+        bounded: false,
         misplaced: None,
         mode: arguments.capture_mode.map(CaptureMode::from),
         ..capture::Options::default()

@@ -7,8 +7,8 @@ use caps::Capability;
 
 use super::Check;
 
-/// The oldest kernel with everything that the programs call: `bpf_loop()`.
-const OLDEST: (u32, u32) = (5, 17);
+/// The oldest kernel with everything that some mode needs: the ring buffer of eBPF.
+const OLDEST: (u32, u32) = (5, 8);
 
 /// What a machine offers, read once.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ impl Machine {
 
     fn kernel_version(&self) -> Check {
         let (major, minor) = OLDEST;
-        let needs = format!("rosprobe needs {major}.{minor} or later, for bpf_loop()");
+        let needs = format!("rosprobe needs {major}.{minor} or later, for the ring buffer of eBPF");
         match version(&self.kernel) {
             Some(version) if version >= OLDEST => Check::ok(format!("kernel {}", self.kernel)),
             Some(_) => Check::error(
@@ -160,7 +160,7 @@ mod tests {
         let checks = machine.checks();
         let statuses: Vec<Status> = checks.iter().map(|check| check.status).collect();
         assert_eq!(statuses, [Status::Error, Status::Error, Status::Info, Status::Error, Status::Error]);
-        assert!(checks[0].text.starts_with("kernel 4.9.337-tegra: rosprobe needs 5.17 or later"));
+        assert!(checks[0].text.starts_with("kernel 4.9.337-tegra: rosprobe needs 5.8 or later"));
         assert!(checks[4].text.ends_with("it lacks CAP_BPF, CAP_SYS_PTRACE"));
         assert!(checks.iter().filter(|check| check.status == Status::Error).all(|check| check.remedy.is_some()));
     }

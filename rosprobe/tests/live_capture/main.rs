@@ -23,12 +23,31 @@ mod udp;
 mod verifier;
 mod watched;
 
-/// The modes that every test runs in: what `ROSPROBE_CAPTURE_MODE` says, else those of the development machine.
+/// What every test runs in: what `ROSPROBE_CAPTURE_MODE` says, else the modes of the development machine. With `-bounded` behind it, by
+/// the programs for kernels without `bpf_loop()`.
+fn ways() -> Vec<Options> {
+    let named = std::env::var("ROSPROBE_CAPTURE_MODE").unwrap_or_else(|_| "sock syscall syscall-bounded".to_owned());
+    named.split(' ').map(way).collect()
+}
+
+fn way(name: &str) -> Options {
+    let (mode, bounded) = name.strip_suffix(BOUNDED).map_or((name, false), |mode| (mode, true));
+    let mode = CaptureMode::ALL.into_iter().find(|known| known.name() == mode).unwrap();
+    Options { mode: Some(mode), bounded, ..Options::default() }
+}
+
+/// What [`ways`] are called by.
+fn name(options: &Options) -> String {
+    format!("{}{}", options.mode.unwrap(), if options.bounded { BOUNDED } else { "" })
+}
+
+const BOUNDED: &str = "-bounded";
+
+/// The modes of these.
 fn modes() -> Vec<CaptureMode> {
-    match std::env::var("ROSPROBE_CAPTURE_MODE") {
-        Ok(name) => vec![CaptureMode::ALL.into_iter().find(|mode| mode.name() == name).unwrap()],
-        Err(_) => vec![CaptureMode::Sock, CaptureMode::Syscall],
-    }
+    let mut modes: Vec<_> = ways().into_iter().filter_map(|way| way.mode).collect();
+    modes.dedup();
+    modes
 }
 
 /// Waits until no other test runs: a capture sees the whole machine, so what one test floods would be lost to another.
@@ -41,9 +60,9 @@ fn alone() -> MutexGuard<'static, ()> {
 fn in_every_mode<T>(test: impl AsyncFn(Options) -> T) {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for mode in modes() {
-        println!("{mode} mode");
-        runtime.block_on(test(Options { mode: Some(mode), ..Options::default() }));
+    for options in ways() {
+        println!("{} mode", name(&options));
+        runtime.block_on(test(options));
     }
 }
 

@@ -42,7 +42,7 @@ fn measured() -> (String, BTreeMap<String, Programs>) {
     let measured = RefCell::new((String::new(), BTreeMap::new()));
     super::in_every_mode(async |options| {
         let capture = LiveCapture::start(&options).unwrap();
-        let mode = capture.description().mode.to_string();
+        let mode = super::name(&options);
         let programs = verified(&mode, &capture);
         let mut measured = measured.borrow_mut();
         measured.0.clone_from(&capture.description().kernel);

@@ -1,4 +1,4 @@
-//! The eBPF object: built from source with paths remapped, committed with a record of what it was built from.
+//! The eBPF objects: built from source with paths remapped, committed with a record of what they were built from.
 
 mod record;
 mod toolchain;
@@ -20,9 +20,9 @@ const TARGET: &str = "bpfel-unknown-none";
 /// What to do with the eBPF object.
 #[derive(Subcommand)]
 pub enum Task {
-    /// Build rosprobe/bpf/rosprobe.bpf.o from source, and write down from what
+    /// Build the objects in rosprobe/bpf from source, and write down from what
     Build,
-    /// Fail when the committed object is not what its sources give
+    /// Fail when the committed objects are not what their sources give
     Check,
     /// Write down how many instructions this kernel's verifier looks at, and how much stack programs take (rosprobe/bpf/verifier.toml)
     Verify,
@@ -37,54 +37,78 @@ pub fn run(task: &Task) -> Result<()> {
     }
 }
 
-fn committed_object() -> PathBuf {
-    workspace().join("rosprobe/bpf/rosprobe.bpf.o")
+/// An object that is built from the eBPF crate.
+struct Object {
+    /// Its name in rosprobe/bpf, without `.bpf.o`.
+    name: &'static str,
+    /// The crate's features that it is built with.
+    features: &'static str,
 }
 
-fn committed_record() -> PathBuf {
-    workspace().join("rosprobe/bpf/rosprobe.bpf.toml")
+/// For Linux 5.17 and later, and for what is older.
+const OBJECTS: [Object; 2] =
+    [Object { name: "rosprobe", features: "" }, Object { name: "rosprobe-bounded", features: "bounded" }];
+
+impl Object {
+    fn file(&self) -> String {
+        format!("{}.bpf.o", self.name)
+    }
+
+    fn committed(&self) -> PathBuf {
+        workspace().join("rosprobe/bpf").join(self.file())
+    }
+
+    fn record(&self) -> PathBuf {
+        workspace().join("rosprobe/bpf").join(format!("{}.bpf.toml", self.name))
+    }
 }
 
 fn build() -> Result<()> {
     let toolchain = Toolchain::find_or_fetch()?;
-    let object = compile(&toolchain)?;
-    let record = Record::of(&object, &toolchain.versions()?)?;
-    let path = committed_object();
-    files::make_folder(path.parent().unwrap_or(&path))?;
-    files::write(&path, &object)?;
-    record.write(&committed_record())?;
-    println!("rosprobe/bpf/rosprobe.bpf.o: {} bytes, SHA-256 {}", object.len(), record.object_sha256);
+    for object in &OBJECTS {
+        let bytes = compile(&toolchain, object)?;
+        let record = Record::of(&bytes, &toolchain.versions()?)?;
+        let path = object.committed();
+        files::make_folder(path.parent().unwrap_or(&path))?;
+        files::write(&path, &bytes)?;
+        record.write(&object.record())?;
+        println!("rosprobe/bpf/{}: {} bytes, SHA-256 {}", object.file(), bytes.len(), record.object_sha256);
+    }
     Ok(())
 }
 
 fn check() -> Result<()> {
-    let path = committed_object();
+    OBJECTS.iter().try_for_each(check_object)
+}
+
+fn check_object(object: &Object) -> Result<()> {
+    let (path, file) = (object.committed(), object.file());
     let committed = fs::read(&path)
         .with_context(|| format!("cannot read {}; run `cargo xtask ebpf build` and commit it", path.display()))?;
-    let record = Record::read(&committed_record())?;
-    record.check_object(&committed)?;
-    record.check_sources()?;
+    let record = Record::read(&object.record())?;
+    record.check_object(&committed, &file)?;
+    record.check_sources(&file)?;
     let toolchain = Toolchain::find_or_fetch()?;
     let versions = toolchain.versions()?;
-    let rebuilt = compile(&toolchain)?;
+    let rebuilt = compile(&toolchain, object)?;
     if versions != record.toolchain {
         println!(
-            "The object's sources are unchanged and build here, but bytes cannot be compared: it was built with\n  {}\nand here is\n  {}",
+            "The sources of {file} are unchanged and build here, but bytes cannot be compared: it was built with\n  {}\nand here is\n  {}",
             record.toolchain, versions
         );
         return Ok(());
     }
     if rebuilt != committed {
-        let kept = workspace().join("target/ebpf/rebuilt.bpf.o");
+        let kept = workspace().join("target/ebpf").join(format!("rebuilt-{file}"));
         files::write(&kept, &rebuilt)?;
         bail!(
-            "the committed object is not what its sources give with the same toolchain ({versions}): \
-             {} bytes rebuilt, kept as target/ebpf/rebuilt.bpf.o, against {} committed; run `cargo xtask ebpf build` and commit the object",
+            "the committed {file} is not what its sources give with the same toolchain ({versions}): \
+             {} bytes rebuilt, kept as target/ebpf/rebuilt-{file}, against {} committed; run `cargo xtask ebpf build` and commit the object",
             rebuilt.len(),
             committed.len()
         );
     }
-    println!("rosprobe/bpf/rosprobe.bpf.o is, byte for byte, what its sources give ({versions})");
+    println!("rosprobe/bpf/{file} is, byte for byte, what its sources give ({versions})");
     Ok(())
 }
 
@@ -109,14 +133,14 @@ fn verify() -> Result<()> {
 }
 
 /// Compiles the eBPF crate and gives the object's bytes, without debug sections, with BTF.
-fn compile(toolchain: &Toolchain) -> Result<Vec<u8>> {
+fn compile(toolchain: &Toolchain, object: &Object) -> Result<Vec<u8>> {
     let root = workspace();
     let target = root.join("target/ebpf");
     let mut cargo = toolchain.cargo();
     cargo
         .current_dir(&root)
         .args(["build", "--locked", "--package", "rosprobe-ebpf", "--profile", "ebpf", "-Z", "build-std=core"])
-        .args(["--target", TARGET, "--target-dir"])
+        .args(["--features", object.features, "--target", TARGET, "--target-dir"])
         .arg(&target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain, &root)?.join("\u{1f}"))
         .env_remove("RUSTFLAGS")
@@ -124,7 +148,7 @@ fn compile(toolchain: &Toolchain) -> Result<Vec<u8>> {
         .env_remove("CARGO_BUILD_TARGET");
     process::run(&mut cargo).context("the eBPF crate does not build")?;
     let built = target.join(TARGET).join("ebpf/rosprobe-ebpf");
-    let stripped = target.join("rosprobe.bpf.o");
+    let stripped = target.join(object.file());
     process::run(Command::new(toolchain.objcopy()).arg("--strip-debug").arg(&built).arg(&stripped))?;
     fs::read(&stripped).with_context(|| format!("cannot read {}", stripped.display()))
 }

@@ -46,23 +46,19 @@ impl Record {
     }
 
     /// Fails when the object is not the one that was recorded.
-    pub fn check_object(&self, object: &[u8]) -> Result<()> {
+    pub fn check_object(&self, object: &[u8], file: &str) -> Result<()> {
         if hex(object) == self.object_sha256 {
             return Ok(());
         }
-        bail!(
-            "rosprobe.bpf.o is not the object that its record describes: run `cargo xtask ebpf build` and commit both"
-        )
+        bail!("{file} is not the object that its record describes: run `cargo xtask ebpf build` and commit both")
     }
 
     /// Fails when the sources have changed since.
-    pub fn check_sources(&self) -> Result<()> {
+    pub fn check_sources(&self, file: &str) -> Result<()> {
         if sources_sha256()? == self.sources_sha256 {
             return Ok(());
         }
-        bail!(
-            "the eBPF sources have changed since rosprobe.bpf.o was built: run `cargo xtask ebpf build` and commit it"
-        )
+        bail!("the eBPF sources have changed since {file} was built: run `cargo xtask ebpf build` and commit it")
     }
 }
 
@@ -200,9 +196,9 @@ mod tests {
     fn another_object_than_the_recorded_one_is_refused() {
         let toolchain = Versions { rustc: "r".into(), bpf_linker: "b".into(), llvm: "l".into() };
         let record = Record { object_sha256: hex(b"object"), sources_sha256: String::new(), toolchain };
-        record.check_object(b"object").unwrap();
-        let error = record.check_object(b"other").unwrap_err().to_string();
+        record.check_object(b"object", "o").unwrap();
+        let error = record.check_object(b"other", "o").unwrap_err().to_string();
         assert!(error.contains("cargo xtask ebpf build"), "{error}");
-        assert!(record.check_sources().is_err());
+        assert!(record.check_sources("o").is_err());
     }
 }
