@@ -43,8 +43,8 @@ impl Object {
         match self {
             Self::Looped => None,
             Self::Bounded => Some(
-                "this kernel has no bpf_loop() (Linux 5.17): of one send or receive that has more than 1,000 messages in it, \
-                 only the bytes of the rest are counted",
+                "this kernel has no bpf_loop() (Linux 5.17): a connection that moves more than 1,000 messages in one system \
+                 call has only its bytes counted from there on",
             ),
         }
     }

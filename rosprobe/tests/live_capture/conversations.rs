@@ -101,6 +101,30 @@ fn a_topic_s_header_is_copied_and_its_messages_are_counted() {
 
 #[test]
 #[ignore = "needs root and a kernel that loads eBPF"]
+fn of_a_call_with_more_messages_than_are_looked_at_every_byte_is_counted() {
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("many", &options);
+        let result = watched.run("topic", json!(["send", "recv", 5_000])).await;
+        let sent = result["messages"].as_u64().unwrap();
+        for (port, direction) in [("client", Received), ("server", Sent)] {
+            let totals = traffic(&watched.of_port(&result[port])).unwrap();
+            let (messages, bytes) = match direction {
+                Sent => (totals.sent_messages, totals.sent_bytes),
+                Received => (totals.received_messages, totals.received_bytes),
+            };
+            assert_eq!(Some(bytes), result["bytes"].as_u64(), "{port}");
+            // Who receives takes less in one call.
+            if options.bounded && direction == Sent {
+                assert!((1_000..sent).contains(&messages), "{port}: {messages}");
+            } else {
+                assert_eq!(messages, sent, "{port}");
+            }
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
 fn a_service_s_answers_are_copied_at_their_beginning() {
     in_every_mode(async |options| {
         let mut watched = Watched::start("service", &options);

@@ -70,14 +70,15 @@ pub struct Kernel {
     pub suite: &'static str,
     /// For which architecture.
     pub architecture: Architecture,
-    /// The values of `--capture-mode` that are tested there, best first. Without any, only what needs no program in the kernel is.
+    /// The values of `--capture-mode` that are tested there, best first; with `-bounded`, by the programs for kernels without
+    /// `bpf_loop()`, of which Debian has none between 5.10 and 6.1. Without any, only what needs no program in the kernel is.
     pub modes: &'static [&'static str],
 }
 
 /// The kernels, by architecture in the order in which they are tested.
 pub const KERNELS: &[Kernel] = &[
-    x86("6.1", "bookworm-security", &["fexit", "syscall"]),
-    x86("5.10", "bullseye-security", &[]),
+    x86("6.1", "bookworm-security", &["fexit", "syscall", "fexit-bounded"]),
+    x86("5.10", "bullseye-security", &["syscall"]),
     x86("6.12", "bookworm-security", &["sock", "syscall"]),
     arm("6.1", "bookworm-security", &[]),
     arm("6.12", "bookworm-security", &["sock"]),
