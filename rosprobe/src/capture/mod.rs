@@ -36,6 +36,8 @@ pub use self::identity::ENVIRONMENT;
 pub use self::kernel::Misplaced;
 pub use self::live::LiveCapture;
 pub use self::mode::CaptureMode;
+#[doc(hidden)]
+pub use self::object::Object;
 pub use self::options::{Description, Options};
 pub use self::process::ProcessTable;
 pub use self::statistics::Statistics;

@@ -4,6 +4,7 @@ use rosprobe_common::{PAYLOAD_LIMIT, RING_BUFFER_BYTES};
 
 use super::kernel::Misplaced;
 use super::mode::CaptureMode;
+use super::object::Object;
 
 /// How to capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +20,9 @@ pub struct Options {
     /// Whether the kernel's description of its types is left alone, to test what is done where there is none.
     #[doc(hidden)]
     pub without_types: bool,
-    /// Whether the programs for kernels without `bpf_loop()` are loaded on every kernel, to test them.
+    /// Which object is loaded whatever the kernel has, to test it; `None`: the one for this kernel.
     #[doc(hidden)]
-    pub bounded: bool,
+    pub object: Option<Object>,
     /// An offset that is given wrong to the programs, to test that this is found out.
     #[doc(hidden)]
     pub misplaced: Option<Misplaced>,
@@ -37,7 +38,7 @@ impl Default for Options {
             ring_buffer_bytes: RING_BUFFER_BYTES,
             empty_programs: false,
             without_types: false,
-            bounded: false,
+            object: None,
             misplaced: None,
             mode: None,
         }

@@ -63,7 +63,7 @@ fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
         Ok(description) => Ok(Types::read(description, &release)?),
         Err(error) => Err(error),
     };
-    let object = if options.bounded { Object::Bounded } else { Object::of_this_kernel() };
+    let object = options.object.unwrap_or_else(Object::of_this_kernel);
     let machine = Machine { types, architecture, release, object };
     machine.climb(options)
 }

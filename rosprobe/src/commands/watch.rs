@@ -232,7 +232,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         kernel_log: arguments.kernel_log,
         empty_programs: arguments.empty_programs,
         without_types: false,
-        bounded: false,
+        object: None,
         misplaced: None,
         mode: arguments.capture_mode.map(CaptureMode::from),
         ..capture::Options::default()

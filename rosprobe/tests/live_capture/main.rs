@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rosprobe::capture::{CaptureMode, Options};
+use rosprobe::capture::{CaptureMode, Object, Options};
 
 mod attached;
 mod bounds;
@@ -33,12 +33,12 @@ fn ways() -> Vec<Options> {
 fn way(name: &str) -> Options {
     let (mode, bounded) = name.strip_suffix(BOUNDED).map_or((name, false), |mode| (mode, true));
     let mode = CaptureMode::ALL.into_iter().find(|known| known.name() == mode).unwrap();
-    Options { mode: Some(mode), bounded, ..Options::default() }
+    Options { mode: Some(mode), object: bounded.then_some(Object::Bounded), ..Options::default() }
 }
 
 /// What [`ways`] are called by.
 fn name(options: &Options) -> String {
-    format!("{}{}", options.mode.unwrap(), if options.bounded { BOUNDED } else { "" })
+    format!("{}{}", options.mode.unwrap(), if options.object == Some(Object::Bounded) { BOUNDED } else { "" })
 }
 
 const BOUNDED: &str = "-bounded";
