@@ -101,7 +101,7 @@ impl Watched {
         let id = self
             .events
             .iter()
-            .find(|event| event.socket.as_ref().is_some_and(local))
+            .find(|event| !matches!(event.fact, Fact::Listening { .. }) && event.socket.as_ref().is_some_and(local))
             .map(|event| event.socket.as_ref().unwrap().id);
         self.of_socket(id.unwrap_or_else(|| panic!("no socket with port {port}: {:#?}", self.facts())))
     }
