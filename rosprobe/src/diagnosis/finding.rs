@@ -80,6 +80,7 @@ pub enum Code {
     /// Data is sent and not acknowledged any more.
     Stalled,
     /// UDPROS: datagrams are sent and do not arrive, or cannot be sent.
+    // Samples of ROS 2 too: what is above is part of a schema that is released.
     DatagramsLost,
     /// Connected, and the publisher sends nothing.
     IdlePublisher,

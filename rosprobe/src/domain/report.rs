@@ -263,11 +263,11 @@ impl fmt::Display for DomainReport {
 impl fmt::Display for ParticipantsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (discovery, user) = self.last_unicast;
-        writeln!(
-            f,
-            "\nWith {} processes on this machine the last one has ports {discovery} and {user}",
-            self.participants
-        )?;
+        let processes = match self.participants {
+            1 => "1 process".to_owned(),
+            several => format!("{several} processes"),
+        };
+        writeln!(f, "\nWith {processes} on this machine the last one needs ports {discovery} and {user}")?;
         if self.troubles.is_empty() {
             writeln!(f, "  all of them fit")?;
         }

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::earshot::{are_apart, have_heard, is_told_to_stay, need_each_other, served, stays_on_host};
 use super::membership::domain_of;
-use super::remedies::use_interface;
+use super::remedies::{formula_ports, use_interface, without_multicast};
 use super::words::times;
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
 use crate::graph::dds::{Moment, Participant};
 use crate::graph::{Graph, Stage};
-use crate::observation::dds::{Discovery, GuidPrefix, Locator};
+use crate::observation::dds::{Discovery, GuidPrefix, Locator, VendorId};
 use crate::printable::counted;
 
 /// How long two participants of one domain may go without a word before that is a fault, in nanoseconds.
 const SILENT_NS: u128 = 3_000_000_000;
 /// How many announcements of the two must have found no answer until then: on a radio that loses one packet of three, four in a row get lost
 /// once in eighty times, and six once in seven hundred.
-pub(super) const UNANSWERED: usize = 6;
+const UNANSWERED: usize = 6;
 /// How long a participant may be alone before that is worth saying, in nanoseconds.
 const ALONE_NS: u128 = 10_000_000_000;
 /// The same for one that ran before, in nanoseconds: its company announces itself every half minute, and was heard long ago.
@@ -139,7 +139,7 @@ fn nobody_heard(participant: &Participant, domain: u32) -> Finding {
     let explanation = "No announcement of another participant arrived, from this host or any other. Either nobody else is there, or the \
                        others are in another domain, or multicast is lost on the way: access points and switches often drop it."
         .to_owned();
-    let remedies = discovery_remedies(domain);
+    let remedies = discovery_remedies(domain, [participant.data.vendor]);
     draft.told(&participant.data.guid_prefix.to_string(), summary, explanation, remedies)
 }
 
@@ -177,7 +177,7 @@ fn unheard_finding(domain: u32, pairs: &[(&Participant, &Participant)]) -> Optio
             "start {here} with ROS_DISCOVERY_SERVER set to the address that the others use (a server known here: {server})"
         )]
     } else {
-        discovery_remedies(domain)
+        discovery_remedies(domain, pairs.iter().flat_map(|(one, other)| [one.data.vendor, other.data.vendor]))
     };
     Some(draft.told("", summary, explanation, remedies))
 }
@@ -204,11 +204,16 @@ fn unheard_explanation(domain: u32, one: &Participant, other: &Participant, affe
     )
 }
 
-fn discovery_remedies(domain: u32) -> Vec<String> {
+fn discovery_remedies(domain: u32, vendors: impl IntoIterator<Item = VendorId>) -> Vec<String> {
     let port = 7400 + 250 * domain;
+    let vendors: BTreeSet<_> = vendors.into_iter().collect();
+    let fixed_ports = if vendors.contains(&VendorId::CYCLONE_DDS) { formula_ports() } else { String::new() };
     vec![
-        format!("let UDP to 239.255.0.1 port {port} pass between the hosts (iptables -I INPUT -p udp --dport {port}:{} -j ACCEPT)", port + 249),
+        format!(
+            "let UDP to 239.255.0.1 port {port} pass between the hosts (iptables -I INPUT -p udp --dport {port}:{} -j ACCEPT){fixed_ports}",
+            port + 249
+        ),
         "on Wi-Fi and switches: turn off IGMP snooping, or run an IGMP querier; docker run --network host for containers".to_owned(),
-        "do without multicast: ROS_DISCOVERY_SERVER=ADDRESS:11811 (Fast DDS), ROS_STATIC_PEERS=ADDRESS (since Iron)".to_owned(),
+        without_multicast(vendors),
     ]
 }

@@ -13,6 +13,9 @@ const LOST_NS: u128 = 5_000_000_000;
 /// Every node's own topics, over which nobody looks for anybody.
 const PLUMBING: [&str; 3] = ["ros_discovery_info", "/rosout", "/parameter_events"];
 
+/// Releases of ROS 2 that know nothing of `ROS_AUTOMATIC_DISCOVERY_RANGE`; it came with Iron.
+const BEFORE_RANGES: [&str; 4] = ["dashing", "foxy", "galactic", "humble"];
+
 /// True when events were lost so lately that what was not seen proves nothing.
 pub(super) fn lately_lost(graph: &Graph) -> bool {
     let mut lost = graph.incidents().filter(|(kind, _)| **kind == IncidentKind::EventsLost);
@@ -47,13 +50,20 @@ pub(super) fn is_told_to_stay(graph: &Graph, participant: &Participant) -> bool 
 /// The variable that keeps a participant on its host, with its value.
 fn staying(graph: &Graph, participant: &Participant) -> Option<&'static str> {
     let environment = &graph.process(participant.process.as_ref()?)?.process.environment;
-    let variables = [
-        ("ROS_LOCALHOST_ONLY", "1", "ROS_LOCALHOST_ONLY=1"),
-        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST", "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST"),
-        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF", "ROS_AUTOMATIC_DISCOVERY_RANGE=OFF"),
-    ];
-    let set = |(name, value, _): &&(&str, &str, _)| environment.get(*name).is_some_and(|known| known == value);
-    variables.iter().find(set).map(|(_, _, shown)| *shown)
+    let is = |name: &str, value: &str| environment.get(name).is_some_and(|known| known == value);
+    // Where it is set the others are not looked at.
+    if is("ROS_LOCALHOST_ONLY", "1") {
+        return Some("ROS_LOCALHOST_ONLY=1");
+    }
+    if environment.get("ROS_DISTRO").is_some_and(|distro| BEFORE_RANGES.contains(&distro.as_str())) {
+        return None;
+    }
+    let peers = environment.get("ROS_STATIC_PEERS").is_some_and(|peers| !peers.trim().is_empty());
+    match environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE").map(String::as_str) {
+        Some("LOCALHOST") if !peers => Some("ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST"),
+        Some("OFF") => Some("ROS_AUTOMATIC_DISCOVERY_RANGE=OFF"),
+        _ => None,
+    }
 }
 
 /// Why a participant talks to its own host only, when it does: nobody elsewhere has received an announcement of it, and it advertises the

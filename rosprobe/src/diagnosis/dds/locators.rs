@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::earshot::{hears, lately_lost, may_be_a_neighbour};
 use super::membership::domain_of;
@@ -25,6 +26,8 @@ const ANNOUNCED: u64 = 3;
 /// How long a send that failed counts for the way to a participant that lives on, in nanoseconds. While nothing arrives, every implementation tries
 /// again within ten seconds; the way is there again when nobody has failed on it for this long.
 const REPEATED_NS: u128 = 30_000_000_000;
+/// Samples counted this long after a failure arrived after it.
+const COUNTED: Duration = Duration::from_secs(2);
 
 /// What is wrong with the addresses that a participant advertises, worst first and one finding only. `cut_off` are pids of processes that reach
 /// nobody at all.
@@ -191,8 +194,11 @@ fn sends_fail(
             failure.last.at < participant.first.at || (failure.by_icmp && participant.last.at <= failure.first.at);
         let hits = usable.contains(&failure.target.ip()) && locators.contains(&failure.target);
         let cut_off = failure.process.as_ref().is_some_and(|process| cut_off.contains(&process.pid));
-        let past = participant.last.at.since(failure.last.at).as_nanos() >= REPEATED_NS;
-        if hits && !own && !stale && !past && !cut_off {
+        let past = || {
+            participant.last.at.since(failure.last.at).as_nanos() >= REPEATED_NS
+                || arrived_since(graph, failure, participant)
+        };
+        if hits && !own && !stale && !cut_off && !past() {
             senders.entry((failure.process.clone(), failure.source)).or_default().push(failure);
         }
     }
@@ -237,6 +243,16 @@ fn sends_fail(
         Vec::new()
     };
     Some(draft.told(&format!("{} {who_sends}", participant.data.guid_prefix), summary, explanation, remedies))
+}
+
+/// Samples of the sender have arrived at the participant since. Counts are told once a second, so that some may be from before the failure.
+fn arrived_since(graph: &Graph, failure: &SendFailure, participant: &Participant) -> bool {
+    let (Some(sender), Some(receiver)) = (&failure.process, participant.process_key()) else { return false };
+    let dds = graph.dds();
+    let own = dds.participants().filter(|known| known.process.as_ref() == Some(sender));
+    let writers = own.flat_map(|known| dds.endpoints_of(known.data.guid_prefix));
+    let received = writers.filter_map(|writer| dds.samples(writer)?.received_by(receiver));
+    received.max().is_some_and(|at| at.since(failure.last.at) >= COUNTED)
 }
 
 fn unreachable_remedies(participant: &Participant, source: Option<IpAddr>, target: IpAddr) -> Vec<String> {

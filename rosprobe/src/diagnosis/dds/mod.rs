@@ -11,6 +11,7 @@ mod ports;
 mod qos;
 mod reach;
 mod remedies;
+mod samples;
 mod servers;
 mod shared_memory;
 mod words;
@@ -31,6 +32,7 @@ pub(super) fn diagnose(graph: &Graph) -> Vec<Finding> {
     findings.extend(domains::findings(graph, &deaf));
     findings.extend(reach::findings(graph, &deaf));
     findings.extend(shared_memory::findings(graph));
+    findings.extend(samples::findings(graph, &deaf));
     findings.extend(encrypted(graph));
     findings.extend(limits(graph));
     findings.extend(not_compared(graph));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::remedies::without_multicast;
 use super::words::{ended, sender, times};
 use crate::diagnosis::draft::Draft;
 use crate::diagnosis::{Code, Finding, Severity};
@@ -11,6 +12,7 @@ use crate::errno::Errno;
 use crate::event::ProcessRef;
 use crate::graph::dds::SendFailure;
 use crate::graph::{Graph, Stage};
+use crate::observation::dds::VendorId;
 
 /// Groups that a socket may join unless somebody says otherwise: `IP_MAX_MEMBERSHIPS` of Linux.
 const DEFAULT_MEMBERSHIPS: u32 = 20;
@@ -50,9 +52,9 @@ pub(super) fn findings(graph: &Graph) -> Vec<Finding> {
             errno.meaning()
         );
         let remedies = if errno == Errno::ENOBUFS {
-            room_for_groups(process)
+            room_for_groups(graph, process)
         } else {
-            blocked_remedies(graph, failed.net_namespace, errno, group)
+            blocked_remedies(graph, Some(process), failed.net_namespace, errno, group)
         };
         Some(draft.told("join", summary, explanation, remedies))
     });
@@ -100,22 +102,36 @@ fn blocked_send(graph: &Graph, failure: &SendFailure) -> Finding {
             _ => "",
         }
     );
-    draft.told("send", summary, explanation, blocked_remedies(graph, failure.net_namespace, errno, failure.target.ip()))
+    let process = failure.process.as_ref();
+    let remedies = blocked_remedies(graph, process, failure.net_namespace, errno, failure.target.ip());
+    draft.told("send", summary, explanation, remedies)
 }
 
 /// Only the number of groups that a socket may join ends in this error.
-fn room_for_groups(process: &ProcessRef) -> Vec<String> {
+fn room_for_groups(graph: &Graph, process: &ProcessRef) -> Vec<String> {
     let who = format!("{}[{}]", process.comm, process.pid);
     vec![
         format!(
             "let a socket join more groups: sysctl -w net.ipv4.igmp_max_memberships={DEFAULT_MEMBERSHIPS} (the default of Linux; sysctl \
              net.ipv4.igmp_max_memberships says what it is here), then start {who} again"
         ),
-        "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+        without_multicast(vendors(graph, Some(process))),
     ]
 }
 
-fn blocked_remedies(graph: &Graph, net_namespace: u64, errno: Errno, group: IpAddr) -> Vec<String> {
+/// Implementations of a process's participants, as far as they were seen.
+fn vendors<'a>(graph: &'a Graph, process: Option<&'a ProcessRef>) -> impl Iterator<Item = VendorId> {
+    let own = graph.dds().participants().filter(move |one| process.is_some() && one.process.as_ref() == process);
+    own.map(|participant| participant.data.vendor)
+}
+
+fn blocked_remedies(
+    graph: &Graph,
+    process: Option<&ProcessRef>,
+    net_namespace: u64,
+    errno: Errno,
+    group: IpAddr,
+) -> Vec<String> {
     let namespace = graph.namespace(net_namespace).filter(|_| net_namespace != 0);
     let addresses = namespace.into_iter().flat_map(|namespace| &namespace.addresses);
     let interfaces: BTreeSet<_> = addresses
@@ -129,14 +145,14 @@ fn blocked_remedies(graph: &Graph, net_namespace: u64, errno: Errno, group: IpAd
             format!(
                 "let the firewall pass it: iptables -I OUTPUT -d {group} -p udp -j ACCEPT (nft list ruleset shows what refuses it)"
             ),
-            "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+            without_multicast(vendors(graph, process)),
         ],
         _ => vec![
             format!(
                 "bring the interface up, or give it its address again: ip link set dev {interface} up; ip address show dev {interface}"
             ),
             format!("if it is up, add a route for the group: ip route add {group}/32 dev {interface}"),
-            "do without multicast: ROS_DISCOVERY_SERVER (Fast DDS), or ROS_STATIC_PEERS since Iron".to_owned(),
+            without_multicast(vendors(graph, process)),
         ],
     }
 }

@@ -1,14 +1,20 @@
 //! Writers and readers, and what writers sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::{Dds, ENDPOINT_LIMIT, Gone, Moment, Participant};
-use crate::event::{Direction, Monotonic};
+use crate::event::{Direction, Monotonic, ProcessKey};
 use crate::graph::link::Rate;
 use crate::observation::dds::{EndpointData, EntityId, Guid, GuidPrefix, Role};
 
 /// Sockets whose counts are kept for one writer.
 const SOCKET_LIMIT: usize = 256;
+
+/// Seconds in which a writer sent that are remembered.
+const SENDING_LIMIT: usize = 8;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Readers of one writer, or writers of one reader, that are looked at.
 const COUNTERPART_LIMIT: usize = 1000;
@@ -40,6 +46,10 @@ pub struct Samples {
     /// Last sight.
     pub last: Moment,
     sockets: BTreeMap<(Direction, u64), (u64, u64, Monotonic)>,
+    /// When more had been sent, lately; counts are told once a second.
+    sendings: VecDeque<Monotonic>,
+    /// Processes that received some, and when last.
+    received: BTreeMap<ProcessKey, Monotonic>,
 }
 
 impl Dds {
@@ -109,7 +119,7 @@ impl Dds {
     }
 
     /// Endpoints of a participant.
-    pub(super) fn endpoints_of(&self, prefix: GuidPrefix) -> Vec<Guid> {
+    pub(crate) fn endpoints_of(&self, prefix: GuidPrefix) -> Vec<Guid> {
         let first = Guid { prefix, entity: EntityId([0; 4]) };
         let last = Guid { prefix, entity: EntityId([0xff; 4]) };
         self.endpoints.range(first..=last).map(|(guid, _)| *guid).collect()
@@ -118,6 +128,7 @@ impl Dds {
     pub(super) fn counted(
         &mut self,
         writer: Guid,
+        process: Option<ProcessKey>,
         socket: (Direction, u64),
         messages: u64,
         bytes: u64,
@@ -133,8 +144,11 @@ impl Dds {
             first: moment,
             last: moment,
             sockets: BTreeMap::new(),
+            sendings: VecDeque::new(),
+            received: BTreeMap::new(),
         });
         samples.add(socket, messages, bytes, moment);
+        samples.pass(process, socket.0, moment.at);
         // What was counted until it said goodbye is told after that.
         let disposed = |one: &Participant| matches!(one.gone, Some((Gone::Disposed, _)));
         if !self.participants.get(&writer.prefix).is_some_and(disposed) {
@@ -147,6 +161,33 @@ impl Dds {
 }
 
 impl Samples {
+    /// When a process received some of them last.
+    pub fn received_by(&self, process: ProcessKey) -> Option<Monotonic> {
+        self.received.get(&process).copied()
+    }
+
+    /// In how many of the last seconds some were sent, from a moment on; up to 8.
+    pub(crate) fn seconds_sent_since(&self, moment: Monotonic) -> usize {
+        self.sendings.iter().filter(|at| **at >= moment).count()
+    }
+
+    fn pass(&mut self, process: Option<ProcessKey>, direction: Direction, at: Monotonic) {
+        match (direction, process) {
+            (Direction::Received, Some(process))
+                if self.received.len() < SOCKET_LIMIT || self.received.contains_key(&process) =>
+            {
+                self.received.insert(process, at);
+            }
+            (Direction::Sent, _) if self.sendings.back().is_none_or(|last| at.since(*last) >= SECOND / 2) => {
+                if self.sendings.len() >= SENDING_LIMIT {
+                    self.sendings.pop_front();
+                }
+                self.sendings.push_back(at);
+            }
+            _ => {}
+        }
+    }
+
     fn add(&mut self, socket: (Direction, u64), messages: u64, bytes: u64, moment: Moment) {
         self.last = moment;
         if let Some((messages_before, bytes_before, before)) = self.sockets.get(&socket) {

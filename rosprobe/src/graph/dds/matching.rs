@@ -1,6 +1,6 @@
 //! Which writer and reader match, as links with a ladder of their own.
 
-use super::{Dds, Endpoint, FIRST_LINK, LINK_LIMIT, Moment, Participant};
+use super::{Dds, Endpoint, FIRST_LINK, LINK_LIMIT, Moment, Participant, Samples};
 use crate::event::{Monotonic, Traffic};
 use crate::graph::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 use crate::observation::dds::{
@@ -120,6 +120,17 @@ impl Dds {
         announced.unwrap_or(VendorId([first, second]))
     }
 
+    /// Whether samples of the writer have arrived at the reader; `None` where that is not to be seen: its process is not watched, or they may have
+    /// another way than the network.
+    pub(crate) fn arrives(&self, writer: Guid, reader: Guid, samples: &Samples) -> Option<bool> {
+        let (from, to) = (self.participants.get(&writer.prefix)?, self.participants.get(&reader.prefix)?);
+        // Containers with networks of their own may share memory all the same.
+        let offer_memory = from.offers_shared_memory() && to.offers_shared_memory();
+        let of_one_host = from.same_host(to) || (offer_memory && from.data.host == to.data.host);
+        let process = to.process_key().filter(|_| !of_one_host)?;
+        Some(samples.received_by(process).is_some())
+    }
+
     /// Looks at all links of a participant's endpoints again.
     pub(super) fn judge_participant(&mut self, guid_prefix: GuidPrefix) {
         for guid in self.endpoints_of(guid_prefix) {
@@ -194,7 +205,9 @@ impl Dds {
             matched.evidence = vec![from.changed.id, to.changed.id];
         } else if !matches!(discovered.outcome, Outcome::Pending { .. }) {
             done(matched, both_known);
-            if let Some(samples) = samples {
+            // Where the reader is seen, what counts is what arrives there.
+            let arrives = |samples: &&Samples| self.arrives(writer, reader, samples).unwrap_or(true);
+            if let Some(samples) = samples.filter(arrives) {
                 done(data, samples.last);
             }
         }

@@ -121,7 +121,8 @@ impl Dds {
             }
             Seen::UserData { direction, writer, messages, bytes } => {
                 let socket = observation.socket.as_ref().map_or(0, |socket| socket.id);
-                self.counted(*writer, (*direction, socket), *messages, *bytes, moment);
+                let process = observation.process.as_ref().map(ProcessRef::key);
+                self.counted(*writer, process, (*direction, socket), *messages, *bytes, moment);
             }
             Seen::Bound { address, errno, already } => self.sockets.bound(observation, *address, *errno, *already),
             Seen::MulticastJoined { group, errno, .. } => self.sockets.joined(observation, *group, *errno),

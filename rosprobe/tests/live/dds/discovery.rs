@@ -12,7 +12,8 @@ use crate::lab::{Program, SOON};
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (from, to) in Dds::PAIRS {
-        cases.push(Case::new("the switch loses multicast", from, to, vec![lost()]).network(lose_multicast));
+        let lost = lost().remedy(without_multicast(&[from, to]));
+        cases.push(Case::new("the switch loses multicast", from, to, vec![lost]).network(lose_multicast));
         let blocked =
             Case::new("a firewall keeps announcements in", from, to, blocked(Errno::EPERM, &["iptables -I OUTPUT"]))
                 .network(|segment| {
@@ -63,7 +64,8 @@ pub fn cases() -> Vec<Case> {
             .severity(Severity::Info)
             .about(Who::Talker)
             .says(&["TALKER", "announced itself in domain 0", "heard of nobody"])
-            .remedy(&["IGMP", "ROS_DISCOVERY_SERVER"]);
+            .remedy(&["IGMP"])
+            .remedy(without_multicast(&[dds]));
         cases.push(
             Case::new("the switch loses multicast", dds, dds, vec![nobody])
                 .network(lose_multicast)
@@ -87,7 +89,18 @@ fn kept_on_host(dds: Dds) -> Case {
 fn lost() -> Expected {
     Expected::new(Code::NoRemoteDiscovery)
         .says(&["TALKER", "LISTENER", "domain 0", "239.255.0.1, port 7400"])
-        .remedy(&["IGMP", "ROS_DISCOVERY_SERVER", "ROS_STATIC_PEERS"])
+        .remedy(&["IGMP"])
+}
+
+/// What helps without multicast, for these implementations.
+fn without_multicast(of: &[Dds]) -> &'static [&'static str] {
+    let only = |dds: Dds| of.iter().all(|each| *each == dds);
+    match () {
+        () if only(Dds::Fast) => &["ROS_DISCOVERY_SERVER=", "ROS_STATIC_PEERS="],
+        () if only(Dds::Cyclone) => &["ROS_STATIC_PEERS=", "CYCLONEDDS_URI"],
+        () if of.contains(&Dds::Ros2Client) => &["RustDDS finds others by multicast alone"],
+        () => &["ROS_STATIC_PEERS=", "a discovery server is for Fast DDS alone"],
+    }
 }
 
 /// One for each of the two processes.

@@ -79,6 +79,29 @@ fn one_that_keeps_to_its_host_and_is_alone_there_while_another_waits_elsewhere()
 }
 
 #[test]
+fn a_range_of_discovery_that_keeps_nobody_on_its_host() {
+    let range = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST");
+    for (environment, kept) in [
+        (vec![range], true),
+        (vec![range, ("ROS_STATIC_PEERS", "10.0.0.2")], false),
+        (vec![range, ("ROS_DISTRO", "humble")], false),
+        (vec![range, ("ROS_DISTRO", "humble"), ("ROS_LOCALHOST_ONLY", "1")], true),
+        (vec![("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")], false),
+    ] {
+        let mut scene = Scene::default();
+        scene.process(101, 1, 1, &environment);
+        scene.process(102, 2, 2, &[]);
+        scene.namespace(1, &[("eth0", "10.0.0.1")]);
+        scene.namespace(2, &[("eth0", "10.0.0.2")]);
+        scene.announce(101, 1, "0.0.0.0", 0, &fast(1, &["10.0.0.1"]));
+        scene.announce(102, 2, "0.0.0.0", 0, &fast(2, &["10.0.0.2"]));
+        scene.wait(12);
+        let told = scene.findings().iter().any(|finding| finding.summary.contains("talks to its own host only"));
+        assert_eq!(told, kept, "{environment:?}");
+    }
+}
+
+#[test]
 fn one_that_advertises_the_loopback_address_and_hears_the_outside() {
     let (one, other) = (fast(1, &["127.0.0.1"]), fast(2, &["10.0.0.2"]));
     let mut scene = Scene::default();

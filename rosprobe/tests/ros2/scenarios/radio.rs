@@ -8,7 +8,7 @@ use rosprobe::event::{Direction, InterfaceAddress, Namespace, Route, SocketRef, 
 use rosprobe::graph::Health;
 use rosprobe::graph::dds::Participant;
 use rosprobe::observation::What;
-use rosprobe::observation::dds::{Dds, Guid, ParticipantData, Role};
+use rosprobe::observation::dds::{Dds, Guid, Locator, LocatorKind, ParticipantData, Role};
 
 use super::{STRING, Scene, fast, ip, multicast, pair, reference};
 use crate::findings::shown;
@@ -21,8 +21,12 @@ fn alive(scene: &Scene, data: &ParticipantData) -> bool {
 
 /// The process `pid` has received so many samples of a writer.
 fn samples(scene: &mut Scene, pid: u32, writer: Guid, messages: u64) {
+    counted(scene, pid, Direction::Received, writer, messages, 1);
+}
+
+fn counted(scene: &mut Scene, pid: u32, direction: Direction, writer: Guid, messages: u64, size: u64) {
     let socket = Scene::socket(SocketAddr::new(ip("0.0.0.0"), 7411), SocketAddr::new(ip("0.0.0.0"), 0), 2);
-    let data = Dds::UserData { direction: Direction::Received, writer, messages, bytes: messages };
+    let data = Dds::UserData { direction, writer, messages, bytes: messages * size };
     scene.push(Some(reference(pid)), Some(socket), What::Dds(data));
 }
 
@@ -90,6 +94,22 @@ fn a_way_that_failed_once_and_has_not_failed_since_is_there_again() {
     }
     scene.send_fails(101, target, Errno::ENETUNREACH, 4);
     assert_eq!(scene.finding().code, Code::LocatorUnreachable, "and again it fails");
+}
+
+#[test]
+fn a_way_on_which_samples_arrive_is_there_again() {
+    let (here, there) = pair();
+    let mut scene = Scene::default();
+    scene.healthy_pair(0, &here, &there);
+    let writer = scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
+    scene.endpoint(&there, Role::Reader, "rt/chatter", STRING);
+    scene.send_fails(101, SocketAddr::new(ip("10.0.0.2"), 7410), Errno::ENETUNREACH, 3);
+    scene.wait(1);
+    samples(&mut scene, 102, writer, 10);
+    assert_eq!(scene.finding().code, Code::LocatorUnreachable, "they may be from before");
+    scene.wait(1);
+    samples(&mut scene, 102, writer, 20);
+    assert_eq!(shown(&scene.findings()), "");
 }
 
 #[test]
@@ -170,5 +190,67 @@ fn a_dead_gateway_where_only_the_sending_host_is_seen() {
         assert_eq!((finding.code, finding.severity), (Code::LocatorUnreachable, Severity::Error));
         assert!(finding.summary.contains("10.99.0.2") && finding.summary.contains("10.0.0.254"), "{}", finding.summary);
         assert_eq!(finding.process.map(|process| process.pid), Some(101));
+    }
+}
+
+#[test]
+fn what_is_sent_to_a_reader_and_does_not_arrive() {
+    for (size, expected, remedy) in
+        [(80, "UDP port 7411", "--dport 7411"), (40_000, "IP fragments", "<maxMessageSize>1400</maxMessageSize>")]
+    {
+        let (here, there) = pair();
+        let mut scene = Scene::default();
+        scene.healthy_pair(0, &here, &there);
+        let writer = scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
+        scene.endpoint(&there, Role::Reader, "rt/chatter", STRING);
+        scene.wait(1);
+        for count in 1..=5 {
+            assert_eq!(shown(&scene.findings()), "");
+            scene.wait(1);
+            counted(&mut scene, 101, Direction::Sent, writer, 10 * count, size);
+        }
+        let finding = scene.finding();
+        assert_eq!((finding.code, finding.severity, finding.count), (Code::DatagramsLost, Severity::Error, 50));
+        assert_eq!(finding.process.as_ref().map(|process| process.pid), Some(102));
+        assert!(finding.explanation.contains(expected), "{}", finding.explanation);
+        assert!(finding.remedies[0].contains(remedy), "{:?}", finding.remedies);
+        let flows = |scene: &Scene| scene.graph().links().all(|link| link.reached(rosprobe::graph::Stage::Data));
+        assert!(!flows(&scene), "what was sent is no proof");
+        samples(&mut scene, 102, writer, 1);
+        assert_eq!(shown(&scene.findings()), "");
+        assert!(flows(&scene));
+    }
+}
+
+#[test]
+fn what_need_not_be_seen_to_arrive() {
+    // A reader whose process is not watched; one on the same host, where Fast DDS has shared memory; one in a container with a network of its
+    // own and the same memory; a writer that has sent nothing since.
+    for (watched, namespace, memory, seconds) in
+        [(false, 2, false, 9), (true, 1, false, 9), (true, 2, true, 9), (true, 2, false, 3)]
+    {
+        let (mut here, mut there) = pair();
+        for data in [&mut here, &mut there].into_iter().filter(|_| memory) {
+            data.host = Some("robot".to_owned());
+            data.default_unicast.push(Locator { kind: LocatorKind::SharedMemory, address: None, port: 7411 });
+        }
+        let mut scene = Scene::default();
+        scene.process(101, 1, 1, &[]);
+        scene.announce(101, 1, "10.0.0.1", 0, &here);
+        if watched {
+            scene.process(102, namespace, 1, &[]);
+            scene.announce(102, namespace, "10.0.0.2", 0, &there);
+        }
+        scene.hear(101, 1, "10.0.0.2", 0, &there);
+        scene.address(&here, &there);
+        scene.address(&there, &here);
+        let writer = scene.endpoint(&here, Role::Writer, "rt/chatter", STRING);
+        scene.endpoint(&there, Role::Reader, "rt/chatter", STRING);
+        for count in 1..=seconds {
+            scene.wait(1);
+            counted(&mut scene, 101, Direction::Sent, writer, 10 * count, 80);
+        }
+        scene.wait(5);
+        assert_eq!(shown(&scene.findings()), "", "{watched} {namespace} {memory} {seconds}");
     }
 }
