@@ -266,11 +266,16 @@ pub(super) fn outcome(what: &What, state: &mut super::StageState, at: Monotonic)
         What::Connected { .. } | What::Accepted => state.succeed(at),
         What::ConnectFailed { errno, .. } => state.fail(Outcome::Failed { errno: *errno }, at),
         What::ConnectAbandoned { after_ns, syn_retransmits, cause } => {
-            if *after_ns >= ABANDON_COUNTS_AFTER_NS || *syn_retransmits > 0 {
+            if *syn_retransmits == 0
+                && let Some(failure) = &state.failure
+            {
+                // Linux sends a SYN again after a second. An attempt without any says less than the failures before it.
+                state.outcome = failure.clone();
+            } else if *after_ns >= ABANDON_COUNTS_AFTER_NS || *syn_retransmits > 0 {
                 if *cause != AbandonCause::LostSight {
                     state.fail(Outcome::Abandoned { after_ns: *after_ns, syn_retransmits: *syn_retransmits }, at);
                 }
-            } else if state.failures == 0 {
+            } else {
                 state.outcome = Outcome::NotReached;
             }
         }
