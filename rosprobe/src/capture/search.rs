@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 use std::{fs, io, thread};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, getsockopt, socket, sockopt};
@@ -30,6 +31,10 @@ const FDS: u32 = 8;
 const LIVE: u32 = 4;
 /// The beginning of `struct sock_common`, likewise: both addresses, both ports, family and state.
 const HEAD: [u32; 6] = [0, 4, 12, 14, 16, 18];
+
+/// How often one member is asked whether it counts the threads, and how long after one that ended is no longer counted.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
 
 /// Sockets that are connected, and one that failed to.
 struct Known {
@@ -278,15 +283,22 @@ impl Search {
         (1..=8).map(|step| files + step * 8).find(|at| {
             let Some(signal) = pointer(&self.task, *at as usize) else { return false };
             let mut live = || u32_at(&self.memory.read(signal, SOCKET)?, LIVE as usize);
-            // Threads of others may begin and end meanwhile.
-            (0..3).any(|_| {
-                let before = live();
+            // Threads of others begin and end meanwhile, and one that has been waited for is counted a moment longer.
+            (0..TRIES).any(|_| {
+                let (Some(counted), Some(before)) = (threads(), live()) else { return false };
+                if before.abs_diff(counted) > 1 {
+                    return false;
+                }
                 let (go, wait) = channel::<()>();
                 let more = thread::spawn(move || wait.recv());
                 let during = live();
                 drop(go);
                 let _ = more.join();
-                before.is_some_and(|before| during == before.checked_add(1) && threads() == Some(before))
+                let found = before == counted && during == before.checked_add(1);
+                if !found {
+                    thread::sleep(BETWEEN_TRIES);
+                }
+                found
             })
         })
     }
