@@ -237,10 +237,10 @@ impl LiveCapture {
         }
     }
 
-    /// Appends what the kernel side counted since the last time. Meant for about once a second.
-    pub fn sample(&mut self, out: &mut Vec<Event>) {
+    /// Appends what the kernel side counted since the last time, as of `time`, the moment up to which records were taken. Meant for about
+    /// once a second.
+    pub fn sample(&mut self, time: Monotonic, out: &mut Vec<Event>) {
         self.say_log();
-        let time = self.now();
         if !self.looked_around {
             self.looked_around = true;
             self.look_around(time, out);

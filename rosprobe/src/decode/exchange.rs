@@ -62,7 +62,9 @@ impl Exchange {
             (Output::Malformed { offset, error }, _) => {
                 context.malformed(Protocol::Http, direction, offset, error.to_string());
             }
-            (Output::LostSync, _) => {
+            (Output::LostSync, role) => {
+                // Where it is answers that were missed, calls wait for these and not because the client did not.
+                self.pipelined |= role == Role::Requests && self.waiting.len() > 1;
                 self.waiting.clear();
                 self.unsure = true;
             }
@@ -109,7 +111,6 @@ impl Exchange {
     }
 
     fn wait(&mut self, waiting: Waiting, direction: Direction, offset: u64, context: &mut Context<'_>) {
-        self.pipelined |= !self.waiting.is_empty();
         if self.unsure && self.pipelined {
             return;
         }
@@ -125,6 +126,7 @@ impl Exchange {
     }
 
     fn answer(&mut self, message: Message<'_>, context: &mut Context<'_>) {
+        self.pipelined |= self.waiting.len() > 1;
         let waiting = self.waiting.pop_front();
         if waiting.as_ref().is_some_and(|waiting| waiting.foreign) {
             return;

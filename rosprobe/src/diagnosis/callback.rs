@@ -80,7 +80,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
 }
 
 /// The node of that name that registered from another address later.
-fn registered_again<'a>(trouble: &Trouble<'a>) -> Option<&'a Client> {
+pub(super) fn registered_again<'a>(trouble: &Trouble<'a>) -> Option<&'a Client> {
     let name = trouble.entry.link.publisher.node.as_deref()?;
     let target = trouble.entry.track.target.as_ref()?;
     let since = |client: &Client| client.registered.map(|registered| registered.at);

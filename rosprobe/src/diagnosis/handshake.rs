@@ -16,8 +16,10 @@ use crate::observation::{Call, ObservationId, Span};
 const ANSWER_AFTER: Duration = Duration::from_secs(5);
 /// A client that itself closes without an answer sooner than this has not waited for it: it ended, or wanted something else.
 const WAITED_FOR: Duration = Duration::from_secs(3);
-/// A refusal, or a connection closed without an answer, may be a node on its way out, or be tried again at once.
-const CLOSED_AFTER: Duration = Duration::from_secs(1);
+/// A refusal may be that of a node on its way out, or be tried again at once.
+const REFUSED_AFTER: Duration = Duration::from_secs(1);
+/// The same for a connection closed without an answer. That the answer was lost on its way to rosprobe is told by then.
+const CLOSED_AFTER: Duration = Duration::from_secs(3);
 
 /// Who is refused tries again sooner: roscpp waits 20 s at most (`TransportPublisherLink::onRetryTimer`).
 const RETRIED_WITHIN: Duration = Duration::from_secs(30);
@@ -30,7 +32,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let link = &entry.link;
     if let Some(state) = link.stage(Stage::RequestTopic) {
         if let Some(Outcome::Refused { reason }) = &state.failure
-            && state.last_failure.is_some_and(|at| graph.now().since(at) >= CLOSED_AFTER)
+            && state.last_failure.is_some_and(|at| graph.now().since(at) >= REFUSED_AFTER)
         {
             return topic_refused(graph, entry, state, reason);
         }
@@ -125,6 +127,16 @@ fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str)
         format!("{} at {} refused {} for {topic}: {reason}", capital(&publisher), place(state), client(graph, entry));
     let mut explanation = Vec::new();
     let mut remedies = Vec::new();
+    // rospy's words (`rospy/impl/masterslave.py`), with code 0.
+    if reason.contains("no supported protocol") {
+        explanation.push(format!("{} publishes the topic, and speaks none of the protocols that it was asked for: rospy speaks TCPROS alone.", capital(&publisher)));
+        remedies.push(format!(
+            "Let {} use TCPROS, without TransportHints().udp() or with .tcp() behind it.",
+            client(graph, entry)
+        ));
+        let draft = draft(graph, entry, state, Code::CallFailed, Severity::Error);
+        return Some(draft.finish(&Words { summary, explanation, remedies }));
+    }
     if let Some(trouble) = &trouble {
         explanation.push(told(trouble));
         explanation.extend(trouble.resolved());
@@ -286,8 +298,22 @@ fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
     );
     let (mut explanation, remedies) = silent_peer(entry, state, &publisher);
     let whose = if entry.link.kind == LinkKind::Service { "server" } else { "publisher" };
-    explanation.insert(0, format!("The TCPROS header was sent, and the {whose} must answer with its own."));
+    explanation.insert(
+        0,
+        if asked(entry) {
+            format!("The TCPROS header was sent, and the {whose} must answer with its own.")
+        } else {
+            format!("It was closed before the TCPROS header was sent, which the {whose} must wait for.")
+        },
+    );
     draft(graph, entry, state, Code::NoHeader, Severity::Error).finish(&Words { summary, explanation, remedies })
+}
+
+/// Whether a header was sent on the last connection.
+fn asked(entry: &Entry) -> bool {
+    let connected = |stage| entry.link.stage(stage).filter(|state| state.outcome == Outcome::Ok).map(|state| state.at);
+    let connected = connected(Stage::Tcpros).or_else(|| connected(Stage::Service));
+    entry.track.header_since.is_some_and(|since| connected.is_none_or(|connected| since >= connected))
 }
 
 fn service_failed(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Finding {

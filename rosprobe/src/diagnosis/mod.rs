@@ -14,6 +14,7 @@ mod master_uri;
 mod name;
 mod nodes;
 mod remedy;
+mod restarted;
 mod service;
 mod tool;
 mod trouble;
@@ -36,7 +37,8 @@ pub fn diagnose(graph: &Graph) -> Vec<Finding> {
     let mut findings: Vec<Finding> = graph
         .entries()
         .filter_map(|entry| Some((entry, of_link(graph, entry)?)))
-        .filter_map(|(entry, finding)| over(graph, entry, finding))
+        .filter_map(|(entry, finding)| Some((entry, over(graph, entry, finding)?)))
+        .map(|(entry, finding)| restarted::settled(graph, entry, finding))
         .collect();
     findings.extend(handshake::unanswered_calls(graph));
     findings.extend(master::unresolved(graph));

@@ -156,9 +156,18 @@ pub(super) fn replaced(graph: &Graph, kind: &IncidentKind, incident: &Incident) 
     let summary = format!("two nodes are called {node}: the master shut the older one down");
     let client = graph.client(*client);
     let process = client.and_then(|client| graph.node_named(node, client)?.process.clone());
-    let explanation = vec![format!(
+    let mut explanation = vec![format!(
         "The master called shutdown on it: {reason}. A name belongs to one node; the newer registration wins."
     )];
+    let older = client.and_then(|client| client.process.as_ref());
+    if let (Some(older), Some(newer)) = (older, &process)
+        && older.key() != newer.key()
+    {
+        explanation.push(format!(
+            "The older one is {} (pid {}), the newer one {} (pid {}).",
+            older.comm, older.pid, newer.comm, newer.pid
+        ));
+    }
     let remedies = vec![format!(
         "Give one of them another name, for instance with __name:=other on its command line, or anonymous=True in rospy.init_node ({node})."
     )];

@@ -102,7 +102,15 @@ impl<'a> Trouble<'a> {
             return false;
         };
         let first = self.state.first_failure.unwrap_or(self.state.at);
+        // It was let through there since: who is refused now has found nobody.
+        let worked =
+            link.stage(Stage::Header).is_some_and(|header| header.outcome == Outcome::Ok && header.at >= asked.at);
+        let ended = self
+            .publisher_process()
+            .and_then(|process| self.graph.process(process))
+            .is_some_and(|state| state.exited.is_some());
         self.state.stage == Stage::Tcpros
+            && !(worked || ended)
             && asked.address.map(|address| address.ip()) == self.ip
             && first.since(asked.at) < ALIVE_FOR
     }

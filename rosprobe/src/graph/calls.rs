@@ -71,9 +71,14 @@ impl WaitingCalls {
         self.by_id.retain(|_, call| call.broken.is_some() || !unsure(call.socket, call.at));
     }
 
-    /// Of calls that wait it is not known any more whether they were answered.
-    pub fn forget_unbroken(&mut self) {
-        self.by_id.retain(|_, call| call.broken.is_some());
+    /// Of calls that wait, or broke off since `since`, it is not known any more whether they were answered.
+    pub fn forget_unanswered(&mut self, since: Monotonic) {
+        self.by_id.retain(|_, call| call.broken.is_some_and(|broken| broken < since));
+    }
+
+    /// Links that wait on this socket for the answer to a call.
+    pub fn links_of(&self, socket: u64) -> Vec<LinkId> {
+        self.by_id.values().filter(|call| call.socket == socket).filter_map(|call| call.link).collect()
     }
 
     pub fn link_gone(&mut self, link: LinkId) {

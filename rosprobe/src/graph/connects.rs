@@ -188,7 +188,7 @@ impl Graph {
         if matches!(errno, Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) {
             let id = socket.id;
             if let Some(socket) = self.sockets.get_mut(id) {
-                socket.reset = true;
+                socket.ended_by_peer = true;
             }
             return;
         }
@@ -204,35 +204,75 @@ impl Graph {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         let was_closed = std::mem::replace(&mut socket.closed, true);
         // The end that did not hear of the other's closing closed by itself.
-        let by_peer = !gone || socket.reset;
-        let by_client = socket.connecting.unwrap_or(true) != by_peer;
+        socket.ended_by_peer |= !gone;
+        let by_client = socket.connecting.unwrap_or(true) != socket.ended_by_peer;
         let (link, unanswered) = (socket.link, socket.header_from_client.is_some() && !socket.header_from_server);
-        if !was_closed {
-            for call in self.calls.socket_closed(id, at) {
-                let after_ns = at.0.saturating_sub(call.at.0);
-                if let (Some(link), "requestTopic") = (call.link, call.call.method()) {
-                    self.given_up(link, by_client);
-                    self.links.mark(link, Stage::RequestTopic, at, observation.id, |state| {
-                        if matches!(state.outcome, Outcome::Pending { .. }) {
-                            state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
-                        }
-                    });
-                }
-            }
-            if let (Some(link), true) = (link, unanswered) {
+        // What was sent after the peer had closed is as unanswered as what was sent before.
+        for call in self.calls.socket_closed(id, at) {
+            let after_ns = at.0.saturating_sub(call.at.0);
+            if let (Some(link), "requestTopic") = (call.link, call.call.method()) {
                 self.given_up(link, by_client);
-                self.links.mark(link, Stage::Header, at, observation.id, |state| {
-                    if let Outcome::Pending { since, .. } = state.outcome {
-                        let after_ns = at.0.saturating_sub(since.0);
+                self.links.mark(link, Stage::RequestTopic, at, observation.id, |state| {
+                    if matches!(state.outcome, Outcome::Pending { .. }) {
                         state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
                     }
                 });
             }
+        }
+        if let (Some(link), true) = (link, unanswered) {
+            self.given_up(link, by_client);
+            self.links.mark(link, Stage::Header, at, observation.id, |state| {
+                if let Outcome::Pending { since, .. } = state.outcome {
+                    let after_ns = at.0.saturating_sub(since.0);
+                    state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
+                }
+            });
+        }
+        if !was_closed {
             self.data_ended(link, id);
         }
         if gone {
+            self.hung_up_before_the_header(observation, id, at);
             self.sockets.remove(id);
         }
+    }
+
+    /// The connection was accepted, and the peer ended it before the client had said what it wants.
+    fn hung_up_before_the_header(&mut self, observation: &Observation, socket: u64, at: Monotonic) {
+        let Some(known) = self.sockets.get(socket) else { return };
+        let silent = known.header_from_client.is_none() && !known.header_from_server && known.link.is_none();
+        if !(known.connecting == Some(true) && known.connected && known.ended_by_peer && silent) {
+            return;
+        }
+        let wanted = known.claims.iter().filter(|(_, stage)| matches!(stage, Stage::Tcpros | Stage::Service));
+        let mut wanted: Vec<(LinkId, Stage)> =
+            wanted.filter(|(link, _)| self.waits_for_header(*link, socket)).copied().collect();
+        // A client of several services of one node connects right after it looked one up.
+        let looked_up = |link: LinkId| self.links.get(link)?.link.stage(Stage::Advertised).map(|state| state.at);
+        if let Some(last) =
+            wanted.iter().filter(|(_, stage)| *stage == Stage::Service).max_by_key(|(l, _)| looked_up(*l))
+        {
+            wanted = vec![*last];
+        }
+        // Of several topics it is not known which the connection was for.
+        let [(link, stage)] = wanted[..] else { return };
+        let connected =
+            self.links.get(link).and_then(|entry| entry.link.stage(stage)).map(|state| (state.at, state.address));
+        let Some((since, address)) = connected else { return };
+        self.given_up(link, false);
+        self.links.mark(link, Stage::Header, at, observation.id, |state| {
+            state.address = address;
+            state.socket = Some(socket);
+            state.fail(Outcome::Abandoned { after_ns: at.0.saturating_sub(since.0), syn_retransmits: 0 }, at);
+        });
+    }
+
+    /// Whether the last connection of a link is this one, and no header was exchanged since.
+    fn waits_for_header(&self, link: LinkId, socket: u64) -> bool {
+        let Some(Entry { link, .. }) = self.links.get(link) else { return false };
+        let by_this = |stage| link.stage(stage).is_some_and(|state| state.socket == Some(socket));
+        let idle = |state: &super::StageState| !matches!(state.outcome, Outcome::Ok | Outcome::Pending { .. });
+        !link.gone && (by_this(Stage::Tcpros) || by_this(Stage::Service)) && link.stage(Stage::Header).is_some_and(idle)
     }
 
     fn given_up(&mut self, link: LinkId, by_client: bool) {

@@ -18,6 +18,10 @@ const NAME_DUE_AFTER: Duration = Duration::from_secs(5);
 const READ_AFTER: Duration = Duration::from_secs(5);
 /// The same while the client connects to others: a node with hundreds of topics takes them one after the other.
 const BUSY_DUE_AFTER: Duration = Duration::from_secs(30);
+/// What each link of such a client adds to that on a machine that is busy as well.
+const BUSY_PER_LINK: Duration = Duration::from_millis(200);
+/// With any number of links.
+const BUSY_AT_MOST: Duration = Duration::from_mins(5);
 
 impl Graph {
     pub(super) fn due_at(&mut self, link: LinkId, from: Monotonic, after: Duration) {
@@ -60,7 +64,9 @@ impl Graph {
         }
         let told = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
         let busy = client.tried.is_some_and(|tried| self.now.since(tried) < DUE_AFTER);
-        if busy && link.kind == LinkKind::Topic && told.is_some_and(|told| self.now.since(told) < BUSY_DUE_AFTER) {
+        let patience =
+            BUSY_PER_LINK.saturating_mul(self.links.count_of(track.client)).clamp(BUSY_DUE_AFTER, BUSY_AT_MOST);
+        if busy && link.kind == LinkKind::Topic && told.is_some_and(|told| self.now.since(told) < patience) {
             return self.due_at(id, self.now, Duration::from_secs(1));
         }
         // A process that is seen and leaves a service alone that it could reach wanted nothing of it.

@@ -110,10 +110,21 @@ impl Graph {
         }
     }
 
-    /// Events were lost, answers to calls that wait perhaps among them: nobody knows any more whether those were answered.
-    pub(super) fn answers_lost(&mut self) {
-        self.calls.forget_unbroken();
-        self.links.forget_asked();
+    /// Events were lost since `since`, answers to calls that wait perhaps among them: nobody knows any more whether those were answered.
+    pub(super) fn answers_lost(&mut self, since: Monotonic) {
+        self.calls.forget_unanswered(since);
+        self.links.forget_asked(since);
+    }
+
+    /// An answer whose call is not known: after something was missed it may be any call's of that connection.
+    fn answered_somebody(&mut self, socket: u64) {
+        for link in self.calls.links_of(socket) {
+            let state = self.links.get_mut(link).and_then(|entry| entry.link.stage_mut(Stage::RequestTopic));
+            if let Some(state) = state.filter(|state| matches!(state.outcome, Outcome::Pending { .. })) {
+                state.outcome = Outcome::NotReached;
+            }
+        }
+        self.calls.lost(socket);
     }
 
     pub(super) fn answer_observed(
@@ -124,7 +135,8 @@ impl Graph {
         answer: &Answer,
     ) {
         let Some(ends) = self.ends(observation, direction == Direction::Received) else { return };
-        let Some(waiting) = to.and_then(|to| self.calls.answered(to)) else { return };
+        let Some(to) = to else { return self.answered_somebody(ends.socket) };
+        let Some(waiting) = self.calls.answered(to) else { return };
         let (at, id) = (observation.monotonic, observation.id);
         if let Some(link) = waiting.link {
             for stage in [Stage::Master, Stage::Callback] {
@@ -233,7 +245,6 @@ fn matters(call: &Call, fault: bool) -> bool {
         | Call::RegisterPublisher { .. }
         | Call::RegisterService { .. }
         | Call::PublisherUpdate { .. }
-        | Call::ParamUpdate { .. }
         | Call::SetParam { .. }
         | Call::RequestTopic { .. } => true,
         Call::Other { .. } => false,

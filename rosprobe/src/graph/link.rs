@@ -304,6 +304,21 @@ impl StageState {
         self.failures = self.failures.saturating_add(1);
     }
 
+    /// What became of it is not known any more.
+    pub(super) fn forget(&mut self) {
+        self.outcome = Outcome::NotReached;
+        self.first_failure = None;
+        self.last_failure = None;
+        self.failure = None;
+        self.failures = 0;
+    }
+
+    /// Whether it failed since `since`, and only in that nothing was seen.
+    pub(super) fn rests_on_silence(&self, since: Monotonic) -> bool {
+        let silent = matches!(self.failure, Some(Outcome::Abandoned { .. } | Outcome::NeverAttempted { .. }));
+        silent && self.first_failure.is_none_or(|first| first >= since)
+    }
+
     /// Remembers what shows it: the oldest stay, the newest replace each other at the end.
     pub(super) fn show(&mut self, id: ObservationId) {
         if self.evidence.last() == Some(&id) {

@@ -160,6 +160,10 @@ impl Links {
         self.by_client.get(&client).into_iter().flatten().copied().collect()
     }
 
+    pub fn count_of(&self, client: ClientId) -> u32 {
+        self.by_client.get(&client).map_or(0, |links| u32::try_from(links.len()).unwrap_or(u32::MAX))
+    }
+
     pub fn of_uri(&self, uri: &str) -> Vec<LinkId> {
         self.by_uri.get(uri).into_iter().flatten().copied().collect()
     }
@@ -259,12 +263,17 @@ impl Links {
         }
     }
 
-    /// Of what was asked and not answered yet it is not known any more whether it was answered.
-    pub fn forget_asked(&mut self) {
+    /// Of what was asked and not answered yet, or broke off since `since`, it is not known any more whether it was answered.
+    pub fn forget_asked(&mut self, since: Monotonic) {
         self.forget_asked_if(|_, _| true);
+        for state in self.entries.values_mut().flat_map(|entry| &mut entry.link.stages) {
+            if matches!(state.stage, Stage::RequestTopic | Stage::Header) && state.rests_on_silence(since) {
+                state.forget();
+            }
+        }
     }
 
-    /// The same of what was asked on certain sockets at certain times.
+    /// Of what was asked on certain sockets at certain times and not answered yet it is not known any more whether it was answered.
     pub fn forget_asked_if(&mut self, unsure: impl Fn(u64, Monotonic) -> bool) {
         for state in self.entries.values_mut().flat_map(|entry| &mut entry.link.stages) {
             let asked = matches!(state.stage, Stage::RequestTopic | Stage::Header);

@@ -12,6 +12,8 @@ use crate::observation::Observation;
 
 /// One part of a capture begins after the other: for this long what was asked may be seen, and its answer not.
 const SETTLING: Duration = Duration::from_secs(2);
+/// A loss is told this long after it happened, at most: what was concluded from silence since then may be wrong.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 impl Graph {
     /// Of what was asked or begun while the capture began, on sockets that were open already, it is not known whether it was answered;
@@ -54,7 +56,7 @@ impl Graph {
         }
         // Whose they were is not known.
         self.names.answers_lost(None);
-        self.answers_lost();
+        self.answers_lost(self.before_it_was_told());
         let unfinished = self.links.iter().filter(|entry| is_unfinished(&entry.link));
         for link in unfinished.map(|entry| entry.link.id).collect::<Vec<_>>() {
             self.doubt(link);
@@ -99,6 +101,7 @@ impl Graph {
     }
 
     fn doubt(&mut self, link: LinkId) {
+        let since = self.before_it_was_told();
         let Some(entry) = self.links.get_mut(link) else { return };
         entry.link.incomplete = true;
         entry.track.judged = false;
@@ -106,7 +109,15 @@ impl Graph {
             if matches!(state.outcome, Outcome::Pending { .. }) {
                 state.outcome = Outcome::NotReached;
             }
+            if state.rests_on_silence(since) {
+                state.forget();
+            }
         }
+    }
+
+    /// The moment from which on a loss that is told now may have begun.
+    fn before_it_was_told(&self) -> Monotonic {
+        Monotonic(self.now.0.saturating_sub(u64::try_from(TOLD_WITHIN.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 

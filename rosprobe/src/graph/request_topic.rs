@@ -36,6 +36,10 @@ impl Graph {
             Some(link) => **link,
             None => self.link_to_address(ends, client, topic, at)?,
         };
+        if let Some(client) = self.clients.get_mut(client) {
+            // Over a connection that is kept it takes one topic after the other as well.
+            client.connects(at, None);
+        }
         let redirected = self.sockets.redirected(ends.socket).and_then(|socket| socket.owner.clone());
         if let Some(entry) = self.links.get_mut(link) {
             entry.track.at_client |= ends.at_client;

@@ -26,8 +26,8 @@ pub(crate) struct Socket {
     /// It was open before the capture began.
     pub already_open: bool,
     pub connected: bool,
-    /// The peer has reset the connection, or closed it before the last was sent.
-    pub reset: bool,
+    /// The peer has closed or reset the connection, or the last that was sent found it closed.
+    pub ended_by_peer: bool,
     /// The peer closed, or the socket is gone.
     pub closed: bool,
     /// Stages of links that the connect attempt decides.
@@ -68,7 +68,7 @@ impl Sockets {
                 connecting: None,
                 already_open: false,
                 connected: false,
-                reset: false,
+                ended_by_peer: false,
                 closed: false,
                 claims: Vec::new(),
                 link: None,

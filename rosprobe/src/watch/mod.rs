@@ -48,8 +48,8 @@ pub trait Capture {
     /// Appends the events of at most `limit` records; true when there may be more.
     fn drain(&mut self, limit: usize, out: &mut Vec<Event>) -> bool;
 
-    /// Appends what the kernel side counted since the last time.
-    fn sample(&mut self, out: &mut Vec<Event>);
+    /// Appends what the kernel side counted since the last time, as of `now`.
+    fn sample(&mut self, now: Monotonic, out: &mut Vec<Event>);
 
     /// Totals so far.
     fn statistics(&self) -> Statistics;
@@ -103,7 +103,7 @@ pub async fn watch<C: Capture, A: Audience>(
     plan: Plan<'_>,
 ) -> Result<(), WatchError> {
     let Plan { scope, mut signals, duration, command } = plan;
-    let mut watch = Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false };
+    let mut watch = Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false, behind: None };
     watch.run(&mut signals, duration, command).await
 }
 
@@ -115,6 +115,8 @@ struct Watch<'a, C, A> {
     events: Vec<Event>,
     /// Something was observed since findings were made.
     dirty: bool,
+    /// Of events that have happened and were not taken yet, the moment before which there are none.
+    behind: Option<Monotonic>,
 }
 
 impl<C: Capture, A: Audience> Watch<'_, C, A> {
@@ -208,12 +210,22 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
 
     fn drain(&mut self) -> io::Result<bool> {
         let more = self.capture.drain(DRAIN_LIMIT, &mut self.events);
+        let latest = self.events.iter().map(|event| event.time).max();
+        self.behind = if more { latest.max(self.behind) } else { None };
         self.hand_on()?;
         Ok(more)
     }
 
+    /// The moment up to which it is known what happened: where more happens than is taken, that is not now.
+    fn now(&self) -> Monotonic {
+        self.behind.unwrap_or_else(|| self.capture.now())
+    }
+
     fn sample(&mut self) -> io::Result<()> {
-        self.capture.sample(&mut self.events);
+        // What was counted until now comes after what happened until now.
+        self.drain()?;
+        let now = self.now();
+        self.capture.sample(now, &mut self.events);
         self.hand_on()?;
         self.audience.statistics(&self.capture.statistics())
     }
@@ -232,7 +244,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
 
     fn advance(&mut self) -> io::Result<()> {
         self.dirty = false;
-        let now = self.capture.now();
+        let now = self.now();
         let mut observations = Vec::new();
         self.decoder.advance(now, &mut observations);
         if !observations.is_empty() {
@@ -247,9 +259,9 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                 break;
             }
         }
-        self.capture.sample(&mut self.events);
+        let now = self.now();
+        self.capture.sample(now, &mut self.events);
         self.hand_on()?;
-        let now = self.capture.now();
         let mut observations = Vec::new();
         self.decoder.finish(now, &mut observations);
         self.audience.observations(observations)?;
@@ -280,8 +292,8 @@ impl Capture for LiveCapture {
         Self::drain(self, limit, out)
     }
 
-    fn sample(&mut self, out: &mut Vec<Event>) {
-        Self::sample(self, out);
+    fn sample(&mut self, now: Monotonic, out: &mut Vec<Event>) {
+        Self::sample(self, now, out);
     }
 
     fn statistics(&self) -> Statistics {

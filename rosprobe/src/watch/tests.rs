@@ -8,6 +8,7 @@ use crate::errno::Errno;
 use crate::event::{Clock, Fact, ProcessRef, SocketRef, Transport};
 use crate::filter::Filter;
 use crate::lines::{Paint, Style};
+use crate::observation::Observation;
 
 /// Gives one batch of events after the other, then nothing more.
 struct Script {
@@ -26,7 +27,7 @@ impl Capture for Script {
         !self.batches.is_empty()
     }
 
-    fn sample(&mut self, _out: &mut Vec<Event>) {}
+    fn sample(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
 
     fn statistics(&self) -> Statistics {
         Statistics { events: 3, ring_buffer_bytes: 400, lost: 0 }
@@ -108,4 +109,75 @@ async fn json_lines_end_with_statistics() {
     assert_eq!(failed.count(), 2, "{lines:#?}");
     let last = lines.last().unwrap();
     assert_eq!((&last["type"], &last["ring_buffer_bytes"]), (&"statistics".into(), &400.into()));
+}
+
+/// More happens than is taken at a time: each look at the clock finds it far ahead of what was taken.
+struct Backlog(VecDeque<Vec<Event>>);
+
+impl Capture for Backlog {
+    async fn ready(&mut self) -> io::Result<()> {
+        std::future::pending().await
+    }
+
+    fn drain(&mut self, _limit: usize, out: &mut Vec<Event>) -> bool {
+        out.extend(self.0.pop_front().unwrap_or_default());
+        !self.0.is_empty()
+    }
+
+    fn sample(&mut self, now: Monotonic, out: &mut Vec<Event>) {
+        out.push(Event { time: now, process: None, socket: None, fact: Fact::Lost { events: 1 } });
+    }
+
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
+    }
+
+    fn now(&self) -> Monotonic {
+        Monotonic(100_000_000_000)
+    }
+}
+
+/// Remembers to which moments time came.
+#[derive(Default)]
+struct Moments(Vec<u64>);
+
+impl Audience for Moments {
+    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
+        self.0.extend(observations.iter().map(|observation| observation.monotonic.0));
+        Ok(())
+    }
+
+    fn advance(&mut self, now: Monotonic) -> io::Result<()> {
+        self.0.push(now.0);
+        Ok(())
+    }
+
+    fn statistics(&mut self, _: &Statistics) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn trace_wanted(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn notice(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: Monotonic, _: &Statistics) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Else what waits to be taken would be missed in what it is concluded from that it did not happen.
+#[tokio::test(flavor = "current_thread")]
+async fn time_comes_no_further_than_what_was_taken() {
+    let mut capture = Backlog((1..=400).map(|socket| refused(socket, "rostopic")).collect());
+    let mut decoder = Decoder::new(Clock { zero: jiff::Timestamp::UNIX_EPOCH });
+    let mut moments = Moments::default();
+    let duration = Some(Duration::from_millis(1200));
+    let plan = Plan { scope: Scope::everything(), signals: Signals::new().unwrap(), duration, command: None };
+    watch(&mut capture, &mut decoder, &mut moments, plan).await.unwrap();
+    assert!(moments.0.len() > 10 && moments.0.is_sorted(), "{:?}", moments.0);
+    assert!(moments.0.iter().all(|moment| *moment <= 400_000_000), "{:?}", moments.0);
 }

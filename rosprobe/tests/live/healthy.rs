@@ -203,6 +203,90 @@ fn nodes_that_are_killed_and_started_again_are_no_fault() {
     watch.stop(Signal::SIGTERM);
 }
 
+/// What a person types all day, some of it about what is not there.
+const TOOLS: [&str; 26] = [
+    "rosparam set /tools/number 5",
+    "rosparam list",
+    "rosparam get /tools/number",
+    "rosparam get /tools/absent",
+    "rosparam dump",
+    "rosparam delete /tools/number",
+    "rosparam delete /tools/absent",
+    "rosnode list",
+    "rosnode info /talker",
+    "rosnode info /absent",
+    "rosnode ping -c 2 /talker",
+    "rosnode ping -a",
+    "rosnode machine",
+    "rosnode cleanup",
+    "rostopic list",
+    "rostopic type /some/topic",
+    "rostopic info /some/topic",
+    "rostopic echo -n 3 /some/topic",
+    "rostopic pub --once /tools/topic std_msgs/String hello",
+    "rosservice list",
+    "rosservice info /some/service",
+    "rosservice type /some/service",
+    "rosservice uri /some/service",
+    "rosservice find std_srvs/Trigger",
+    "rosservice call /some/service",
+    "rosservice call /absent",
+];
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn the_command_line_tools_are_silent() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let _nodes = nodes(&lab);
+    let persistent = LIBRARIES.map(|library| {
+        lab.inner.node(library, "persistent", &format!("persistent_{library:?}"), "/some/service").start()
+    });
+    let file = lab.inner.home().join("tools.launch");
+    let launch = "<launch><param name=\"launched\" value=\"1\"/><node pkg=\"rosout\" type=\"rosout\" name=\"launched\"/></launch>";
+    std::fs::write(&file, launch).expect("a host's home can be written");
+    let roslaunch = lab.inner.start(&format!("roslaunch {}", file.display()));
+    let hz = lab.inner.start("rostopic hz /some/topic");
+    for few in TOOLS.chunks(4) {
+        // Two of them on the master's host, two elsewhere.
+        let hosts = [&lab.inner, &lab.router].into_iter().cycle();
+        let mut running: Vec<Program> = few.iter().zip(hosts).map(|(words, host)| host.start(words)).collect();
+        for tool in &mut running {
+            tool.wait(Duration::from_mins(1));
+        }
+    }
+    hz.wait_for("average rate", SOON);
+    roslaunch.wait_for("started with pid", SOON);
+    for client in &persistent {
+        client.wait_for("answered", SOON);
+    }
+    for mut program in [hz, roslaunch] {
+        program.signal(Signal::SIGINT);
+        program.wait(SOON);
+    }
+    watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+    assert_eq!(watch.lost(), 0, "events were lost");
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn three_hundred_topics_of_one_node_are_silent() {
+    let lab = Lab::new();
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    for library in LIBRARIES {
+        let many = |host: &crate::lab::Host, role: &str| {
+            host.node(library, role, &format!("{role}_{library:?}"), &format!("/{library:?}")).argument("300").start()
+        };
+        let (_talkers, listeners) = (many(&lab.router, "talkers"), many(&lab.inner, "listeners"));
+        listeners.wait_for("heard all", Duration::from_mins(2));
+    }
+    watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
 /// Twenty nodes on two hosts: topics, services and parameters of both libraries.
 fn fleet(lab: &Lab) -> Vec<Program> {
     let mut fleet = Vec::new();

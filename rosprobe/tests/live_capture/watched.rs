@@ -70,7 +70,7 @@ impl Watched {
     /// Reads the counters; how many events they say to be lost, on the whole machine.
     pub fn sample(&mut self) -> u64 {
         let known = self.events.len();
-        self.capture.sample(&mut self.events);
+        self.capture.sample(self.capture.now(), &mut self.events);
         self.events[known..].iter().filter_map(lost).sum()
     }
 

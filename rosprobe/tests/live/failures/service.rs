@@ -1,13 +1,16 @@
 //! Services that cannot be reached.
 
+use std::time::Duration;
+
 use rosprobe::diagnosis::Code;
 use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
 use super::connect::router;
 use super::cure::Cure;
+use super::handshake::inner;
 use super::{Address, Case, Expected};
-use crate::lab::{Lab, Library, Program};
+use crate::lab::{Lab, Library, Program, source};
 
 pub const SERVICE: &str = "/some/service";
 
@@ -35,8 +38,38 @@ pub fn cases() -> Vec<Case> {
                 .cure(Cure::Run("rosnode cleanup", |lab| &lab.inner))
                 .cure(Cure::StartServer(|lab| &lab.router)),
         );
+        let fake = |name, server: fn(&Lab) -> Vec<Program>| {
+            let case = Case::new(name, library, no_header()).about(SERVICE).publisher(server);
+            case.subscriber(|lab, library| lab.inner.node(library, "client", "listener", SERVICE).start())
+        };
+        cases.extend([
+            fake("service header unanswered", |lab| fake_server(lab, "silent")).seen_from(router, no_header()),
+            fake("service closed without a header", |lab| fake_server(lab, "close")).seen_from(router, no_header()),
+            fake("service hangs up", |lab| fake_server(lab, "hang-up")).seen_from(inner, no_header()),
+            fake("service resets", |lab| fake_server(lab, "reset")).seen_from(inner, no_header()),
+        ]);
     }
+    let tool = |name, server: fn(&Lab) -> Vec<Program>| {
+        let case = Case::new(name, Library::Rospy, no_header()).about(SERVICE).publisher(server);
+        case.subscriber(|lab, _| lab.inner.start(&format!("rosservice call {SERVICE}")))
+    };
+    cases.extend([
+        tool("rosservice call, header unanswered", |lab| fake_server(lab, "silent")),
+        tool("rosservice call, closed without a header", |lab| fake_server(lab, "close")),
+    ]);
     cases
+}
+
+fn no_header() -> Expected {
+    let expected = Expected::new(Code::NoHeader, Stage::Header).address(Address::Host("10.0.1.1"));
+    expected.says(&[SERVICE]).within_seconds(30)
+}
+
+fn fake_server(lab: &Lab, behaviour: &str) -> Vec<Program> {
+    let script = source("fake_server.py");
+    let server = lab.router.start(&format!("python3 {} {behaviour} /talker {SERVICE}", script.display()));
+    server.wait_for("node is up", Duration::from_secs(20));
+    vec![server]
 }
 
 fn unreachable(errno: Errno) -> Expected {

@@ -88,7 +88,7 @@ impl Node<'_> {
     /// Starts it and waits until it runs; for a talker or a server, until the master knows about it.
     pub fn start(self) -> Program {
         let ready = match self.words[0].as_str() {
-            "talker" | "big" => "advertised",
+            "talker" | "talkers" | "big" => "advertised",
             "server" => "serving",
             _ => "node is up",
         };

@@ -2,15 +2,20 @@
 //
 // talker    publishes std_msgs/String on topic NAME, ARGUMENT times a second (10; 0: advertise and stay silent)
 // bulk      publishes messages of 1 MB on topic NAME, up to 500 a second
+// talkers   publishes on ARGUMENT topics, NAME_0 and so on, once a second each
+// listeners subscribes to ARGUMENT topics, NAME_0 and so on, and says when it has heard all
 // listener  subscribes to NAME as std_msgs/String and prints what it hears; bulk messages are counted
 // udp       the same, over UDPROS
 // mismatch  subscribes to NAME as std_msgs/Int32
 // server    provides service NAME (std_srvs/Trigger)
 // client    calls service NAME (std_srvs/Trigger) once a second and prints what became of it
+// persistent the same over one connection that stays
 // setter    sets parameter NAME to a text of ARGUMENT bytes, once
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string>
+#include <vector>
 
 #include <ros/ros.h>
 #include <std_msgs/Int32.h>
@@ -70,11 +75,43 @@ static int bulk(ros::NodeHandle &node, const std::string &name) {
     return 0;
 }
 
-static int call(ros::NodeHandle &node, const std::string &name) {
+static int talk_on_many(ros::NodeHandle &node, const std::string &name, int count) {
+    std::vector<ros::Publisher> publishers;
+    for (int number = 0; number < count; ++number)
+        publishers.push_back(node.advertise<std_msgs::String>(name + "_" + std::to_string(number), 1));
+    say("advertised");
     ros::Rate rate(1);
     while (ros::ok()) {
+        std_msgs::String message;
+        message.data = "hello";
+        for (ros::Publisher &publisher : publishers) publisher.publish(message);
+        ros::spinOnce();
+        rate.sleep();
+    }
+    return 0;
+}
+
+static int listen_to_many(ros::NodeHandle &node, const std::string &name, int count) {
+    std::vector<ros::Subscriber> subscribers;
+    std::set<int> heard;
+    for (int number = 0; number < count; ++number) {
+        boost::function<void(const std_msgs::String::ConstPtr &)> hear = [&heard, number, count](const auto &) {
+            heard.insert(number);
+            if (heard.size() == static_cast<size_t>(count)) say("heard all");
+        };
+        subscribers.push_back(node.subscribe<std_msgs::String>(name + "_" + std::to_string(number), 1, hear));
+    }
+    ros::spin();
+    return 0;
+}
+
+static int call(ros::NodeHandle &node, const std::string &name, bool persistent) {
+    ros::Rate rate(1);
+    if (persistent) ros::service::waitForService(name);
+    ros::ServiceClient client = node.serviceClient<std_srvs::Trigger>(name, persistent);
+    while (ros::ok()) {
         std_srvs::Trigger trigger;
-        bool ok = node.serviceClient<std_srvs::Trigger>(name).call(trigger);
+        bool ok = client.call(trigger);
         say(ok ? "answered " + trigger.response.message : "call failed");
         rate.sleep();
     }
@@ -89,7 +126,10 @@ int main(int argc, char **argv) {
     say("node is up");
     if (role == "talker") return talk(node, name, argument.empty() ? 10 : std::atof(argument.c_str()));
     if (role == "bulk") return bulk(node, name);
-    if (role == "client") return call(node, name);
+    if (role == "client") return call(node, name, false);
+    if (role == "persistent") return call(node, name, true);
+    if (role == "talkers") return talk_on_many(node, name, std::atoi(argument.c_str()));
+    if (role == "listeners") return listen_to_many(node, name, std::atoi(argument.c_str()));
     ros::Subscriber subscriber;
     ros::ServiceServer server;
     if (role == "listener") subscriber = node.subscribe(name, 10, heard);

@@ -3,9 +3,12 @@
 talker    publishes std_msgs/String on topic NAME, ARGUMENT times a second (10; 0: advertise and stay silent)
 big       publishes messages of ARGUMENT bytes on topic NAME, ten times a second
 listener  subscribes to NAME as std_msgs/String and prints what it hears
+talkers   publishes on ARGUMENT topics, NAME_0 and so on, once a second each
+listeners subscribes to ARGUMENT topics, NAME_0 and so on, and says when it has heard all
 mismatch  subscribes to NAME as std_msgs/Int32
 server    provides service NAME (std_srvs/Trigger)
 client    calls service NAME (std_srvs/Trigger) once a second and prints what became of it
+persistent the same over one connection that stays
 setter    sets parameter NAME to a text of ARGUMENT bytes, once
 """
 import os
@@ -44,6 +47,29 @@ def listener(name, _):
     rospy.spin()
 
 
+def talkers(name, argument):
+    publishers = [rospy.Publisher("%s_%d" % (name, number), String, queue_size=1) for number in range(int(argument))]
+    print("advertised", flush=True)
+    rate = rospy.Rate(1)
+    while not rospy.is_shutdown():
+        for publisher in publishers:
+            publisher.publish("hello")
+        rate.sleep()
+
+
+def listeners(name, argument):
+    heard = set()
+
+    def hear(_, number):
+        heard.add(number)
+        if len(heard) == int(argument):
+            print("heard all", flush=True)
+
+    for number in range(int(argument)):
+        rospy.Subscriber("%s_%d" % (name, number), String, hear, number)
+    rospy.spin()
+
+
 def mismatch(name, _):
     rospy.Subscriber(name, Int32, lambda message: print("heard", message.data, flush=True))
     rospy.spin()
@@ -62,6 +88,15 @@ def client(name, _):
             print("answered", rospy.ServiceProxy(name, Trigger)().message, flush=True)
         except Exception as error:
             print("call failed:", error, flush=True)
+        rate.sleep()
+
+
+def persistent(name, _):
+    rospy.wait_for_service(name)
+    proxy = rospy.ServiceProxy(name, Trigger, persistent=True)
+    rate = rospy.Rate(1)
+    while not rospy.is_shutdown():
+        print("answered", proxy().message, flush=True)
         rate.sleep()
 
 
