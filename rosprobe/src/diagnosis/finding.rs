@@ -193,8 +193,7 @@ pub struct Finding {
     /// Last time it was seen.
     #[serde(serialize_with = "time::serialize")]
     pub last: jiff::Timestamp,
-    /// When what it is about was over: the publisher unregistered or came back at another address, or the subscriber left. Absent while
-    /// it goes on.
+    /// When what it is about was over: the publisher unregistered, or the subscriber left. Absent while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "time::serialize_option")]
     pub ended: Option<jiff::Timestamp>,
     /// How often.
