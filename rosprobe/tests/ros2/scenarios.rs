@@ -194,7 +194,7 @@ impl Scene {
     fn unheard_pair(&mut self, here: &ParticipantData, there: &ParticipantData) {
         self.process(101, 1, 1, &[]);
         self.process(102, 2, 1, &[]);
-        for _ in 0..4 {
+        for _ in 0..5 {
             self.announce(101, 1, "10.0.0.1", 0, here);
             self.announce(102, 2, "10.0.0.2", 0, there);
             self.wait(1);

@@ -15,9 +15,9 @@ use crate::printable::counted;
 
 /// How long two participants of one domain may go without a word before that is a fault, in nanoseconds.
 const SILENT_NS: u128 = 3_000_000_000;
-/// How many announcements of the two must have found no answer until then: on a radio that loses one packet of three, four in a row get lost
-/// once in eighty times, and six once in seven hundred.
-const UNANSWERED: usize = 6;
+/// How many announcements of the two must have found no answer until then. On a radio that loses one packet of three, six in a row get lost
+/// once in seven hundred times, which was seen within twenty; eight once in six thousand.
+const UNANSWERED: usize = 8;
 /// How long a participant may be alone before that is worth saying, in nanoseconds.
 const ALONE_NS: u128 = 10_000_000_000;
 /// The same for one that ran before, in nanoseconds: its company announces itself every half minute, and was heard long ago.

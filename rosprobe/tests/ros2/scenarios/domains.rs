@@ -43,7 +43,7 @@ fn a_domain_that_cannot_be_is_not_believed() {
     let (mut here, there) = pair();
     here.domain_id = Some(u32::MAX);
     let mut scene = Scene::default();
-    for _ in 0..4 {
+    for _ in 0..5 {
         scene.announce(101, 1, "10.0.0.1", 0, &here);
         scene.announce(102, 2, "10.0.0.2", 0, &there);
         scene.wait(8);

@@ -133,7 +133,7 @@ fn two_networks_that_have_nothing_in_common() {
         [(["10.0.0.1", "10.0.0.1"], true), (["10.0.0.1", "10.9.0.1"], true), (["10.0.0.1", "10.0.0.2"], false)]
     {
         let mut scene = Scene::default();
-        for (number, net_namespace, address) in [(1_u8, 1, subnets[0]), (2, 2, subnets[1])].repeat(4) {
+        for (number, net_namespace, address) in [(1_u8, 1, subnets[0]), (2, 2, subnets[1])].repeat(5) {
             let pid = 100 + u32::from(number);
             scene.process(pid, net_namespace, net_namespace, &[]);
             scene.namespace(net_namespace, &[("eth0", address)]);
