@@ -336,8 +336,8 @@ fn nobody_uses(graph: &Graph, participant: &Participant, peers: &[&Participant])
     ))
 }
 
-/// Where its packets come from is not known, but that they come by multicast, which routers do not pass on of their own accord; and every address
-/// that it advertises is on another network, from which nothing ever came.
+/// Where its packets come from is not known. It is heard, every address that it advertises is on another network, and nothing shows that
+/// anything arrives there.
 fn beyond_a_gateway(
     graph: &Graph,
     participant: &Participant,
@@ -350,7 +350,7 @@ fn beyond_a_gateway(
     let gateways = ways.iter().map(|way| if let Way::Gateway { gateway, .. } = way { Some(*gateway) } else { None });
     let gateways = gateways.collect::<Option<BTreeSet<_>>>()?;
     let (gateway, address) = (*gateways.first()?, *usable.first()?);
-    if participant.multicast_domains.is_empty() || participant.announcements < ANNOUNCED {
+    if participant.announcements < ANNOUNCED {
         return None;
     }
     let mut draft = locator_draft(Code::LocatorUnreachable, Severity::Error, participant, Some(address));
@@ -358,12 +358,12 @@ fn beyond_a_gateway(
     let (who, here) = (participant.words(), hearer.words());
     let all = listed(usable);
     let summary = format!(
-        "{who} advertises {all}, which {here} reaches through the gateway {} only, and nothing comes back",
+        "{who} advertises {all}, which {here} reaches through the gateway {} only, and it answers nobody",
         listed(&gateways)
     );
     let explanation = format!(
-        "Its announcements arrive by multicast, which as a rule comes from the same network. What is meant for {who} alone goes to the \
-         gateway; sends succeed, and nothing shows that they arrive: the gateway is off, or does not know the way, or {who} advertises the \
+        "Its announcements arrive here. What is meant for {who} alone goes to the gateway; sends succeed, and nothing shows that they arrive: \
+         the gateway is off, or does not know the way, or {who} advertises the \
          address of an interface that this network does not reach."
     );
     let remedies = vec![
