@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::diagnosis::{self, Finding};
 use crate::event::Monotonic;
 use crate::graph::Graph;
-use crate::observation::Observation;
+use crate::observation::{Observation, What};
 
 /// Findings are made anew at least this often, because some of them come with time alone.
 const DIAGNOSE_EVERY: Duration = Duration::from_millis(500);
@@ -77,8 +77,10 @@ impl Session {
 
     /// Folds in one observation.
     pub fn observe(&mut self, observation: Observation) {
-        // What was due before this observation is judged before it is known: live, and when a file is read at one go.
-        if observation.monotonic.since(self.graph.now()) >= ADVANCE_EVERY {
+        // What was due before this observation is judged before it is known: live, and when a file is read at one go. That something was
+        // lost is known first: it may be what was due.
+        let loss = matches!(observation.what, What::Lost { .. });
+        if !loss && observation.monotonic.since(self.graph.now()) >= ADVANCE_EVERY {
             self.graph.advance(observation.monotonic);
         }
         self.graph.observe(&observation);

@@ -33,6 +33,9 @@ use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
 /// Network namespaces of DDS are read again this often, in nanoseconds: ports that are reserved now, addresses, routes.
 const NAMESPACES_NS: u128 = 5_000_000_000;
 
+/// While events are being lost the whole map of losses is read; not more often than this.
+const LOSSES_EVERY: Duration = Duration::from_millis(200);
+
 /// A running capture. Dropping it detaches everything.
 pub struct LiveCapture {
     /// Holds the programs and their attachments.
@@ -47,6 +50,10 @@ pub struct LiveCapture {
     losses: Losses,
     /// All records up to this moment were read.
     read_until: u64,
+    /// There were more records than were taken the last time.
+    behind: bool,
+    /// When it was looked last whether something was lost.
+    losses_told: Monotonic,
     sockets: SocketMap,
     followed: BpfHashMap<MapData, u32, u8>,
     counters: Counters,
@@ -105,6 +112,8 @@ impl LiveCapture {
             loss_map,
             losses: Losses::default(),
             read_until: 0,
+            behind: false,
+            losses_told: Monotonic::default(),
             sockets,
             followed,
             counters: Counters::new(unacknowledged_known),
@@ -155,6 +164,7 @@ impl LiveCapture {
         let mut raw = std::mem::take(&mut self.raw);
         let more = self.drain_into(limit, &mut raw, out);
         self.raw = raw;
+        self.behind = more;
         more
     }
 
@@ -245,17 +255,27 @@ impl LiveCapture {
             self.looked_around = true;
             self.look_around(time, out);
         }
+        self.tell_losses(time, out);
         self.counters.sample(time, &self.sockets, out);
         self.writers.sample(time, &self.sockets, &mut self.writer_map, out);
-        self.tell_losses(time, out);
         if time.since(self.namespaces_read).as_nanos() >= NAMESPACES_NS {
             self.namespaces_read = time;
             self.processes.refresh_namespaces(time, self.writers.participants().into_iter(), out);
         }
     }
 
-    /// Appends what was lost since the last time, by socket. What is seen of these sockets is incomplete from then on.
+    /// Appends what was lost since the last time, as of `time`, unless that was a moment ago. Costs one look at a counter when nothing was
+    /// lost.
+    pub fn losses(&mut self, time: Monotonic, out: &mut Vec<Event>) {
+        if time.since(self.losses_told) >= LOSSES_EVERY {
+            self.tell_losses(time, out);
+        }
+    }
+
+    /// Appends what was lost since the last time, by socket. What is seen of these sockets is incomplete from then on. Of what is nobody's
+    /// it is told once all that came before it was taken.
     fn tell_losses(&mut self, time: Monotonic, out: &mut Vec<Event>) {
+        self.losses_told = time;
         // A counter that cannot be read is read the next time.
         let Ok(lost) = self.lost.get(&0, 0) else { return };
         let known = lost.iter().sum::<u64>() + self.malformed;
@@ -265,7 +285,8 @@ impl LiveCapture {
         let counts = losses::counts(&self.loss_map);
         let Ok(lost) = self.lost.get(&0, 0) else { return };
         self.statistics.lost = lost.iter().sum::<u64>() + self.malformed;
-        let (of_sockets, events) = self.losses.since_last_time(&counts, self.statistics.lost, self.read_until);
+        let (of_sockets, events) =
+            self.losses.since_last_time(&counts, self.statistics.lost, self.read_until, self.behind);
         for lost in of_sockets {
             let parsed = lost.parsed();
             let process = self.process(time, &parsed, out);

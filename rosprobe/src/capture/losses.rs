@@ -45,8 +45,15 @@ impl Losses {
     }
 
     /// What was lost since the last time: by socket, and besides what is nobody's. `total` is read after the sockets' own counts, so that
-    /// it holds them all. What is younger than `until` waits: records from before it may still be on their way.
-    pub fn since_last_time(&mut self, counts: &[(u64, Loss)], total: u64, until: u64) -> (Vec<Lost>, u64) {
+    /// it holds them all. What is younger than `until` waits: records from before it may still be on their way. So does what is nobody's
+    /// while we are `behind`: it concerns whoever is known then.
+    pub fn since_last_time(
+        &mut self,
+        counts: &[(u64, Loss)],
+        total: u64,
+        until: u64,
+        behind: bool,
+    ) -> (Vec<Lost>, u64) {
         let mut found = Vec::new();
         let mut told = HashMap::new();
         let mut waiting = 0;
@@ -69,6 +76,7 @@ impl Losses {
         self.told = told;
         let of_sockets: u64 = found.iter().map(|lost| lost.events).sum();
         let of_nobody = total.saturating_sub(self.total).saturating_sub(of_sockets + waiting);
+        let of_nobody = if behind { 0 } else { of_nobody };
         self.total += of_sockets + of_nobody;
         (found, of_nobody)
     }
@@ -97,7 +105,7 @@ mod tests {
     }
 
     fn told(losses: &mut Losses, counts: &[(u64, Loss)], total: u64, until: u64) -> (Vec<(u64, bool)>, u64) {
-        let (found, nobody) = losses.since_last_time(counts, total, until);
+        let (found, nobody) = losses.since_last_time(counts, total, until, false);
         (found.iter().map(|lost| (lost.events, lost.closed)).collect(), nobody)
     }
 
@@ -117,6 +125,15 @@ mod tests {
         let young = [(1, loss(3, 200, Kind::Stream))];
         assert_eq!(told(&mut losses, &young, 5, 100), (vec![], 2), "what is nobody's does not wait");
         assert_eq!(told(&mut losses, &young, 5, 200), (vec![(3, false)], 0));
+    }
+
+    #[test]
+    fn what_is_nobodys_waits_until_what_came_before_it_was_read() {
+        let mut losses = Losses::default();
+        let old = [(1, loss(3, 10, Kind::Stream))];
+        let (found, nobody) = losses.since_last_time(&old, 5, 100, true);
+        assert_eq!((found.len(), nobody), (1, 0));
+        assert_eq!(told(&mut losses, &old, 5, 100), (vec![], 2));
     }
 
     #[test]

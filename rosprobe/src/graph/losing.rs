@@ -58,16 +58,18 @@ impl Graph {
         self.names.answers_lost(None);
         self.answers_lost(self.before_it_was_told());
         let unfinished = self.links.iter().filter(|entry| is_unfinished(&entry.link));
+        let since = self.before_it_was_told();
         for link in unfinished.map(|entry| entry.link.id).collect::<Vec<_>>() {
-            self.doubt(link);
+            self.doubt(link, since);
         }
     }
 
     /// What went through this socket was not all seen.
     pub(super) fn doubt_links_of(&mut self, observation: &Observation, socket: &SocketRef) {
         self.calls.lost(socket.id);
+        // Whatever was concluded on them: it may have been this that was missed.
         for link in self.links_that_may_use(observation, socket.id) {
-            self.doubt(link);
+            self.doubt(link, Monotonic(0));
         }
         if let Some(socket) = self.sockets.get_mut(socket.id) {
             // An answer to it may have come.
@@ -100,8 +102,8 @@ impl Graph {
         found
     }
 
-    fn doubt(&mut self, link: LinkId) {
-        let since = self.before_it_was_told();
+    /// Nothing is concluded from silence on the link from now on, and what was since `since` is taken back.
+    fn doubt(&mut self, link: LinkId, since: Monotonic) {
         let Some(entry) = self.links.get_mut(link) else { return };
         entry.link.incomplete = true;
         entry.track.judged = false;

@@ -51,6 +51,9 @@ pub trait Capture {
     /// Appends what the kernel side counted since the last time, as of `now`.
     fn sample(&mut self, now: Monotonic, out: &mut Vec<Event>);
 
+    /// Appends what was lost since the last time, as of `now`.
+    fn losses(&mut self, now: Monotonic, out: &mut Vec<Event>);
+
     /// Totals so far.
     fn statistics(&self) -> Statistics;
 
@@ -243,8 +246,11 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     }
 
     fn advance(&mut self) -> io::Result<()> {
-        self.dirty = false;
         let now = self.now();
+        // Before anything is concluded from what was not seen.
+        self.capture.losses(now, &mut self.events);
+        self.hand_on()?;
+        self.dirty = false;
         let mut observations = Vec::new();
         self.decoder.advance(now, &mut observations);
         if !observations.is_empty() {
@@ -294,6 +300,10 @@ impl Capture for LiveCapture {
 
     fn sample(&mut self, now: Monotonic, out: &mut Vec<Event>) {
         Self::sample(self, now, out);
+    }
+
+    fn losses(&mut self, now: Monotonic, out: &mut Vec<Event>) {
+        Self::losses(self, now, out);
     }
 
     fn statistics(&self) -> Statistics {

@@ -29,6 +29,8 @@ impl Capture for Script {
 
     fn sample(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
 
+    fn losses(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
+
     fn statistics(&self) -> Statistics {
         Statistics { events: 3, ring_buffer_bytes: 400, lost: 0 }
     }
@@ -125,6 +127,10 @@ impl Capture for Backlog {
     }
 
     fn sample(&mut self, now: Monotonic, out: &mut Vec<Event>) {
+        self.losses(now, out);
+    }
+
+    fn losses(&mut self, now: Monotonic, out: &mut Vec<Event>) {
         out.push(Event { time: now, process: None, socket: None, fact: Fact::Lost { events: 1 } });
     }
 

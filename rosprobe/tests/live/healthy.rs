@@ -274,6 +274,24 @@ fn the_command_line_tools_are_silent() {
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn three_hundred_topics_of_one_node_are_silent() {
+    three_hundred_topics(|_| ());
+}
+
+/// rosprobe gets no time for seconds, its ring buffer runs full, and it finds far more to read than it takes at once.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn three_hundred_topics_are_silent_while_rosprobe_stands_still() {
+    three_hundred_topics(|watch| {
+        for _ in 0..3 {
+            watch.signal(Signal::SIGSTOP);
+            std::thread::sleep(Duration::from_secs(3));
+            watch.signal(Signal::SIGCONT);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+}
+
+fn three_hundred_topics(meanwhile: impl FnOnce(&Watch)) {
     let lab = Lab::new();
     let mut watch = Watch::start(&lab, &[]);
     let _roscore = lab.router.roscore();
@@ -284,6 +302,7 @@ fn three_hundred_topics_of_one_node_are_silent() {
             running.push(node.argument("300").start());
         }
     }
+    meanwhile(&watch);
     for listeners in [&running[1], &running[3]] {
         listeners.wait_for("heard all", Duration::from_mins(3));
     }
