@@ -30,8 +30,11 @@ impl Graph {
         if known.len() >= LISTENER_LIMIT && !known.contains_key(&key) {
             known.pop_first();
         }
-        known.insert(key, (local.ip().to_canonical(), process.key()));
-        if observation.what == (What::Listening { already: true }) && self.listeners.already.len() < LISTENER_LIMIT {
+        let before = known.insert(key, (local.ip().to_canonical(), process.key()));
+        // They are looked for a moment after the capture began: whoever was seen to begin has begun after that.
+        let was_seen = before.is_some_and(|(_, owner)| owner == process.key());
+        let already = observation.what == What::Listening { already: true } && !was_seen;
+        if already && self.listeners.already.len() < LISTENER_LIMIT {
             self.listeners.already.insert(process.key());
         }
         let at_port = |entry: &&super::Entry| {
