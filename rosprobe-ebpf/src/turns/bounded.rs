@@ -54,6 +54,19 @@ static NO_WALK: Walk = unsafe { core::mem::zeroed() };
 // SAFETY: integers only, so that zeros are a value.
 static NO_DATAGRAM: Handled = unsafe { core::mem::zeroed() };
 
+/// Takes turns until one is the last, which says 1, and this many at most; 1 when there was a last one.
+#[inline(always)]
+fn repeat(limit: u32, take: impl Fn(u32) -> u64) -> u64 {
+    let mut turn = 0;
+    while turn < limit {
+        if take(turn) != 0 {
+            return 1;
+        }
+        turn += 1;
+    }
+    0
+}
+
 /// Has `work` done with a walk that has not begun; false where there is no room for one.
 #[inline(always)]
 pub fn with_walk(work: impl FnOnce(&mut Walk)) -> bool {
@@ -67,10 +80,7 @@ pub fn with_walk(work: impl FnOnce(&mut Walk)) -> bool {
 /// Walks over the bytes of a TCP socket; true when the call offered more than was taken.
 #[inline(always)]
 pub fn walk(walk: &mut Walk, _state: &mut SocketState) -> bool {
-    let mut done = 0;
-    while done < WALK_LOOPS && walk_stream(walk.cookie) == 0 {
-        done += 1;
-    }
+    repeat(WALK_LOOPS, |_| walk_stream(walk.cookie));
     walk_end(walk.cookie) != 0
 }
 
@@ -84,14 +94,7 @@ fn walk_of_thread<'a>() -> Option<&'a mut Walk> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_stream(cookie: u64) -> u64 {
-    let mut turn = 0;
-    while turn < TURNS {
-        if walk_step(cookie) != 0 {
-            return 1;
-        }
-        turn += 1;
-    }
-    0
+    repeat(TURNS, |_| walk_step(cookie))
 }
 
 #[unsafe(no_mangle)]
@@ -141,10 +144,7 @@ pub fn rtps(datagram: &Datagram, _state: &mut SocketState) -> u64 {
 fn walk_datagram(datagram: &Datagram) -> u64 {
     let Some(handled) = handle(datagram) else { return rtps::OTHER };
     kernel::copy(&Message::new(datagram), &mut handled.message);
-    let mut done = 0;
-    while done < WALK_LOOPS && walk_message(datagram.cookie) == 0 {
-        done += 1;
-    }
+    repeat(WALK_LOOPS, |_| walk_message(datagram.cookie));
     let found = message_end();
     let_go();
     found
@@ -154,14 +154,7 @@ fn walk_datagram(datagram: &Datagram) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_message(cookie: u64) -> u64 {
-    let mut turn = 0;
-    while turn < TURNS {
-        if message_step(cookie) != 0 {
-            return 1;
-        }
-        turn += 1;
-    }
-    0
+    repeat(TURNS, |_| message_step(cookie))
 }
 
 #[unsafe(no_mangle)]
@@ -189,10 +182,7 @@ fn copy_datagram(datagram: &Datagram) -> u64 {
     if handle(datagram).is_none() {
         return not_copied(datagram);
     }
-    let mut done = 0;
-    while done < COPY_LOOPS && copy_pieces(done * TURNS) == 0 {
-        done += 1;
-    }
+    repeat(COPY_LOOPS, |done| copy_pieces(done * TURNS));
     let_go();
     0
 }
@@ -209,14 +199,7 @@ fn not_copied(datagram: &Datagram) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn copy_pieces(first: u32) -> u64 {
-    let mut turn = 0;
-    while turn < TURNS {
-        if copy_segment(first + turn) != 0 {
-            return 1;
-        }
-        turn += 1;
-    }
-    0
+    repeat(TURNS, |turn| copy_segment(first + turn))
 }
 
 #[unsafe(no_mangle)]
