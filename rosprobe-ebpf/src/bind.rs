@@ -2,7 +2,6 @@
 
 use rosprobe_common::{Kind, SocketAddress};
 
-use crate::connect::own_number;
 use crate::emit::{Fact, Socket, emit};
 use crate::kernel::{self, AF_INET, UDP};
 use crate::{identity, process};
@@ -43,7 +42,7 @@ fn errno(result: i32) -> i32 {
 #[inline(always)]
 fn tell(sk: u64, address: &SocketAddress, fact: &Fact) {
     let cookie = identity::of_descriptor(fact.fd, sk);
-    let cookie = if cookie == 0 { own_number() } else { cookie };
+    let cookie = if cookie == 0 { identity::own_number() } else { cookie };
     process::remember(fact.pid);
     emit(&Socket { sk, cookie, protocol: UDP, remote: Some(address) }, fact);
 }

@@ -4,14 +4,12 @@
 //! EINPROGRESS.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::{
-    bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user,
-};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user};
 use rosprobe_common::{Kind, Protocol, SocketAddress};
 
 use crate::emit::{Fact, Socket, emit};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP};
-use crate::maps::{CONNECTS, Connect, NUMBERS, SOCKETS, config};
+use crate::maps::{CONNECTS, Connect, SOCKETS, config};
 use crate::{identity, process};
 
 const EBADF: i32 = 9;
@@ -104,7 +102,7 @@ pub fn returned(connect: &Connect, result: i32) {
         restart_datagrams(cookie);
     }
     if cookie == 0 {
-        cookie = own_number();
+        cookie = identity::own_number();
     }
     let fact = Fact::here(Kind::ConnectReturned);
     process::remember(fact.pid);
@@ -133,21 +131,6 @@ fn restart_datagrams(cookie: u64) {
         // SAFETY: memory of the map.
         unsafe { (*state).protocol = Protocol::Undecided as u8 };
     }
-}
-
-/// A name for a socket that the kernel has not named: one whose connect() failed before anything changed.
-#[inline(always)]
-pub fn own_number() -> u64 {
-    // SAFETY: a helper without arguments.
-    let processor = u64::from(unsafe { bpf_get_smp_processor_id() });
-    let number = NUMBERS.get_ptr_mut(0).map_or(0, |number| {
-        // SAFETY: this processor's own counter.
-        unsafe {
-            *number += 1;
-            *number
-        }
-    });
-    1 << 63 | processor << 44 | number
 }
 
 /// Whose memory an address is in.

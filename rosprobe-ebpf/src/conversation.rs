@@ -1,20 +1,34 @@
-//! What the bytes are, decided from the first ones of each direction, and how much of them is copied.
+//! The steps of a walk: how much of a conversation is copied. What it is, its first bytes decide.
 
-use rosprobe_common::{
-    Cut, DirectionState, Framing, MID_STREAM_LOOKS, OPENING_BYTES, Opening, Protocol, SocketState, opening,
-};
+use rosprobe_common::{Cut, MID_STREAM_LOOKS, Opening, Protocol, SocketState, opening};
 
 use crate::maps::config;
-use crate::tcpros::begin_header;
-use crate::walk::{Walk, announce, direction, emit_chunk, emit_gathered, least, parts, read};
+use crate::opening::open;
+use crate::tcpros::tcpros;
+use crate::walk::{Walk, direction, emit_chunk, emit_gathered, least, next_segment, parts, read};
 
 /// Largest piece that one record carries.
 const PIECE: u32 = 32 * 1024;
 
+/// A step of a walk; false when it is at its end.
+#[inline(always)]
+pub fn step(state: &mut SocketState, walk: &mut Walk) -> bool {
+    if walk.left == 0 {
+        emit_gathered(walk, state);
+        return next_segment(walk);
+    }
+    if state.protocol == Protocol::Topic as u8 || state.protocol == Protocol::Service as u8 {
+        tcpros(state, walk);
+    } else {
+        conversation(state, walk);
+    }
+    true
+}
+
 /// A step over anything but TCPROS.
 #[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]
 #[inline(never)]
-pub extern "C" fn conversation(state: *mut SocketState, walk: *mut Walk) -> u64 {
+extern "C" fn conversation(state: *mut SocketState, walk: *mut Walk) -> u64 {
     parts!(state, walk);
     match state.protocol {
         protocol if protocol == Protocol::XmlRpc as u8 => copy_message(walk, state),
@@ -26,69 +40,6 @@ pub extern "C" fn conversation(state: *mut SocketState, walk: *mut Walk) -> u64 
         }
     }
     0
-}
-
-/// The first bytes of a direction.
-#[inline(always)]
-pub fn open(walk: &mut Walk, state: &mut SocketState) {
-    let direction = direction!(state, walk);
-    let have = u32::from(direction.have);
-    if have >= OPENING_BYTES as u32 {
-        direction.framing = Framing::Lost as u8;
-        return;
-    }
-    let wanted = OPENING_BYTES as u32 - have;
-    let count = if walk.left < wanted { walk.left } else { wanted };
-    // SAFETY: `have` is less than the array's length.
-    if !read(walk.at, unsafe { direction.head.as_mut_ptr().add(have as usize) }, count) {
-        unreadable_opening(walk, state);
-        return;
-    }
-    direction.have = (have + count) as u8;
-    match open_by(direction) {
-        OPENING_UNDECIDED => walk.advance(direction, count),
-        OPENING_XMLRPC if state.protocol == Protocol::Undecided as u8 => {
-            direction.copied = have;
-            walk.speaks(state, Protocol::XmlRpc);
-        }
-        OPENING_TCPROS => {
-            begin_header(direction, have);
-            if state.protocol == Protocol::Undecided as u8 {
-                walk.speaks(state, Protocol::Topic);
-                announce(walk);
-            }
-        }
-        _ if state.protocol == Protocol::Undecided as u8 => walk.speaks(state, Protocol::Other),
-        _ => direction.framing = Framing::Lost as u8,
-    }
-}
-
-const OPENING_UNDECIDED: u64 = 0;
-const OPENING_XMLRPC: u64 = 1;
-const OPENING_TCPROS: u64 = 2;
-const OPENING_OTHER: u64 = 3;
-
-/// A function of its own, which takes the number of bytes from the map: the verifier then forgets what it knew of that number, and
-/// does not follow each value of it through the loop over the bytes.
-#[inline(never)]
-fn open_by(direction: &mut DirectionState) -> u64 {
-    // SAFETY: memory of the map; volatile because the compiler knows the value too well.
-    let have = unsafe { core::ptr::read_volatile(&raw const direction.have) };
-    match opening(&direction.head, usize::from(have)) {
-        Opening::Undecided => OPENING_UNDECIDED,
-        Opening::XmlRpc => OPENING_XMLRPC,
-        Opening::Tcpros { .. } => OPENING_TCPROS,
-        Opening::Other => OPENING_OTHER,
-    }
-}
-
-#[inline(always)]
-fn unreadable_opening(walk: &mut Walk, state: &mut SocketState) {
-    direction!(state, walk).framing = Framing::Lost as u8;
-    if state.protocol == Protocol::Undecided as u8 {
-        walk.speaks(state, Protocol::MidStream);
-        announce(walk);
-    }
 }
 
 /// XML-RPC: all of it, up to the limit of the message.

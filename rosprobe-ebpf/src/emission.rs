@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 
-use crate::emit::{Emission, count_lost, emit_record, lose_record};
+use crate::record::{Emission, count_lost, emit_record, lose_record};
 
 /// Emissions at one moment: on each processor one, and one more for what interrupts it.
 const LIMIT: u32 = 1024;

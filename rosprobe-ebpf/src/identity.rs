@@ -1,9 +1,10 @@
 //! What a socket is called. Where the kernel gives cookies to programs, by its cookie; programs at raw tracepoints have to number
 //! sockets themselves.
 
-use crate::connect::own_number;
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+
 use crate::kernel::{self, AF_INET, AF_INET6, Held, TCP};
-use crate::maps::{IDENTITIES, Identity, config};
+use crate::maps::{IDENTITIES, Identity, NUMBERS, config};
 
 /// The number of a socket that no descriptor led to; a new one for a socket that had none. TCP sockets alone: their end is seen.
 #[inline(always)]
@@ -62,4 +63,19 @@ pub fn ended(sk: u64) -> u64 {
     let number = existing(sk);
     let _ = IDENTITIES.remove(&sk);
     number
+}
+
+/// A name for a socket that the kernel has not named: one whose connect() failed before anything changed.
+#[inline(always)]
+pub fn own_number() -> u64 {
+    // SAFETY: a helper without arguments.
+    let processor = u64::from(unsafe { bpf_get_smp_processor_id() });
+    let number = NUMBERS.get_ptr_mut(0).map_or(0, |number| {
+        // SAFETY: this processor's own counter.
+        unsafe {
+            *number += 1;
+            *number
+        }
+    });
+    1 << 63 | processor << 44 | number
 }

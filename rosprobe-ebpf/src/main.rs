@@ -1,7 +1,7 @@
 //! rosprobe's programs in the kernel: what a task asked of connect(), what became of it, and the first bytes of every conversation.
 //!
 //! A job has several [`hooks`], because kernels differ; all of them end in the same handlers: [`connect`] and [`bind`] for what a
-//! process asked for, [`socket`] for what became of it, [`transfer`] and [`datagram`] for payload, [`process`] for processes. What differs besides is in
+//! process asked for, [`socket`] for what became of it, [`transfer`] and [`udp`] for payload, [`process`] for processes. What differs besides is in
 //! [`maps::CONFIG`].
 //!
 //! With the feature `bounded` it is another object, for kernels before 5.17: see [`turns`].
@@ -18,6 +18,7 @@ mod datagram;
 #[cfg(feature = "bounded")]
 mod emission;
 mod emit;
+mod flow;
 mod holder;
 mod hooks;
 mod identity;
@@ -25,7 +26,9 @@ mod kernel;
 mod locate;
 mod log;
 mod maps;
+mod opening;
 mod process;
+mod record;
 mod rtps;
 mod socket;
 mod tcpros;
@@ -33,6 +36,7 @@ mod transfer;
 #[cfg_attr(feature = "bounded", path = "turns/bounded.rs")]
 #[cfg_attr(not(feature = "bounded"), path = "turns/looped.rs")]
 mod turns;
+mod udp;
 mod udpros;
 mod walk;
 

@@ -4,49 +4,11 @@ use rosprobe_common::{
     DirectionState, Framing, MESSAGE_LIMIT, Protocol, SERVICE_ANSWER_LIMIT, SERVICE_REQUEST_LIMIT, SocketState,
 };
 
-use crate::conversation::open;
+use crate::opening::{NO_MATCH, SERVICE, open};
 use crate::walk::{Walk, direction, emit_gathered, gather, least, parts, prefix, read};
 
 /// Bytes of a header that are gathered before they are emitted.
 const HEADER_PIECE: u32 = 16 * 1024;
-
-const SERVICE: [u8; 8] = *b"service=";
-const NO_MATCH: u8 = 255;
-
-/// The direction begins with a header, of which `have` bytes went by before that was certain.
-#[inline(always)]
-pub fn begin_header(direction: &mut DirectionState, have: u32) {
-    let [a, b, c, d, ..] = direction.head;
-    let length = u32::from_le_bytes([a, b, c, d]);
-    direction.framing = Framing::Header as u8;
-    direction.remaining = 4 + length - have;
-    direction.have = 0;
-    direction.matched = 0;
-    if have < 4 {
-        // The rest of the length prefix, as if it were a field of no interest.
-        direction.field = 4 - have;
-        direction.matched = NO_MATCH;
-    } else if have < 8 {
-        direction.field = 0;
-        direction.have = (have - 4) as u8;
-        let [_, _, _, _, a, b, c, d, ..] = direction.head;
-        direction.head[0] = a;
-        direction.head[1] = b;
-        direction.head[2] = c;
-        direction.head[3] = d;
-    } else {
-        let [_, _, _, _, a, b, c, d, name @ ..] = direction.head;
-        direction.field = u32::from_le_bytes([a, b, c, d]) - (have - 8);
-        let mut at = 0;
-        while at < 8 {
-            if at < have - 8 && direction.matched != NO_MATCH {
-                direction.matched =
-                    if name[at as usize] == SERVICE[at as usize] { direction.matched + 1 } else { NO_MATCH };
-            }
-            at += 1;
-        }
-    }
-}
 
 /// A step over a direction of a TCPROS connection.
 #[cfg_attr(not(feature = "bounded"), unsafe(no_mangle))]

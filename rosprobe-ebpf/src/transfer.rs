@@ -1,10 +1,10 @@
 //! Sends and receives on any socket, after they are done. An unrelated socket costs one map look-up.
 
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
-use rosprobe_common::{Cut, Flow, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketFlags, SocketState};
+use rosprobe_common::{Cut, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketFlags, SocketState};
 
-use crate::datagram;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
+use crate::flow::{RECEIVED, SENT, flow, is_no_failure, is_no_receive};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP, tcp_state};
 use crate::locate::{Call, Location, end_batch};
 use crate::log;
@@ -13,20 +13,10 @@ use crate::process;
 use crate::socket::{fresh, known};
 use crate::tcpros::next_message;
 use crate::turns;
+use crate::udp;
 use crate::walk::{Walk, miss, socket};
 
-pub const SENT: usize = 0;
-pub const RECEIVED: usize = 1;
-
-const MSG_OOB: i32 = 0x1;
-const MSG_PEEK: i32 = 0x2;
 const MSG_TRUNC: i32 = 0x20;
-const MSG_ERRQUEUE: i32 = 0x2000;
-
-const EINTR: i32 = 4;
-const EAGAIN: i32 = 11;
-/// `ERESTARTSYS` and its like: the call begins again and the process never sees them.
-const RESTARTS: core::ops::RangeInclusive<i32> = 512..=516;
 
 /// A send or receive of the current process is done. `sk` is a pointer that the verifier knows for a socket's.
 #[inline(always)]
@@ -53,7 +43,7 @@ pub fn handed<const FLOW: usize>(sk: u64, cookie: u64, result: i32, flags: i32) 
     let Some(state) = state.filter(|state| state.protocol != Protocol::Other as u8) else { return };
     let of_udp = state.protocol >= Protocol::Dns as u8;
     if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk) == UDP) {
-        datagram::transferred::<FLOW>(state, sk, cookie, result, flags);
+        udp::transferred::<FLOW>(state, sk, cookie, result, flags);
     } else {
         stream::<FLOW>(state, sk, cookie, result, flags);
     }
@@ -76,7 +66,7 @@ fn stream<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, resu
         let what = transferred::<FLOW>(state, walk, result, flags);
         if what == BYTES {
             // A receive goes on with the next message, however little came for this one.
-            if walk.go(state) && FLOW == SENT {
+            if turns::walk(walk, state) && FLOW == SENT {
                 end_batch();
             }
         } else if what != NOTHING {
@@ -91,12 +81,6 @@ fn stream<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: u64, resu
         miss(&mut state.direction[FLOW], result as u32);
     }
     0
-}
-
-/// The direction.
-#[inline(always)]
-pub fn flow<const FLOW: usize>() -> Flow {
-    if FLOW == SENT { Flow::Sent } else { Flow::Received }
 }
 
 /// A socket that had not called connect or been accepted since the capture began.
@@ -117,18 +101,6 @@ fn first_sight(sk: u64, cookie: u64, result: i32) -> *mut SocketState {
         emit(&Socket { sk, cookie, protocol, remote: None }, &Fact::here(Kind::AlreadyOpen));
     }
     state
-}
-
-/// A receive that takes no bytes away, or not those of the conversation.
-#[inline(always)]
-pub fn is_no_receive<const FLOW: usize>(flags: i32) -> bool {
-    FLOW == RECEIVED && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB) != 0
-}
-
-/// Errors after which the process does the same again.
-#[inline(always)]
-pub fn is_no_failure(errno: i32) -> bool {
-    errno == EAGAIN || errno == EINTR || RESTARTS.contains(&errno)
 }
 
 /// What there is to do, and then `walk` is at the beginning of the bytes.

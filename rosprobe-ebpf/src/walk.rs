@@ -4,13 +4,10 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use rosprobe_common::{Cut, DirectionState, Flow, Framing, Kind, OPENING_BYTES, Protocol, SocketState};
 
-use crate::conversation::conversation;
 use crate::emit::{Fact, Payload, Socket, emit, emit_payload};
 use crate::kernel::{self, TCP};
 use crate::locate::Location;
 use crate::log;
-use crate::tcpros::tcpros;
-use crate::turns;
 
 /// A walk over the bytes of one send or receive. Without pointers, so that it can be an argument of functions that the verifier looks
 /// at once, each, and not anew for every turn of the loops that call them.
@@ -66,13 +63,7 @@ impl Walk {
         self.batch = location.batch as u8;
     }
 
-    /// Goes. True when the call offered more than was taken.
-    #[inline(always)]
-    pub fn go(&mut self, state: &mut SocketState) -> bool {
-        turns::walk(self, state)
-    }
-
-    /// The same, at the end.
+    /// At the end: whether the call offered more than was taken.
     #[inline(always)]
     pub fn offers_more(&self) -> bool {
         self.batch == 1 && self.offered > u64::from(self.length)
@@ -121,24 +112,9 @@ macro_rules! direction {
 
 pub(crate) use direction;
 
-/// A step of a walk; false when it is at its end.
-#[inline(always)]
-pub fn step(state: &mut SocketState, walk: &mut Walk) -> bool {
-    if walk.left == 0 {
-        emit_gathered(walk, state);
-        return next_segment(walk);
-    }
-    if state.protocol == Protocol::Topic as u8 || state.protocol == Protocol::Service as u8 {
-        tcpros(state, walk);
-    } else {
-        conversation(state, walk);
-    }
-    true
-}
-
 /// Goes to the vector's next segment; false when there is none, or no bytes for it.
 #[inline(always)]
-fn next_segment(walk: &mut Walk) -> bool {
+pub fn next_segment(walk: &mut Walk) -> bool {
     // A batch goes through all of them, because their sum says what was offered.
     if walk.segments == 0 || (walk.total == 0 && walk.batch == 0) {
         return false;

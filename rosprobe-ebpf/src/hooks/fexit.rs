@@ -3,9 +3,10 @@
 use aya_ebpf::macros::{fentry, fexit};
 use aya_ebpf::programs::{FEntryContext, FExitContext};
 
+use crate::flow::{RECEIVED, SENT};
 use crate::locate::Call;
 use crate::maps::{config, empty};
-use crate::transfer::{RECEIVED, SENT, done};
+use crate::transfer::done;
 use crate::{connect, kernel};
 
 /// What the functions begin with: `struct socket *`.

@@ -3,8 +3,9 @@
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
+use crate::flow::{RECEIVED, SENT};
 use crate::maps::empty;
-use crate::transfer::{RECEIVED, SENT, done};
+use crate::transfer::done;
 
 #[btf_tracepoint(function = "sock_send_length")]
 fn sock_send_length(ctx: BtfTracePointContext) -> i32 {

@@ -10,10 +10,11 @@ use aya_ebpf::programs::RawTracePointContext;
 use rosprobe_common::{CALL_NUMBERS, CallClass, IOVEC_LIMIT};
 
 use super::socket_call;
+use crate::flow::{RECEIVED, SENT};
 use crate::kernel::{self, AF_INET, AF_INET6, Held};
 use crate::locate::{Call, MMSGHDR, MMSGHDR_LENGTH};
 use crate::maps::{CLASSES, config, empty};
-use crate::transfer::{RECEIVED, SENT, handed};
+use crate::transfer::handed;
 use crate::{connect, holder, identity};
 
 /// Messages of one sendmmsg() or recvmmsg() that are looked at: all that the kernel takes, or as many as an older verifier follows in
@@ -155,7 +156,7 @@ fn batch(call: &Call, result: i64, flags: u64, flow: u64) {
     }
     #[cfg(feature = "bounded")]
     if result > count {
-        crate::emit::count_lost((result - count) as u64);
+        crate::record::count_lost((result - count) as u64);
     }
 }
 

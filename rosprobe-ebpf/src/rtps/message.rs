@@ -5,7 +5,6 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use rosprobe_common::rtps::{HEADER_BYTES, flag};
 
-use super::writers;
 use crate::datagram::Datagram;
 use crate::kernel;
 
@@ -129,25 +128,6 @@ impl Message {
     #[inline(always)]
     pub fn has(&self, bits: u8) -> bool {
         self.found & bits == bits
-    }
-
-    /// Whether user space wants it: discovery, or the first sign that two participants know of each other.
-    #[inline(always)]
-    pub fn is_wanted(&self) -> bool {
-        self.has(found::WANTED) || (!self.has(found::USER) && self.is_addressed() && writers::first_time(self, 0, 0))
-    }
-
-    /// A reader's first answer to a writer, which is what was looked at last, is wanted as well. Asked after a step, whose stack is not
-    /// there any more then.
-    #[inline(always)]
-    pub fn look_up_answer(&mut self) {
-        if self.has(found::ANSWER) {
-            self.found &= !found::ANSWER;
-            let [reader, writer, ..] = self.head;
-            if writers::first_time(self, reader, writer) {
-                self.found |= found::WANTED;
-            }
-        }
     }
 
     /// Whether the submessages are for one participant, and not for all.

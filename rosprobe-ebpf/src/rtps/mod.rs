@@ -4,39 +4,28 @@
 //! implementation cuts it: Cyclone DDS gives up to ten, the first only the message's header.
 
 mod message;
+mod pairs;
 mod submessages;
 mod user_data;
 mod writers;
 
+use rosprobe_common::SocketState;
 use rosprobe_common::rtps::HEADER_BYTES;
-use rosprobe_common::{Protocol, SocketState};
 
 pub use self::message::Message;
 use self::message::found;
-use crate::datagram::{Datagram, find_peer};
-use crate::turns;
+pub use self::user_data::counted;
+use crate::datagram::Datagram;
 
 /// Bytes that tell whether a datagram is RTPS.
 pub const OPENING: u32 = HEADER_BYTES as u32;
 
 /// It is none.
 pub const OTHER: u64 = 0;
+/// It is, and nothing else is to be done.
 const COUNTED: u64 = 1;
-const WANTED: u64 = 2;
-
-/// Takes one datagram of a socket; true when it is RTPS.
-#[inline(always)]
-pub fn taken(datagram: &mut Datagram, state: &mut SocketState) -> bool {
-    if state.protocol == Protocol::Rtps as u8 && user_data::counted(datagram, state) != 0 {
-        return true;
-    }
-    let found = turns::rtps(datagram, state);
-    if found == WANTED {
-        find_peer(datagram);
-        turns::copy(datagram);
-    }
-    found != OTHER
-}
+/// User space wants to see it.
+pub const WANTED: u64 = 2;
 
 /// A turn of the walk over a message; 1 when it is at its end, else 0.
 ///
@@ -51,7 +40,7 @@ pub unsafe fn turn(message: *mut Message, state: *mut SocketState, datagram: *co
     if walked.found & found::NEW != 0 {
         writers::rtps_place(message, state, datagram);
     }
-    walked.look_up_answer();
+    pairs::look_up_answer(walked);
     // The verifier, which does not look into the function here, wants to see that it is 0 or 1.
     core::hint::black_box(over) & 1
 }
@@ -59,7 +48,7 @@ pub unsafe fn turn(message: *mut Message, state: *mut SocketState, datagram: *co
 /// What a message was, at the end of the walk.
 #[inline(always)]
 pub fn verdict(message: &Message) -> u64 {
-    match (message.has(found::RTPS), message.is_wanted()) {
+    match (message.has(found::RTPS), pairs::is_wanted(message)) {
         (false, _) => OTHER,
         (true, false) => COUNTED,
         (true, true) => WANTED,

@@ -1,15 +1,11 @@
-//! What is counted of each writer, and which pairs were told of.
+//! What is counted of each writer.
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use rosprobe_common::{SocketState, WRITERS_OF_SOCKET, WriterCount, WriterKey, WriterState};
 
 use super::message::{Message, found};
 use crate::datagram::Datagram;
 use crate::kernel::{copy_guid, zeroed};
 use crate::maps::{BPF_NOEXIST, PAIRS, Pair, WRITERS};
-
-/// What was told of a pair is told again after this time, in nanoseconds: the record may have been lost.
-const TELL_AGAIN_NS: u64 = 30_000_000_000;
 
 /// No entity: what is remembered as a pair is a place of a socket that is taken.
 const PLACE: u32 = u32::MAX;
@@ -146,36 +142,4 @@ fn taken(place: &mut WriterCount, message: &Message, datagram: &Datagram, at: u3
     copy_guid(&message.guid, &mut place.guid);
     place.flow = u32::from(datagram.flow);
     true
-}
-
-/// Whether who sends addresses whom it does for the first time, or for the first time after a while. The entities are 0 for the
-/// participants themselves. The pair is on a stack: up to Linux 6.1 the verifier takes no key that a global function was given.
-#[inline(always)]
-pub fn first_time(message: &Message, reader: u32, writer: u32) -> bool {
-    is_first(message, reader, writer) != 0
-}
-
-#[inline(never)]
-fn is_first(message: &Message, reader: u32, writer: u32) -> u64 {
-    let ([a, b, c, _], [x, y, z]) = (message.guid, message.to);
-    let mut pair: Pair = zeroed();
-    pair.from[0] = a;
-    pair.from[1] = b;
-    pair.from[2] = c;
-    pair.reader = reader;
-    pair.to[0] = x;
-    pair.to[1] = y;
-    pair.to[2] = z;
-    pair.writer = writer;
-    // SAFETY: a helper without arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if let Some(told) = PAIRS.get_ptr(&pair) {
-        // SAFETY: memory of the map.
-        let told = unsafe { told.read_volatile() };
-        if now.wrapping_sub(told) < TELL_AGAIN_NS {
-            return 0;
-        }
-    }
-    let _ = PAIRS.insert(&pair, &now, 0);
-    1
 }

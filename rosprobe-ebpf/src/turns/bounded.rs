@@ -11,12 +11,13 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use rosprobe_common::{Cut, IOVEC_LIMIT, Kind, SocketState};
 
+use crate::conversation::step;
 use crate::datagram::{Datagram, copy_piece, vector_entry};
 use crate::emit::{Payload, emit_payload};
 use crate::kernel;
 use crate::rtps::{self, Message};
 use crate::socket::known;
-use crate::walk::{Walk, step, walk_ends};
+use crate::walk::{Walk, walk_ends};
 
 /// Turns of a short loop.
 const TURNS: u32 = 64;

@@ -6,10 +6,11 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_loop;
 use rosprobe_common::SocketState;
 
+use crate::conversation::step;
 use crate::datagram::{Datagram, copy_piece, vector_entry};
 use crate::kernel;
 use crate::rtps::{self, Message};
-use crate::walk::{Walk, step, walk_ends};
+use crate::walk::{Walk, walk_ends};
 
 /// Steps of one walk; after that the rest is only counted.
 const WALK_STEPS: u32 = 1 << 17;
