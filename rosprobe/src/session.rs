@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::diagnosis::{self, Finding};
+use crate::diagnosis::{self, Diagnosis, Finding};
 use crate::event::Monotonic;
-use crate::graph::Graph;
+use crate::graph::{Graph, Health, Link, LinkCounts, LinkId};
 use crate::observation::{Observation, What};
 
 /// Findings are made anew at least this often, because some of them come with time alone.
@@ -18,7 +18,7 @@ const ADVANCE_EVERY: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Session {
     graph: Graph,
-    findings: Vec<Finding>,
+    diagnosis: Diagnosis,
     /// What the graph was like when the findings were made: its count of changes, and the moment.
     diagnosed: Option<(u64, Monotonic)>,
     history: VecDeque<Observation>,
@@ -31,8 +31,8 @@ pub struct Session {
 impl Default for Session {
     fn default() -> Self {
         let history_limit = Self::HISTORY_LIMIT;
-        let (graph, findings, history) = (Graph::default(), Vec::new(), VecDeque::new());
-        Self { graph, findings, diagnosed: None, history, history_limit, forgotten: 0, lost_before: 0 }
+        let (graph, diagnosis, history) = (Graph::default(), Diagnosis::default(), VecDeque::new());
+        Self { graph, diagnosis, diagnosed: None, history, history_limit, forgotten: 0, lost_before: 0 }
     }
 }
 
@@ -62,7 +62,7 @@ impl Session {
         self.forgotten += forgotten;
         self.lost_before = lost;
         if forgotten > 0 {
-            self.findings = findings;
+            self.diagnosis.replace(findings);
         }
     }
 
@@ -70,9 +70,12 @@ impl Session {
     /// `written`, the findings of the file, say it too. Gives back how many findings do not stand.
     pub fn distrust(&mut self, damaged: u64, written: &[Finding]) -> usize {
         self.forgotten += damaged;
-        let before = self.findings.len();
-        self.findings.retain(|finding| finding.errno.is_some() || written.iter().any(|known| known.id == finding.id));
-        before - self.findings.len()
+        let mut findings = std::mem::take(&mut self.diagnosis.findings);
+        let before = findings.len();
+        findings.retain(|finding| finding.errno.is_some() || written.iter().any(|known| known.id == finding.id));
+        let after = findings.len();
+        self.diagnosis.replace(findings);
+        before - after
     }
 
     /// Folds in one observation.
@@ -101,7 +104,7 @@ impl Session {
         let (changes, now) = (self.graph.changes(), self.graph.now());
         let same = |(then, at): (u64, Monotonic)| then == changes && now.since(at) < DIAGNOSE_EVERY;
         if !self.diagnosed.is_some_and(same) {
-            self.findings = diagnosis::diagnose(&self.graph);
+            self.diagnosis = diagnosis::diagnose(&self.graph);
             self.diagnosed = Some((changes, now));
         }
     }
@@ -113,7 +116,22 @@ impl Session {
 
     /// What is wrong, worst first, as of the last `advance`.
     pub fn findings(&self) -> &[Finding] {
-        &self.findings
+        &self.diagnosis.findings
+    }
+
+    /// How a link is doing, by its stages and by what the findings say of it, as of the last `advance`.
+    pub fn health(&self, link: &Link) -> Health {
+        self.diagnosis.health(&self.graph, link)
+    }
+
+    /// Links counted by how they are doing.
+    pub fn link_counts(&self) -> LinkCounts {
+        self.diagnosis.counts(&self.graph)
+    }
+
+    /// The finding that was made of a link, when there is one.
+    pub fn finding_about(&self, link: LinkId) -> Option<&Finding> {
+        self.diagnosis.about(link)
     }
 
     /// The observations kept, oldest first.

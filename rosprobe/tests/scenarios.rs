@@ -9,7 +9,10 @@ mod scenario;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rosprobe::diagnosis::Finding;
+use rosprobe::diagnosis::{Code, Finding, Severity};
+use rosprobe::graph::{Health, Link, LinkKind, Stage};
+use rosprobe::printable::printable;
+use rosprobe::session::Session;
 use scenario::{Expected, Scenario};
 
 /// The ways in which a ROS 1 connection fails; each has a scenario at least.
@@ -59,7 +62,17 @@ fn every_scenario_gives_exactly_its_findings() {
     for file in files() {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let scenario = Scenario::read(&file);
-        let findings = scenario.findings();
+        let mut findings = Vec::new();
+        let mut links = None;
+        scenario.play(|session| {
+            findings = session.findings().to_vec();
+            links = Some(session.link_counts());
+        });
+        if let Some(wanted) = &scenario.links
+            && links.as_ref() != Some(wanted)
+        {
+            complaints.push(format!("{name}: links are {links:?} and not {wanted:?}"));
+        }
         expected += scenario.findings.len();
         let (matched, surplus) = compare(&name, &scenario.findings, &findings, &mut complaints);
         diagnosed += matched;
@@ -105,6 +118,71 @@ fn findings_keep_their_ids_and_are_the_same_in_every_run() {
         let ids: BTreeSet<&str> = once.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!(ids.len(), once.len(), "{}: an id twice", file.display());
     }
+}
+
+/// Links and findings never contradict each other, at any moment: what is shown as failed has a finding that names it, and what a finding
+/// of severity error names is not shown as working.
+#[test]
+fn no_link_is_failed_without_a_finding_and_none_that_has_one_is_fine() {
+    let (mut moments, mut complaints) = (0, BTreeSet::new());
+    for file in files() {
+        Scenario::read(&file).play(|session| {
+            moments += 1;
+            for link in session.graph().links() {
+                if let Some(complaint) = contradiction(session, link) {
+                    let name = file.file_stem().unwrap().to_string_lossy();
+                    complaints.insert(format!("{name}: {:?} {}: {complaint}", link.kind, link.name));
+                }
+            }
+        });
+    }
+    assert!(moments > 1000, "{moments}");
+    let complaints: Vec<String> = complaints.into_iter().collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+fn contradiction(session: &Session, link: &Link) -> Option<String> {
+    let made = session.finding_about(link.id);
+    match session.health(link) {
+        Health::Failed => {
+            let Some(finding) = made else { return Some(format!("failed without a finding: {:?}", link.stages)) };
+            let counts = finding.severity <= Severity::Warning;
+            (!counts || !names(finding, link)).then(|| format!("failed, and the finding is of another: {finding:?}"))
+        }
+        Health::Ok => {
+            let of_it = |finding: &&Finding| {
+                // Then the connection works, and what was asked for through it does not.
+                let of_connection = finding.code != Code::CallFailed || finding.stage != Some(Stage::Master);
+                finding.severity == Severity::Error && finding.ended.is_none() && of_connection && names(finding, link)
+            };
+            let blamed = session.findings().iter().find(of_it);
+            blamed.map(|finding| format!("ok, and a finding says: {}", finding.summary))
+        }
+        Health::Pending | Health::Gone => None,
+    }
+}
+
+/// Whether a finding is about what a link carries, and about both of its ends, as far as those are known.
+fn names(finding: &Finding, link: &Link) -> bool {
+    let is = |said: &Option<String>, came: &str| said.as_deref() == Some(&*printable(came));
+    let about = match link.kind {
+        LinkKind::Topic if link.name == "?" => finding.topic.is_none(),
+        LinkKind::Topic | LinkKind::Dds => is(&finding.topic, &link.name),
+        LinkKind::Service => is(&finding.service, &link.name),
+        LinkKind::Master => finding.stage == Some(Stage::Master),
+        LinkKind::Callback => finding.stage == Some(Stage::Callback),
+    };
+    // Datagrams go wrong in the publisher's process.
+    let ends = [&link.subscriber.process, &link.publisher.process].into_iter().flatten();
+    let client = match &finding.process {
+        Some(said) => ends.map(|process| process.pid).any(|pid| pid == said.pid),
+        None => link.subscriber.process.is_none(),
+    };
+    let server = match finding.peer.as_ref().and_then(|peer| peer.uri.as_deref()) {
+        Some(uri) if link.kind != LinkKind::Master => link.publisher.uri.as_deref() == Some(uri),
+        _ => true,
+    };
+    about && client && server
 }
 
 /// The seed's case, word for word: it is in the README.

@@ -14,8 +14,6 @@ use crate::observation::{Call, ObservationId, Span};
 
 /// An answer that has not come after this long will not come: nodes answer within milliseconds.
 const ANSWER_AFTER: Duration = Duration::from_secs(5);
-/// A client that itself closes without an answer sooner than this has not waited for it: it ended, or wanted something else.
-const WAITED_FOR: Duration = Duration::from_secs(3);
 /// A refusal may be that of a node on its way out, or be tried again at once.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 /// The same for a connection closed without an answer. That the answer was lost on its way to rosprobe is told by then.
@@ -39,7 +37,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         if matches!(state.failure, Some(Outcome::NeverAttempted { .. })) {
             return Some(unread(graph, entry, state));
         }
-        if unanswered(graph, entry, state) {
+        if unanswered(graph, state) {
             return Some(no_response(graph, entry, state));
         }
     }
@@ -50,7 +48,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
                 wrong_node(graph, entry, refused).unwrap_or_else(|| header_refused(graph, entry, state, reason)),
             );
         }
-        if unanswered(graph, entry, state) {
+        if unanswered(graph, state) {
             return Some(no_header(graph, entry, state));
         }
     }
@@ -85,13 +83,8 @@ fn failures_are_far_apart(state: &StageState) -> bool {
 }
 
 /// A stage that asked and was not answered.
-fn unanswered(graph: &Graph, entry: &Entry, state: &StageState) -> bool {
+fn unanswered(graph: &Graph, state: &StageState) -> bool {
     match (&state.failure, &state.outcome) {
-        (Some(Outcome::Abandoned { after_ns, .. }), _)
-            if entry.track.given_up && Duration::from_nanos(*after_ns) < WAITED_FOR =>
-        {
-            false
-        }
         (Some(Outcome::Abandoned { .. }), _) => {
             // Who tries again every second fails again before the last failure is old.
             let counted = if state.failures > 1 { state.first_failure } else { state.last_failure };
@@ -324,7 +317,7 @@ fn service_failed(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
 }
 
 /// Calls of masters and callbacks that nobody answered, one finding a link and method.
-pub(super) fn unanswered_calls(graph: &Graph) -> Vec<Finding> {
+pub(super) fn unanswered_calls(graph: &Graph) -> Vec<(LinkId, Finding)> {
     let mut silent: BTreeMap<(LinkId, String), Vec<(ObservationId, bool)>> = BTreeMap::new();
     for (id, call) in graph.waiting_calls() {
         let late = match call.broken {
@@ -335,7 +328,8 @@ pub(super) fn unanswered_calls(graph: &Graph) -> Vec<Finding> {
             silent.entry((link, call.call.method().to_owned())).or_default().push((id, call.at_client));
         }
     }
-    silent.into_iter().filter_map(|((link, method), calls)| unanswered_call(graph, link, &method, &calls)).collect()
+    let finding = |link, method: &str, calls: &[_]| Some((link, unanswered_call(graph, link, method, calls)?));
+    silent.into_iter().filter_map(|((link, method), calls)| finding(link, &method, &calls)).collect()
 }
 
 fn unanswered_call(graph: &Graph, link: LinkId, method: &str, calls: &[(ObservationId, bool)]) -> Option<Finding> {

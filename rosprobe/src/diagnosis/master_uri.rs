@@ -8,7 +8,7 @@ use super::draft::{Draft, Words};
 use super::trouble::who;
 use super::{Code, Finding, Severity};
 use crate::event::ClientLibrary;
-use crate::graph::{Actor, Client, Graph, LinkKind, MASTER_PORT, Outcome, ProcessState, Stage};
+use crate::graph::{Actor, Client, Entry, Graph, LinkId, LinkKind, MASTER_PORT, Outcome, ProcessState, Stage};
 
 /// A node whose variable is good after all, because its program sets it, has reached its master by then.
 const START_UP: Duration = Duration::from_secs(5);
@@ -28,9 +28,17 @@ const RETRIES_THERE: &str = "rospy says that the master may not be running yet, 
 const GIVES_UP: &str = "roscpp ends with \"Couldn't parse the master URI\".";
 const FAILS: &str = "roscpp says that it failed to contact the master, and tries again for ever.";
 
-/// Nodes that cannot reach any master, because the variable leads nowhere.
-pub(super) fn unusable(graph: &Graph) -> Vec<Finding> {
-    graph.processes().filter_map(|state| finding(graph, state)).collect()
+/// Nodes that cannot reach any master, because the variable leads nowhere; with the link to where it led, when one connected there.
+pub(super) fn unusable(graph: &Graph) -> Vec<(Option<LinkId>, Finding)> {
+    let found = graph.processes().filter_map(|state| Some((state, finding(graph, state)?)));
+    found.map(|(state, finding)| (link_to_master(graph, state), finding)).collect()
+}
+
+fn link_to_master(graph: &Graph, state: &ProcessState) -> Option<LinkId> {
+    let key = Actor::Process(state.process.reference().key());
+    let of_process = |entry: &&Entry| graph.client(entry.track.client).is_some_and(|client| client.actor == key);
+    let mut masters = graph.entries().filter(|entry| entry.link.kind == LinkKind::Master);
+    masters.find(of_process).map(|entry| entry.link.id)
 }
 
 /// Whether [`unusable`] is what there is to say of a client and its master.

@@ -19,12 +19,14 @@ mod service;
 mod tool;
 mod trouble;
 mod udpros;
+mod verdict;
 mod wrong_address;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use self::finding::{Code, Counts, Finding, FindingPeer, FindingProcess, Severity};
+pub use self::verdict::Diagnosis;
 use crate::graph::{Entry, GoneCause, Graph, LinkKind};
 
 /// Findings given at once; beyond it the least bad are left out.
@@ -33,16 +35,24 @@ const FINDING_LIMIT: usize = 4096;
 /// Everything that is wrong, worst first, each trouble once.
 ///
 /// Costs one look at every link, process and client, and the words of each finding; nothing is searched for twice.
-pub fn diagnose(graph: &Graph) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = graph
-        .entries()
-        .filter_map(|entry| Some((entry, of_link(graph, entry)?)))
-        .filter_map(|(entry, finding)| Some((entry, over(graph, entry, finding)?)))
-        .map(|(entry, finding)| restarted::settled(graph, entry, finding))
-        .collect();
-    findings.extend(handshake::unanswered_calls(graph));
+pub fn diagnose(graph: &Graph) -> Diagnosis {
+    let mut diagnosis = Diagnosis::default();
+    for entry in graph.entries() {
+        if let Some(finding) = of_link(graph, entry).and_then(|finding| over(graph, entry, finding)) {
+            diagnosis.blame(entry.link.id, restarted::settled(graph, entry, finding));
+        }
+    }
+    for (link, finding) in handshake::unanswered_calls(graph) {
+        diagnosis.blame(link, finding);
+    }
+    for (link, finding) in master_uri::unusable(graph) {
+        match link {
+            Some(link) => diagnosis.blame(link, finding),
+            None => diagnosis.findings.push(finding),
+        }
+    }
+    let findings = &mut diagnosis.findings;
     findings.extend(master::unresolved(graph));
-    findings.extend(master_uri::unusable(graph));
     // Every node publishes /rosout: trouble with it must not hide what is wrong with the node itself.
     let loud = findings.iter().filter(|finding| !finding.topic.as_deref().is_some_and(is_rosout));
     let blamed: BTreeSet<String> = loud.filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();
@@ -53,8 +63,8 @@ pub fn diagnose(graph: &Graph) -> Vec<Finding> {
         findings.extend(tool::of_incident(graph, kind, incident));
     }
     findings.extend(dds::diagnose(graph));
-    sort(&mut findings);
-    findings
+    sort(findings);
+    diagnosis
 }
 
 /// The topics of ROS's own log, which nodes publish without being asked to.

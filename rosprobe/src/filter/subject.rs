@@ -10,11 +10,11 @@ use crate::observation::dds::{Dds, RosName};
 use crate::observation::{Answer, Call, Observation, What};
 
 impl<'a> Subject<'a> {
-    /// A link with both of its ends.
-    pub fn of_link(link: &'a Link) -> Self {
+    /// A link with both of its ends, and how it is doing.
+    pub fn of_link(link: &'a Link, health: Health) -> Self {
         let mut subject = Self {
             names: vec![link.name.as_str().into()],
-            failed: link.health() == Health::Failed,
+            failed: health == Health::Failed,
             above_names: link.name.is_empty(),
             ..Self::default()
         };

@@ -1,12 +1,13 @@
 //! Connect attempts find the links whose stage they decide, and sockets that end take their links' state with them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Graph;
 use super::client::{Actor, ClientId};
 use super::conversation::Ends;
-use super::link::{LinkId, LinkKind, Outcome, Stage};
-use super::links::Entry;
+use super::link::{Health, LinkId, LinkKind, Outcome, Stage};
+use super::links::{Entry, GoneCause};
 use super::sockets::CLAIM_LIMIT;
 use crate::errno::Errno;
 use crate::event::{Monotonic, Transport};
@@ -16,6 +17,8 @@ use crate::observation::{AbandonCause, AdvertisedUri, Observation, What};
 pub(crate) const MASTER_PORT: u16 = 11311;
 /// An attempt given up sooner than this, without a SYN sent again, says nothing about the address.
 const ABANDON_COUNTS_AFTER_NS: u64 = 1_000_000_000;
+/// A client that itself closes without an answer sooner than this has not waited for it: it ended, or wanted something else.
+const WAITED_FOR: Duration = Duration::from_secs(3);
 /// Hosts remembered as answering, and ports of each.
 const ANSWERING_LIMIT: usize = 4096;
 
@@ -209,31 +212,52 @@ impl Graph {
         let (link, unanswered) = (socket.link, socket.header_from_client.is_some() && !socket.header_from_server);
         // What was sent after the peer had closed is as unanswered as what was sent before.
         for call in self.calls.socket_closed(id, at) {
-            let after_ns = at.0.saturating_sub(call.at.0);
             if let (Some(link), "requestTopic") = (call.link, call.call.method()) {
-                self.given_up(link, by_client);
-                self.links.mark(link, Stage::RequestTopic, at, observation.id, |state| {
-                    if matches!(state.outcome, Outcome::Pending { .. }) {
-                        state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
-                    }
-                });
+                self.unanswered(link, Stage::RequestTopic, by_client, observation);
             }
         }
         if let (Some(link), true) = (link, unanswered) {
-            self.given_up(link, by_client);
-            self.links.mark(link, Stage::Header, at, observation.id, |state| {
-                if let Outcome::Pending { since, .. } = state.outcome {
-                    let after_ns = at.0.saturating_sub(since.0);
-                    state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at);
-                }
-            });
+            self.unanswered(link, Stage::Header, by_client, observation);
         }
         if !was_closed {
             self.data_ended(link, id);
+            if let (Some(link), true) = (link, by_client) {
+                self.hung_up(link, at);
+            }
         }
         if gone {
             self.hung_up_before_the_header(observation, id, at);
             self.sockets.remove(id);
+        }
+    }
+
+    /// A connection was closed on which a link waited for an answer. A client that goes sooner than anybody waits says nothing of the
+    /// publisher by it.
+    fn unanswered(&mut self, link: LinkId, stage: Stage, by_client: bool, observation: &Observation) {
+        let at = observation.monotonic;
+        let state = self.links.get(link).and_then(|entry| entry.link.stage(stage));
+        let Some(Outcome::Pending { since, .. }) = state.map(|state| &state.outcome) else { return };
+        let waited = at.since(*since);
+        let left = by_client && waited < WAITED_FOR;
+        if !left {
+            self.given_up(link, by_client);
+        }
+        let after_ns = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        self.links.mark(link, stage, at, observation.id, |state| {
+            if left { state.break_off() } else { state.fail(Outcome::Abandoned { after_ns, syn_retransmits: 0 }, at) }
+        });
+        if left {
+            self.hung_up(link, at);
+        }
+    }
+
+    /// The subscriber closed a connection by itself. Where nothing but its connections tells of a link, and nothing is wrong with it,
+    /// that is the link's end.
+    fn hung_up(&mut self, id: LinkId, at: Monotonic) {
+        let Some(Entry { link, track }) = self.links.get(id) else { return };
+        let well = link.kind == LinkKind::Topic && link.stages_health() != Health::Failed;
+        if well && !link.reached(Stage::Advertised) && track.data_socket.is_none() {
+            self.over(&[id], GoneCause::HungUp, at);
         }
     }
 
@@ -306,17 +330,12 @@ pub(super) fn outcome(what: &What, state: &mut super::StageState, at: Monotonic)
         What::Connected { .. } | What::Accepted => state.succeed(at),
         What::ConnectFailed { errno, .. } => state.fail(Outcome::Failed { errno: *errno }, at),
         What::ConnectAbandoned { after_ns, syn_retransmits, cause } => {
-            if *syn_retransmits == 0
-                && let Some(failure) = &state.failure
-            {
+            let brief = *after_ns < ABANDON_COUNTS_AFTER_NS || state.failure.is_some();
+            if *syn_retransmits == 0 && brief {
                 // Linux sends a SYN again after a second. An attempt without any says less than the failures before it.
-                state.outcome = failure.clone();
-            } else if *after_ns >= ABANDON_COUNTS_AFTER_NS || *syn_retransmits > 0 {
-                if *cause != AbandonCause::LostSight {
-                    state.fail(Outcome::Abandoned { after_ns: *after_ns, syn_retransmits: *syn_retransmits }, at);
-                }
-            } else {
-                state.outcome = Outcome::NotReached;
+                state.break_off();
+            } else if *cause != AbandonCause::LostSight {
+                state.fail(Outcome::Abandoned { after_ns: *after_ns, syn_retransmits: *syn_retransmits }, at);
             }
         }
         _ => {}

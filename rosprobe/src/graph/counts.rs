@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Graph, Health};
+use super::Health;
 
 /// Links by health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -18,14 +18,6 @@ pub struct LinkCounts {
 }
 
 impl LinkCounts {
-    /// Counts the links of a graph.
-    pub fn of(graph: &Graph) -> Self {
-        graph.links().fold(Self::default(), |mut counts, link| {
-            counts.add(link.health());
-            counts
-        })
-    }
-
     /// Counts a link in.
     pub fn add(&mut self, health: Health) {
         match health {

@@ -87,7 +87,9 @@ impl Graph {
         let publisher = self.publisher_uris(ends);
         let by_publisher = |id: &&LinkId| self.links.get(**id).is_some_and(|e| publisher.contains(&e.track.uri));
         if let Some(link) = named.iter().find(by_publisher) {
-            return Some(*link);
+            let link = *link;
+            self.links.set_back_if_hung_up(link, at);
+            return Some(link);
         }
         // Of a publisher that nobody named only the data port is known: it tells one from another.
         let uri = publisher.into_iter().next().unwrap_or_else(|| format!("{UNLISTED}{address}"));

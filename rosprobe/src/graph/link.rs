@@ -223,13 +223,13 @@ pub struct Rate {
 /// What a link's state amounts to, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
-    /// A stage failed, was refused, abandoned or never attempted.
+    /// A stage failed, was refused, abandoned or never attempted, or what comes after the stages is stuck.
     Failed,
-    /// A stage is under way.
+    /// A stage is under way, or has failed so lately that it may be no fault.
     Pending,
     /// Everything that was seen succeeded.
     Ok,
-    /// Over: unsubscribed or ended.
+    /// Over: unsubscribed or ended, or it failed and that was nobody's fault.
     Gone,
 }
 
@@ -251,8 +251,9 @@ impl Link {
         self.stage(stage).is_some_and(|state| state.outcome == Outcome::Ok)
     }
 
-    /// What its stages amount to. A failure that was never resolved stays one when the subscriber has left.
-    pub fn health(&self) -> Health {
+    /// What its stages amount to by themselves; whether that is a fault, the findings say. A failure that was never resolved stays one
+    /// when the subscriber has left.
+    pub fn stages_health(&self) -> Health {
         let worst = self.stages.iter().map(StageState::health).min().unwrap_or(Health::Ok);
         if self.gone && !(self.unresolved && worst == Health::Failed) { Health::Gone } else { worst }
     }
@@ -311,6 +312,11 @@ impl StageState {
         self.last_failure = None;
         self.failure = None;
         self.failures = 0;
+    }
+
+    /// Whoever tried went away before anything could come of it: what was known before stands.
+    pub(super) fn break_off(&mut self) {
+        self.outcome = self.failure.clone().unwrap_or_default();
     }
 
     /// Whether it failed since `since`, and only in that nothing was seen.

@@ -29,6 +29,8 @@ pub(crate) enum GoneCause {
     ClientLeft,
     /// The publisher is no longer listed: there is nothing left to connect to.
     Unlisted,
+    /// The subscriber closed the connection, and nothing but that told of the link.
+    HungUp,
 }
 
 /// What only the graph and its diagnosis need to know of a link.
@@ -233,6 +235,13 @@ impl Links {
         entry.track.data_target = None;
         entry.track.datagrams = None;
         self.gone.retain(|known| *known != id);
+    }
+
+    /// A link that was over because its subscriber hung up is used again.
+    pub fn set_back_if_hung_up(&mut self, id: LinkId, at: Monotonic) {
+        if self.get(id).is_some_and(|entry| matches!(entry.track.gone, Some((GoneCause::HungUp, _)))) {
+            self.set_back(id, at);
+        }
     }
 
     /// Forgets links that have been gone since before `before`.

@@ -36,6 +36,7 @@ impl Graph {
             Some(link) => **link,
             None => self.link_to_address(ends, client, topic, at)?,
         };
+        self.links.set_back_if_hung_up(link, at);
         if let Some(client) = self.clients.get_mut(client) {
             // Over a connection that is kept it takes one topic after the other as well.
             client.connects(at, None);

@@ -30,7 +30,7 @@ fn write_to(out: &mut dyn Write, meta: &Meta, session: &Session) -> io::Result<(
     meta.namespaces = graph.namespaces().cloned().collect();
     let lost = Lost { events: session.lost(), observations: session.forgotten() };
     // Those of this very moment, as a reader will find them; the session makes them anew only now and then.
-    let now = (session.forgotten() == 0).then(|| diagnosis::diagnose(graph));
+    let now = (session.forgotten() == 0).then(|| diagnosis::diagnose(graph).findings);
     let findings = now.as_deref().unwrap_or(session.findings());
     meta.note_limits(lost, findings);
     write!(out, "{{\"rosprobe_trace\":{VERSION},\n\"meta\":")?;

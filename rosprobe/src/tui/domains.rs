@@ -81,7 +81,7 @@ pub fn gather(scene: &Scene, ends: &Ends) -> Domains {
     }
     for link in dds.links() {
         if let Some((writer, _)) = dds.ends(link.id) {
-            domains.entry(dds.domain(writer.data.guid.prefix)).or_default().counts.add(link.health());
+            domains.entry(dds.domain(writer.data.guid.prefix)).or_default().counts.add(scene.health(link));
         }
     }
     domains

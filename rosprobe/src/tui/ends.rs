@@ -24,7 +24,7 @@ impl Ends {
         for link in dds.links() {
             let Some((writer, reader)) = dds.ends(link.id) else { continue };
             for end in [writer, reader] {
-                counts.entry(end.data.guid).or_default().add(link.health());
+                counts.entry(end.data.guid).or_default().add(scene.health(link));
             }
         }
         let errors = scene.session().findings().iter().filter(|finding| finding.severity == Severity::Error);

@@ -71,7 +71,9 @@ pub fn about(finding: &Finding) -> String {
 
 /// Findings about a link, worst first.
 pub fn of_link<'a>(scene: &'a Scene, link: &Link) -> Vec<&'a Finding> {
-    scene.session().findings().iter().filter(|finding| concerns(scene, finding, link)).collect()
+    let made = scene.session().finding_about(link.id).map(|finding| finding.id.as_str());
+    let about = |finding: &&Finding| made == Some(finding.id.as_str()) || concerns(scene, finding, link);
+    scene.session().findings().iter().filter(about).collect()
 }
 
 fn concerns(scene: &Scene, finding: &Finding, link: &Link) -> bool {

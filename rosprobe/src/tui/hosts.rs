@@ -67,7 +67,7 @@ fn add_link(scene: &Scene, host: &mut Host, link: &Link) {
     if let Some((writer, reader)) = scene.graph().dds().ends(link.id) {
         // Data goes to where the reader takes it. Whether the two match is another question than whether one reaches the other.
         host.links.push(link.id);
-        host.counts.add(link.health());
+        host.counts.add(scene.health(link));
         host.advertised_by.insert(participants::end_label(scene, reader));
         let who = participants::end_label(scene, writer);
         let reached = link.reached(Stage::Discovered);
@@ -79,10 +79,10 @@ fn add_link(scene: &Scene, host: &mut Host, link: &Link) {
         return;
     }
     host.links.push(link.id);
-    host.counts.add(link.health());
+    host.counts.add(scene.health(link));
     host.advertised_by.insert(links::publisher_name(scene, link));
     let who = links::subscriber(scene, link);
-    match link.health() {
+    match scene.health(link) {
         Health::Ok => host.reached_by.insert(who),
         Health::Pending => host.awaited_by.insert(who),
         Health::Failed => host.missed_by.insert(format!("{who} {}", links::outcome(scene, link).0)),

@@ -45,16 +45,16 @@ fn order(scene: &Scene, links: &mut [&Link], sort: Sort) {
         0 | 6 => {
             let mut worst: HashMap<&str, Health> = HashMap::with_capacity(links.len());
             for link in links.iter() {
-                let health = link.health();
+                let health = scene.health(link);
                 worst.entry(&link.name).and_modify(|worst| *worst = health.min(*worst)).or_insert(health);
             }
             // What is between nodes and their master comes after the topics that fare alike.
             let plumbing = |link: &Link| matches!(link.kind, LinkKind::Master | LinkKind::Callback);
             links.sort_by_cached_key(|link| {
-                (worst[link.name.as_str()], plumbing(link), link.name.as_str(), link.health(), link.id)
+                (worst[link.name.as_str()], plumbing(link), link.name.as_str(), scene.health(link), link.id)
             });
         }
-        1 => links.sort_by_cached_key(|link| (title(link), link.health(), link.id)),
+        1 => links.sort_by_cached_key(|link| (title(link), scene.health(link), link.id)),
         2 => links.sort_by_cached_key(|link| (subscriber(scene, link), link.id)),
         3 => links.sort_by_cached_key(|link| (publisher_name(scene, link), link.id)),
         4 => links.sort_by_cached_key(|link| (address(scene, link), link.id)),
@@ -68,7 +68,7 @@ fn order(scene: &Scene, links: &mut [&Link], sort: Sort) {
 
 /// What a row shows.
 pub fn cells(scene: &Scene, link: &Link) -> Vec<Cell> {
-    let health = link.health();
+    let health = scene.health(link);
     let (symbol, role) = marks::of_health(health);
     let (outcome, _) = outcome(scene, link);
     vec![
@@ -146,10 +146,17 @@ fn since(link: &Link) -> crate::event::Monotonic {
 
 /// What became of a link, in few words.
 pub fn outcome(scene: &Scene, link: &Link) -> (String, Role) {
-    let (_, role) = marks::of_health(link.health());
+    let health = scene.health(link);
+    let (_, role) = marks::of_health(health);
     let words = match link.deciding_stage() {
-        Some(state) if link.gone && link.health() == Health::Failed => format!("{}, gone", stage_outcome(scene, state)),
+        Some(state) if link.gone && health == Health::Failed => format!("{}, gone", stage_outcome(scene, state)),
         _ if link.gone => "gone".to_owned(),
+        Some(state) if health == Health::Gone => format!("{}, over", stage_outcome(scene, state)),
+        // Every stage succeeded, and it is not right all the same.
+        Some(state) if health == Health::Failed && state.health() == Health::Ok => {
+            let finding = scene.session().finding_about(link.id);
+            finding.map_or_else(String::new, |finding| finding.code.word())
+        }
         None => "nothing so far".to_owned(),
         Some(state) if state.stage == Stage::Data && state.outcome == Outcome::Ok => speed(link),
         Some(state) => stage_outcome(scene, state),

@@ -11,7 +11,6 @@ use super::rows;
 use super::state::{App, Place, Rows};
 use super::view::ViewKind;
 use crate::event::Monotonic;
-use crate::graph::LinkCounts;
 use crate::observation::ObservationId;
 
 /// Observations that are looked through for one frame: what a slow machine does in a part of one.
@@ -62,7 +61,7 @@ impl App {
 
     /// True when there is more to look through.
     fn fill(&mut self) -> bool {
-        self.prepared.counts = LinkCounts::of(self.scene.graph());
+        self.prepared.counts = self.scene.session().link_counts();
         self.prepared.nodes = self.scene.graph().nodes().count();
         if self.view == ViewKind::Conversation {
             return self.fill_conversation();

@@ -37,7 +37,7 @@ pub fn tally(scene: &Scene) -> Tally {
         let ends = [&link.subscriber.process, &link.publisher.process];
         let same = ends[0] == ends[1];
         for process in ends.into_iter().take(if same { 1 } else { 2 }).flatten() {
-            tally.entry(process.clone()).or_default().add(link.health());
+            tally.entry(process.clone()).or_default().add(scene.health(link));
         }
     }
     tally

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::event::{Clock, Monotonic, ProcessRef};
 use crate::graph::dds::{Endpoint, Participant};
-use crate::graph::{Graph, Link, Stage};
+use crate::graph::{Graph, Health, Link, Stage};
 use crate::observation::{Observation, ObservationId, Span};
 use crate::session::Session;
 
@@ -92,6 +92,11 @@ impl Scene {
             (&finding.id, finding.count, finding.severity as u8).hash(&mut hasher);
         }
         self.findings = hasher.finish();
+    }
+
+    /// How a link is doing.
+    pub fn health(&self, link: &Link) -> Health {
+        self.session.health(link)
     }
 
     /// A number that differs when the findings do.

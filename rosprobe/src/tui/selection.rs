@@ -60,10 +60,10 @@ impl Selection {
     /// Whether a link passes. What a node says to its master concerns every topic while it is in trouble, and none while it works.
     pub fn link(&self, scene: &Scene, link: &Link) -> bool {
         if self.filter.is_empty() {
-            return !self.failures || link.health() == Health::Failed;
+            return !self.failures || scene.health(link) == Health::Failed;
         }
-        let mut subject = Subject::of_link(link);
-        subject.above_names &= matches!(link.health(), Health::Failed | Health::Pending);
+        let mut subject = Subject::of_link(link, scene.health(link));
+        subject.above_names &= matches!(scene.health(link), Health::Failed | Health::Pending);
         if link.kind == LinkKind::Dds
             && let Some((writer, reader)) = scene.graph().dds().ends(link.id)
         {

@@ -9,7 +9,6 @@ use crate::capture::Statistics;
 use crate::diagnosis::{Counts, Finding, Severity};
 use crate::event::Monotonic;
 use crate::filter::{Filter, Subject};
-use crate::graph::LinkCounts;
 use crate::graph::dds::Silence;
 use crate::lines::{self, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
@@ -135,7 +134,7 @@ impl<W: Write + Send + 'static> Printer<W> {
 
     fn summary(&mut self) -> io::Result<()> {
         let findings = Counts::of(self.shown());
-        let links = LinkCounts::of(self.session.graph());
+        let links = self.session.link_counts();
         let lost = self.session.lost();
         writeln!(
             self.out,
@@ -178,7 +177,7 @@ impl<W: Write + Send + 'static> Audience for Printer<W> {
                 ring_buffer_bytes: statistics.ring_buffer_bytes,
                 lost: statistics.lost,
                 observations: self.session.history().len() as u64 + self.session.forgotten(),
-                links: LinkCounts::of(self.session.graph()),
+                links: self.session.link_counts(),
                 findings: Counts::of(self.shown()),
                 memory_bytes: memory_bytes(),
             };

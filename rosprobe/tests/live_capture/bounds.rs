@@ -46,7 +46,7 @@ async fn flood(case: &str, message: &str, options: &Options) -> (Vec<String>, us
             graph.observe(&observation);
         }
     }
-    let limits = diagnose(&graph).into_iter().filter(|finding| finding.code == Code::LimitReached);
+    let limits = diagnose(&graph).findings.into_iter().filter(|finding| finding.code == Code::LimitReached);
     (limits.map(|finding| finding.summary).collect(), graph.dds().participants().count(), writers)
 }
 

@@ -131,7 +131,7 @@ impl Diagnosed {
             self.graph.observe(&observation);
         }
         self.graph.advance(now);
-        diagnose(&self.graph)
+        diagnose(&self.graph).findings
     }
 
     fn link(&self, topic: &str) -> &Link {
@@ -205,7 +205,7 @@ fn links_that_lost_events_say_so_and_recover() {
             let topics: Vec<_> = diagnosed.graph.links().map(|link| &link.name).collect();
             assert_eq!(watched.lost(), 0, "{line}: something else fills the ring buffer; links: {topics:?}");
         }
-        assert_eq!(diagnosed.link("/before").health(), Health::Ok);
+        assert_eq!(diagnosed.link("/before").stages_health(), Health::Ok);
         assert!(diagnosed.link("/before").reached(Stage::Data), "{:#?}", diagnosed.link("/before"));
         assert!(!diagnosed.link("/during").incomplete);
 
@@ -243,7 +243,7 @@ fn links_that_lost_events_say_so_and_recover() {
         read(&mut watched, &mut diagnosed).await;
         let findings = diagnosed.findings_after(20);
         let after = diagnosed.link("/after");
-        assert!(!after.incomplete && after.health() == Health::Ok && after.reached(Stage::Data), "{after:#?}");
+        assert!(!after.incomplete && after.stages_health() == Health::Ok && after.reached(Stage::Data), "{after:#?}");
         assert!(wrong(&findings).iter().all(|text| text.contains("/asked")), "{findings:#?}");
     });
 }

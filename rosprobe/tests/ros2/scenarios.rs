@@ -213,7 +213,7 @@ impl Scene {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        diagnose(&self.graph())
+        diagnose(&self.graph()).findings
     }
 
     /// Exactly one finding.

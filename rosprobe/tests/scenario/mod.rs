@@ -8,7 +8,7 @@ use std::path::Path;
 use rosprobe::diagnosis::{Code, Finding, Severity};
 use rosprobe::errno::Errno;
 use rosprobe::event::{ClientLibrary, Monotonic, Process, ProcessRef};
-use rosprobe::graph::Stage;
+use rosprobe::graph::{LinkCounts, Stage};
 use rosprobe::session::Session;
 use serde::Deserialize;
 
@@ -28,9 +28,26 @@ pub struct Scenario {
     observations: String,
     /// Time at which the findings are read, in seconds.
     until: f64,
+    /// How many links do how, where that is of interest.
+    #[serde(default, deserialize_with = "links")]
+    pub links: Option<LinkCounts>,
     /// The findings, all of them, in any order.
     #[serde(default)]
     pub findings: Vec<Expected>,
+}
+
+/// `{ ok = 1, failed = 2 }`: what is left out is none.
+fn links<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<LinkCounts>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Counts {
+        ok: usize,
+        pending: usize,
+        failed: usize,
+        gone: usize,
+    }
+    let Counts { ok, pending, failed, gone } = Counts::deserialize(deserializer)?;
+    Ok(Some(LinkCounts { ok, pending, failed, gone }))
 }
 
 /// A network namespace.
@@ -196,22 +213,31 @@ impl Scenario {
 
     /// Plays the observations, a tick every half second, and gives the findings at the end.
     pub fn findings(&self) -> Vec<Finding> {
+        let mut last = Vec::new();
+        self.play(|session| last = session.findings().to_vec());
+        last
+    }
+
+    /// Plays the observations, a tick every half second, and shows the session after each observation and tick.
+    pub fn play(&self, mut seen: impl FnMut(&Session)) {
         let mut session = Session::default();
         let mut now = 0;
         for observation in language::observations(self) {
             while now + 500_000_000 < observation.monotonic.0 {
                 now += 500_000_000;
                 session.advance(Monotonic(now));
+                seen(&session);
             }
             now = observation.monotonic.0;
             session.observe(observation);
             session.advance(Monotonic(now));
+            seen(&session);
         }
         let end = nanoseconds(self.until);
         while now < end {
             now = (now + 500_000_000).min(end);
             session.advance(Monotonic(now));
+            seen(&session);
         }
-        session.findings().to_vec()
     }
 }

@@ -36,7 +36,7 @@ impl<'a> Report<'a> {
         Self {
             findings: session.findings(),
             counts: Counts::of(session.findings()),
-            links: LinkCounts::of(session.graph()),
+            links: session.link_counts(),
             meta: &opened.meta,
             observations: session.history().len(),
             missing: &opened.missing,

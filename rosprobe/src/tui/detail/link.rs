@@ -7,7 +7,7 @@ use super::super::{findings, links, rate};
 use super::page::{Page, TIED};
 use super::story::{TIMELINE, exchanges, timeline};
 use super::{dds, verdict};
-use crate::graph::{Link, LinkKind, Outcome, StageState};
+use crate::graph::{Health, Link, LinkKind, Outcome, StageState};
 use crate::observation::Observation;
 
 /// The page of a link.
@@ -17,7 +17,7 @@ pub(super) fn link_page(scene: &Scene, link: &Link, page: &mut Page) {
         verdict(finding, page);
     }
     if concerned.is_empty() {
-        let (symbol, role) = marks::of_health(link.health());
+        let (symbol, role) = marks::of_health(scene.health(link));
         let (words, _) = links::outcome(scene, link);
         let from = links::publisher_name(scene, link);
         let to = links::subscriber(scene, link);
@@ -44,28 +44,30 @@ fn ladder(scene: &Scene, link: &Link, page: &mut Page) {
         if position > 0 {
             parts.push(("─ ".to_owned(), Role::Muted));
         }
-        let (symbol, role) = stage_mark(state);
+        let (symbol, role) = stage_mark(scene, link, state);
         // A rung stays whole: the space within it does not break.
         parts.push((format!("{}{TIED}{symbol} ", state.stage.word()), role));
     }
     page.flowing(&parts);
     for state in link.stages.iter().filter(|state| state.outcome != Outcome::NotReached) {
-        stage_line(scene, state, page);
+        stage_line(scene, link, state, page);
     }
     if link.incomplete {
         page.labelled("", "! bytes of this link were lost: its state may be wrong", Role::Warn);
     }
 }
 
-fn stage_mark(state: &StageState) -> (&'static str, Role) {
-    match state.outcome {
-        Outcome::NotReached => ("·", Role::Muted),
-        _ => marks::of_health(state.health()),
+/// The mark of a stage: one that failed is as bad as the link is, and no worse.
+fn stage_mark(scene: &Scene, link: &Link, state: &StageState) -> (&'static str, Role) {
+    match (&state.outcome, state.health()) {
+        (Outcome::NotReached, _) => ("·", Role::Muted),
+        (_, Health::Failed) => marks::of_health(scene.health(link)),
+        (_, health) => marks::of_health(health),
     }
 }
 
-fn stage_line(scene: &Scene, state: &StageState, page: &mut Page) {
-    let (symbol, role) = stage_mark(state);
+fn stage_line(scene: &Scene, link: &Link, state: &StageState, page: &mut Page) {
+    let (symbol, role) = stage_mark(scene, link, state);
     let mut where_to = state.advertised.clone().unwrap_or_default();
     if let Some(address) = state.address.map(|address| address.to_string()).filter(|address| *address != where_to) {
         where_to = if where_to.is_empty() { address } else { format!("{where_to} = {address}") };

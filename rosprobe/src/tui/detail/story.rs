@@ -102,10 +102,10 @@ pub(super) fn content(observation: &Observation, page: &mut Page) {
 
 /// Links, a line each, worst first.
 pub(super) fn links_section(scene: &Scene, mut links: Vec<&Link>, page: &mut Page) {
-    links.sort_by_key(|link| (link.health(), link.id));
+    links.sort_by_key(|link| (scene.health(link), link.id));
     page.heading(&format!("Links ({})", links.len()));
     for link in links.iter().take(TIMELINE) {
-        let (symbol, role) = marks::of_health(link.health());
+        let (symbol, role) = marks::of_health(scene.health(link));
         let (from, to) = (links::publisher_name(scene, link), links::subscriber(scene, link));
         let (words, _) = links::outcome(scene, link);
         page.cut(

@@ -21,7 +21,7 @@ fn a_healthy_pair_gives_nothing() {
     scene.endpoint(&there, Role::Reader, "rt/chatter", STRING);
     scene.wait(15);
     assert_eq!(shown(&scene.findings()), "");
-    assert!(scene.graph().links().all(|link| link.health() == Health::Ok));
+    assert!(scene.graph().links().all(|link| link.stages_health() == Health::Ok));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_lease_that_runs_out_ends_participant_and_links() {
     scene.wait(21);
     let graph = scene.graph();
     assert!(graph.dds().participants().all(|participant| !participant.is_alive()));
-    assert!(graph.links().all(|link| link.health() == Health::Gone));
+    assert!(graph.links().all(|link| link.stages_health() == Health::Gone));
     assert_eq!(shown(&scene.findings()), "", "who is gone has no trouble");
 }
 

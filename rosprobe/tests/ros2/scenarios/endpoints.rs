@@ -36,7 +36,7 @@ fn types_of_other_names_that_match_for_their_structure() {
     assert_eq!(scene.finding().code, Code::TypeMismatch);
     scene.push(None, None, What::Dds(Dds::Acknowledged { direction: Direction::Sent, reader, writer }));
     assert_eq!(shown(&scene.findings()), "");
-    assert!(scene.graph().links().all(|link| link.health() == Health::Ok));
+    assert!(scene.graph().links().all(|link| link.stages_health() == Health::Ok));
 }
 
 #[test]

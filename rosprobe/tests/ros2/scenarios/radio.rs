@@ -46,7 +46,7 @@ fn whoever_comes_back_after_its_lease_has_its_endpoints() {
         scene.push(Some(reference(pid)), Some(socket), What::Dds(dds));
     }
     assert_eq!(scene.finding().code, Code::TypeMismatch);
-    assert!(scene.graph().links().all(|link| link.health() == Health::Failed));
+    assert!(scene.graph().links().all(|link| link.stages_health() == Health::Failed));
 }
 
 #[test]
