@@ -131,7 +131,7 @@ fn no_link_is_failed_without_a_finding_and_none_that_has_one_is_fine() {
             for link in session.graph().links() {
                 if let Some(complaint) = contradiction(session, link) {
                     let name = file.file_stem().unwrap().to_string_lossy();
-                    complaints.insert(format!("{name}: {:?} {}: {complaint}", link.kind, link.name));
+                    complaints.insert(format!("{name}: {:?} {}: {complaint}", link.kind, link.shown_name()));
                 }
             }
         });
@@ -164,11 +164,10 @@ fn contradiction(session: &Session, link: &Link) -> Option<String> {
 
 /// Whether a finding is about what a link carries, and about both of its ends, as far as those are known.
 fn names(finding: &Finding, link: &Link) -> bool {
-    let is = |said: &Option<String>, came: &str| said.as_deref() == Some(&*printable(came));
+    let is = |said: &Option<String>| said.as_deref() == link.name.as_deref().map(printable).as_deref();
     let about = match link.kind {
-        LinkKind::Topic if link.name == "?" => finding.topic.is_none(),
-        LinkKind::Topic | LinkKind::Dds => is(&finding.topic, &link.name),
-        LinkKind::Service => is(&finding.service, &link.name),
+        LinkKind::Topic | LinkKind::Dds => is(&finding.topic),
+        LinkKind::Service => is(&finding.service),
         LinkKind::Master => finding.stage == Some(Stage::Master),
         LinkKind::Callback => finding.stage == Some(Stage::Callback),
     };

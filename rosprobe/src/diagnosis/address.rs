@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::trouble::Trouble;
 use super::{Code, Severity};
 use crate::errno::Errno;
-use crate::graph::{Outcome, Stage, UNKNOWN_TOPIC, Way};
+use crate::graph::{Outcome, Stage, Way};
 
 pub(super) fn draft(trouble: &Trouble<'_>, code: Code, outcome: &Outcome) -> Draft {
     let errno = outcome.errno();
@@ -26,7 +26,7 @@ pub(super) fn draft(trouble: &Trouble<'_>, code: Code, outcome: &Outcome) -> Dra
 
 /// Who was told what: the first sentence of every explanation.
 pub(super) fn told(trouble: &Trouble<'_>) -> String {
-    let (publisher, topic) = (trouble.publisher(), &trouble.entry.link.name);
+    let (publisher, topic) = (trouble.publisher(), trouble.entry.link.shown_name());
     let uri = trouble.entry.link.publisher.uri.clone().unwrap_or_default();
     match trouble.state.stage {
         Stage::Tcpros => format!(
@@ -36,7 +36,7 @@ pub(super) fn told(trouble: &Trouble<'_>) -> String {
             trouble.host,
             trouble.port
         ),
-        _ if topic == UNKNOWN_TOPIC => format!(
+        _ if trouble.entry.link.name.is_none() => format!(
             "{} was running when rosprobe began. It is a node with rospy, and comes back to this address after 8, 16 or 32 seconds, as rospy does with a publisher that it cannot reach{}. Which topic it wants was not seen; to see it, start the node again.",
             trouble.who(),
             variable(trouble)

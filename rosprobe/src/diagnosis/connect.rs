@@ -9,7 +9,7 @@ use super::name::{is_unresolved, unresolved};
 use super::trouble::{Trouble, is_advertisable, trouble_of};
 use super::wrong_address::{is_loopback, is_wrong_family, loopback, wrong_family};
 use super::{Code, Finding, Severity};
-use crate::graph::{Entry, Graph, LinkKind, Outcome, ProcessState, Stage, StageState, UNKNOWN_TOPIC};
+use crate::graph::{Entry, Graph, LinkKind, Outcome, ProcessState, Stage, StageState};
 use crate::observation::{AdvertisedUri, Span};
 
 /// Findings about the two connects of a topic's link.
@@ -47,13 +47,13 @@ fn judge(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
 }
 
 fn at_place(trouble: &Trouble<'_>) -> String {
-    let (publisher, topic, place) = (trouble.publisher(), &trouble.entry.link.name, trouble.place());
+    let (publisher, topic, place) = (trouble.publisher(), trouble.entry.link.shown_name(), trouble.place());
     let by_name = if trouble.host.parse::<IpAddr>().is_err() && trouble.state.address.is_some() {
         format!(" ({})", trouble.host)
     } else {
         String::new()
     };
-    if topic == UNKNOWN_TOPIC {
+    if trouble.entry.link.name.is_none() {
         return format!("{place}, which {} was told of before rosprobe began", trouble.who());
     }
     format!("{place}{by_name}, where {publisher} says it publishes {topic}")
@@ -142,8 +142,11 @@ fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     let uri = entry.link.publisher.uri.as_ref()?;
     let error = AdvertisedUri::parse(uri).err()?;
     let publisher = super::trouble::publisher(&entry.link);
-    let summary =
-        format!("{} advertises {uri:?} for {}, which is no address: {error}", capital(&publisher), entry.link.name);
+    let summary = format!(
+        "{} advertises {uri:?} for {}, which is no address: {error}",
+        capital(&publisher),
+        entry.link.shown_name()
+    );
     let process = entry.link.publisher.process.as_ref().and_then(|process| graph.process(process));
     let mut explanation = vec!["Nobody can connect to it, and nobody tries.".to_owned()];
     explanation.extend(process.and_then(|state| odd_variable(state, uri)));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Code, Finding, FindingPeer, FindingProcess, Severity};
 use crate::errno::Errno;
 use crate::event::{Monotonic, ProcessRef};
-use crate::graph::{Client, Graph, Link, LinkKind, Stage, StageState, UNKNOWN_TOPIC};
+use crate::graph::{Client, Graph, Link, LinkKind, Stage, StageState};
 use crate::observation::ObservationId;
 use crate::printable::printable;
 
@@ -65,9 +65,8 @@ impl Draft {
     /// About a link: its topic or service, its client's process, its far end.
     pub fn link(mut self, link: &Link, client: Option<&Client>) -> Self {
         match link.kind {
-            LinkKind::Topic if link.name == UNKNOWN_TOPIC => {}
-            LinkKind::Topic | LinkKind::Dds => self.finding.topic = Some(link.name.clone()),
-            LinkKind::Service => self.finding.service = Some(link.name.clone()),
+            LinkKind::Topic | LinkKind::Dds => self.finding.topic.clone_from(&link.name),
+            LinkKind::Service => self.finding.service.clone_from(&link.name),
             LinkKind::Master | LinkKind::Callback => {}
         }
         self.finding.node.clone_from(&link.subscriber.node);

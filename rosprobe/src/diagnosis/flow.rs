@@ -50,14 +50,14 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
         (Some(since), _) => format!(
             "{} sends {} to {subscriber}, and nothing of it has been acknowledged for {}: {} wait, sent again {} times",
             capital(&publisher),
-            link.name,
+            link.shown_name(),
             Span(graph.now().0.saturating_sub(since.0)),
             Bytes(stall.unacknowledged as f64),
             stall.retransmits.saturating_sub(stall.retransmits_then)
         ),
         (None, errno) => format!(
             "the connection of {publisher} and {subscriber} for {} broke: {}",
-            link.name,
+            link.shown_name(),
             errno.map(|errno| errno.to_string()).unwrap_or_default()
         ),
     };
@@ -81,7 +81,7 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
 fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let link = &entry.link;
     // Log topics are silent by nature.
-    if super::is_rosout(&link.name) || !link.reached(Stage::Header) {
+    if super::is_rosout(link.shown_name()) || !link.reached(Stage::Header) {
         return None;
     }
     let since = entry.track.header_since?;
@@ -101,7 +101,7 @@ fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
         "{} and {} are connected for {}, and no message has come for {}: the publisher is idle",
         capital(&publisher),
         client.map_or_else(|| "the subscriber".into(), who),
-        link.name,
+        link.shown_name(),
         Span(graph.now().0.saturating_sub(since.0))
     );
     let explanation = vec![match entry.track.datagrams {

@@ -110,7 +110,7 @@ fn place(state: &StageState) -> String {
 
 /// requestTopic was refused: at the right node a stale registration, at a wrong one a wrong address.
 fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Option<Finding> {
-    let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
+    let (topic, publisher) = (entry.link.shown_name(), publisher(&entry.link));
     let connect = entry.link.stage(Stage::Xmlrpc)?;
     let trouble = Trouble::new(graph, entry, connect);
     if let Some(finding) = wrong_node(graph, entry, &Outcome::Refused { reason: reason.to_owned() }) {
@@ -154,7 +154,7 @@ fn wrong_node(graph: &Graph, entry: &Entry, refused: &Outcome) -> Option<Finding
 }
 
 fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
-    let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
+    let (topic, publisher) = (entry.link.shown_name(), publisher(&entry.link));
     let ended = ending(graph, entry, state);
     let summary = format!(
         "{} at {} did not answer when {} asked for {topic} (requestTopic): {ended}",
@@ -173,7 +173,7 @@ fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
 
 /// Seen at the publisher: a subscriber is connected, and what it asks is not read.
 fn unread(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
-    let (topic, publisher) = (&entry.link.name, publisher(&entry.link));
+    let (topic, publisher) = (entry.link.shown_name(), publisher(&entry.link));
     let place = entry.link.stage(Stage::Xmlrpc).map(place).unwrap_or_default();
     let since = state.first_failure.unwrap_or(state.at);
     let summary = format!(
@@ -252,7 +252,7 @@ fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<Strin
 }
 
 fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Finding {
-    let (name, publisher) = (&entry.link.name, publisher(&entry.link));
+    let (name, publisher) = (entry.link.shown_name(), publisher(&entry.link));
     let what = if entry.link.kind == LinkKind::Service { "service" } else { "topic" };
     let summary = format!("{} refused {} for the {what} {name}: {reason}", capital(&publisher), client(graph, entry));
     let mut explanation = vec![format!(
@@ -281,7 +281,7 @@ fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
 }
 
 fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
-    let (name, publisher) = (&entry.link.name, publisher(&entry.link));
+    let (name, publisher) = (entry.link.shown_name(), publisher(&entry.link));
     let summary = format!(
         "{} at {} accepted the connection of {} for {name} and sent no header: {}",
         capital(&publisher),
@@ -310,7 +310,8 @@ fn asked(entry: &Entry) -> bool {
 }
 
 fn service_failed(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Finding {
-    let summary = format!("{} answered the call of {} with a failure: {reason}", entry.link.name, client(graph, entry));
+    let summary =
+        format!("{} answered the call of {} with a failure: {reason}", entry.link.shown_name(), client(graph, entry));
     let explanation = vec!["The connection works; the service itself reported that it could not do it.".to_owned()];
     let remedies = vec![format!("Look at the output of {}.", publisher(&entry.link))];
     draft(graph, entry, state, Code::CallFailed, Severity::Warning).finish(&Words { summary, explanation, remedies })

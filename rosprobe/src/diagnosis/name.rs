@@ -50,7 +50,7 @@ pub(super) fn lookup_words_of(graph: &Graph, resolution: &Resolution, host: &str
 }
 
 pub(super) fn unresolved(trouble: &Trouble<'_>) -> Finding {
-    let (publisher, topic) = (trouble.publisher(), &trouble.entry.link.name);
+    let (publisher, topic) = (trouble.publisher(), trouble.entry.link.shown_name());
     let outcome = Outcome::NeverAttempted { since: trouble.state.at };
     let summary = format!(
         "{} says it publishes {topic} at {}, and {}",

@@ -18,7 +18,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let state = entry.link.stage(Stage::Service)?;
     let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
-    let (service, server, place) = (&entry.link.name, trouble.publisher(), trouble.place());
+    let (service, server, place) = (entry.link.shown_name(), trouble.publisher(), trouble.place());
     let (errno, ended) = match &outcome {
         Outcome::Failed { errno } => (Some(*errno), format!("failed: {errno}{}", meaning(*errno))),
         Outcome::Abandoned { after_ns, .. } => {
@@ -44,7 +44,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
 
 /// The client was told where the service is and did not connect: it does not know the name, or its connect sent no packet.
 fn never_attempted(trouble: &Trouble<'_>, state: &StageState) -> Option<Finding> {
-    let (service, server, place) = (&trouble.entry.link.name, trouble.publisher(), trouble.place());
+    let (service, server, place) = (trouble.entry.link.shown_name(), trouble.publisher(), trouble.place());
     let at = format!("{} says it serves {service} at {place}", capital(&server));
     let mut explanation = vec![told(trouble)];
     if is_unresolved(trouble) && trouble.host.parse::<IpAddr>().is_err() {
@@ -75,6 +75,6 @@ fn draft(trouble: &Trouble<'_>, state: &StageState) -> Draft {
 }
 
 fn told(trouble: &Trouble<'_>) -> String {
-    let (service, uri) = (&trouble.entry.link.name, trouble.entry.link.publisher.uri.as_deref());
+    let (service, uri) = (trouble.entry.link.shown_name(), trouble.entry.link.publisher.uri.as_deref());
     format!("The master told {} that {service} is at {}.", trouble.who(), uri.unwrap_or_default())
 }

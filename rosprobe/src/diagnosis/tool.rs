@@ -54,7 +54,7 @@ fn named(link: &Link) -> String {
     let about = match link.kind {
         LinkKind::Master => "master",
         LinkKind::Callback => "callback",
-        _ => &link.name,
+        _ => link.shown_name(),
     };
     let ends = ends.iter().filter_map(|(word, end)| Some(format!(" {word} {}", end.as_ref()?)));
     format!("{about}{}", ends.collect::<String>())

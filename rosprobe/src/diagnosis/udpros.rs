@@ -45,7 +45,7 @@ impl Datagram<'_> {
     fn unsent(&self) -> Option<Finding> {
         let state = self.entry.link.stage(Stage::Tcpros)?;
         let Some(Outcome::Failed { errno }) = state.failure else { return None };
-        let (place, topic, publisher) = (self.place(), &self.entry.link.name, self.publisher());
+        let (place, topic, publisher) = (self.place(), self.entry.link.shown_name(), self.publisher());
         let summary = format!(
             "{} cannot send {topic} to {} by UDPROS: connect() to {place} failed: {errno}{}",
             capital(&publisher),
@@ -78,7 +78,7 @@ impl Datagram<'_> {
             "{} refused {} for {} over UDPROS: {reason}",
             capital(&publisher),
             self.subscriber(),
-            self.entry.link.name
+            self.entry.link.shown_name()
         );
         let explanation = if foreign {
             vec![format!("{publisher} does not speak UDPROS, as no node in Python does, and was offered nothing else.")]
@@ -103,7 +103,7 @@ impl Datagram<'_> {
         if self.until().since(first) < LEAVING || !self.is_no_farewell() {
             return None;
         }
-        let (place, topic, publisher) = (self.place(), &self.entry.link.name, self.publisher());
+        let (place, topic, publisher) = (self.place(), self.entry.link.shown_name(), self.publisher());
         let summary = format!(
             "{} cannot send {topic} to {} by UDPROS: sending to {place} failed: {errno}{}",
             capital(&publisher),
@@ -141,7 +141,7 @@ impl Datagram<'_> {
         let summary = format!(
             "{} sends {} to {} at {} by UDPROS, and nothing arrives: {lost} messages in {}, {before}",
             capital(&self.publisher()),
-            self.entry.link.name,
+            self.entry.link.shown_name(),
             self.subscriber(),
             self.place(),
             Span(until.0.saturating_sub(since.0))

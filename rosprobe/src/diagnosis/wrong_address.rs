@@ -19,7 +19,7 @@ pub(super) fn is_loopback(trouble: &Trouble<'_>) -> bool {
 }
 
 pub(super) fn loopback(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
-    let (publisher, topic, place) = (trouble.publisher(), &trouble.entry.link.name, trouble.place());
+    let (publisher, topic, place) = (trouble.publisher(), trouble.entry.link.shown_name(), trouble.place());
     let ended = match outcome {
         Outcome::Failed { errno } => format!("connect() failed: {errno}{}", meaning(*errno)),
         Outcome::Refused { .. } => "another node answered there".into(),
@@ -58,7 +58,7 @@ pub(super) fn is_wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> bool 
 }
 
 pub(super) fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
-    let (publisher, topic, place) = (trouble.publisher(), &trouble.entry.link.name, trouble.place());
+    let (publisher, topic, place) = (trouble.publisher(), trouble.entry.link.shown_name(), trouble.place());
     let summary = format!(
         "{} says it publishes {topic} at {place}, an IPv6 address, and {} speaks IPv4 only",
         capital(&publisher),

@@ -13,13 +13,13 @@ impl<'a> Subject<'a> {
     /// A link with both of its ends, and how it is doing.
     pub fn of_link(link: &'a Link, health: Health) -> Self {
         let mut subject = Self {
-            names: vec![link.name.as_str().into()],
+            names: link.name.as_deref().map(Cow::from).into_iter().collect(),
             failed: health == Health::Failed,
-            above_names: link.name.is_empty(),
+            above_names: link.name.is_none(),
             ..Self::default()
         };
         if link.kind == LinkKind::Dds
-            && let Some((name, _)) = link.name.split_once(" (")
+            && let Some((name, _)) = link.name.as_deref().and_then(|name| name.split_once(" ("))
         {
             // `/add_two_ints (requests)` is to be found by the whole name of the service, too.
             subject.names.push(name.into());
@@ -69,7 +69,7 @@ impl<'a> Subject<'a> {
     pub fn of_observation(observation: &'a Observation, call: Option<&'a Observation>, graph: &'a Graph) -> Self {
         let mut subject = Self::of_observation_alone(observation, call);
         for link in graph.links().filter(|link| concerns(link, observation)) {
-            subject.names.push(link.name.as_str().into());
+            subject.names.extend(link.name.as_deref().map(Cow::from));
             let ends = [&link.subscriber, &link.publisher];
             subject.nodes.extend(ends.into_iter().filter_map(|party| party.node.as_deref().map(Cow::from)));
         }

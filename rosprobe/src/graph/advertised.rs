@@ -45,7 +45,7 @@ impl Graph {
         }
         let vanished = before.into_iter().flat_map(|list| list.uris).filter(|uri| !uris.contains(uri));
         let vanished: Vec<LinkId> =
-            vanished.filter_map(|uri| self.links.find(client, LinkKind::Topic, topic, &uri)).collect();
+            vanished.filter_map(|uri| self.links.find(client, LinkKind::Topic, Some(topic), &uri)).collect();
         self.over(&vanished, GoneCause::Unlisted, at);
     }
 
@@ -61,7 +61,7 @@ impl Graph {
         id: ObservationId,
     ) {
         let host = target.as_ref().map(|target| target.host.clone());
-        let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri, target };
+        let new = NewLink { kind: LinkKind::Topic, client, name: Some(topic), uri, target };
         let Some((link, created)) = self.links.find_or_add(&new, at) else { return };
         self.links.set_back(link, at);
         self.name_parties(link);
@@ -95,8 +95,8 @@ impl Graph {
         id: ObservationId,
     ) {
         let target = AdvertisedUri::parse(uri).ok();
-        let old: Vec<LinkId> = self.links.named(client, LinkKind::Service, service);
-        let new = NewLink { kind: LinkKind::Service, client, name: service, uri, target };
+        let old: Vec<LinkId> = self.links.named(client, LinkKind::Service, Some(service));
+        let new = NewLink { kind: LinkKind::Service, client, name: Some(service), uri, target };
         let Some((link, _)) = self.links.find_or_add(&new, at) else { return };
         self.links.set_back(link, at);
         let other: Vec<LinkId> = old.into_iter().filter(|id| *id != link).collect();

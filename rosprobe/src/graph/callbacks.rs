@@ -22,7 +22,7 @@ impl Graph {
     fn callback_link_of(&mut self, master: ClientId, callee: ClientId, at: Monotonic) -> Option<LinkId> {
         let target = self.clients.get(callee)?.api.clone()?;
         let uri = target.text();
-        let new = NewLink { kind: LinkKind::Callback, client: master, name: "", uri: &uri, target: Some(target) };
+        let new = NewLink { kind: LinkKind::Callback, client: master, name: None, uri: &uri, target: Some(target) };
         let link = match self.callback_of_same_host(master, &uri) {
             Some(known) => known,
             None => self.links.find_or_add(&new, at)?.0,

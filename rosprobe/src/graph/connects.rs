@@ -4,14 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Graph;
-use super::client::{Actor, ClientId};
-use super::conversation::Ends;
 use super::link::{Health, LinkId, LinkKind, Outcome, Stage};
 use super::links::{Entry, GoneCause};
-use super::sockets::CLAIM_LIMIT;
 use crate::errno::Errno;
 use crate::event::{Monotonic, Transport};
-use crate::observation::{AbandonCause, AdvertisedUri, Observation, What};
+use crate::observation::{AbandonCause, Observation, What};
 
 /// Port of a master, unless somebody chose another one.
 pub(crate) const MASTER_PORT: u16 = 11311;
@@ -52,7 +49,8 @@ impl Graph {
         let fresh = matches!(observation.what, What::ConnectStarted);
         let known = self.sockets.get(id).is_some_and(|socket| !socket.claims.is_empty());
         if fresh || !known {
-            let mut claims = self.ends(observation, !incoming).map(|ends| self.claim(&ends, at)).unwrap_or_default();
+            let mut claims =
+                self.ends(observation, !incoming).map(|ends| self.claim(&ends, at, observation.id)).unwrap_or_default();
             if claims.is_empty() && !incoming {
                 claims = self.resume(observation);
             }
@@ -61,68 +59,6 @@ impl Graph {
             }
         }
         self.decide(observation, id, at);
-    }
-
-    /// The stages of links that a connect between these ends decides.
-    fn claim(&mut self, ends: &Ends, at: Monotonic) -> Vec<(LinkId, Stage)> {
-        let Some(address) = ends.server_address else { return Vec::new() };
-        let mut claims = Vec::new();
-        for client in self.clients.of(ends.client.actor).to_vec() {
-            self.claim_of(client, address, &mut claims);
-        }
-        if !claims.is_empty() {
-            return claims;
-        }
-        if self.masters.addresses.contains(&address)
-            || address.port() == MASTER_PORT
-            || self.is_own_master(ends, address)
-        {
-            let client = self.clients.find_or_add(&ends.client, None);
-            return self.master_link(client, address, at).map(|link| (link, Stage::Master)).into_iter().collect();
-        }
-        if self.is_master(ends.client.actor)
-            && let Some(callee) = self.client_at(address, &ends.server).or_else(|| self.called_unseen(ends))
-        {
-            let link = self.callback_link(ends, callee, at);
-            return link.map(|link| (link, Stage::Callback)).into_iter().collect();
-        }
-        claims
-    }
-
-    pub(super) fn claim_of(&self, client: ClientId, address: SocketAddr, claims: &mut Vec<(LinkId, Stage)>) {
-        for id in self.links.at_port(client, address.port()) {
-            let Some(Entry { link, track }) = self.links.get(id) else { continue };
-            if claims.len() >= CLAIM_LIMIT {
-                return;
-            }
-            let connected = track.data_socket.is_some_and(|socket| self.sockets.get(socket).is_some_and(|s| !s.closed));
-            if link.gone || connected {
-                continue;
-            }
-            let at_host = |host: &str, ip| self.host_may_be(host, ip, Some(client));
-            let is_data = track.is_data_target(address, at_host);
-            match link.kind {
-                LinkKind::Topic if is_data => claims.push((id, Stage::Tcpros)),
-                LinkKind::Topic if track.is_target(address, at_host) => claims.push((id, Stage::Xmlrpc)),
-                LinkKind::Service if track.is_target(address, at_host) => claims.push((id, Stage::Service)),
-                _ => {}
-            }
-        }
-    }
-
-    /// The node that a master calls which was running: who has registered before was not seen.
-    fn called_unseen(&mut self, ends: &Ends) -> Option<ClientId> {
-        let Actor::Process(master) = ends.client.actor else { return None };
-        self.was_listening(master).then(|| self.called(ends))
-    }
-
-    /// Whether that is the master of the process's environment.
-    fn is_own_master(&self, ends: &Ends, address: SocketAddr) -> bool {
-        let Actor::Process(key) = ends.client.actor else { return false };
-        let environment = self.processes.get(&key).map(|state| &state.process.environment);
-        let uri = environment.and_then(|variables| variables.get("ROS_MASTER_URI"));
-        uri.and_then(|uri| AdvertisedUri::parse(uri).ok())
-            .is_some_and(|uri| uri.port == address.port() && self.host_may_be(&uri.host, address.ip(), None))
     }
 
     fn decide(&mut self, observation: &Observation, socket: u64, at: Monotonic) {
@@ -140,7 +76,12 @@ impl Graph {
         let carrier = self.sockets.redirected(socket).and_then(|other| other.owner.clone());
         let at_client = observation.what != What::Accepted;
         let answered = remote.filter(|_| matches!(observation.what, What::Connected { .. }));
+        let succeeded = matches!(observation.what, What::Connected { .. } | What::Accepted);
         for (link, stage) in claims {
+            if stage == Stage::Xmlrpc && self.asks_elsewhere(link, socket) {
+                continue;
+            }
+            let guessed = self.links.get(link).is_some_and(|entry| entry.track.is_guess(socket));
             if let Some(entry) = self.links.get_mut(link) {
                 if let Some(client) = self.clients.get_mut(entry.track.client) {
                     client.connects(at, answered);
@@ -154,9 +95,14 @@ impl Graph {
                 // A socket that its owner has closed while it connected names no port any more.
                 state.address = remote.filter(|remote| remote.port() != 0).or(state.address);
                 state.socket = Some(socket);
-                outcome(&observation.what, state, at);
+                if guessed && succeeded {
+                    // What failed before stands until it is known whose success it is.
+                    (state.outcome, state.at) = (Outcome::Ok, at);
+                } else {
+                    outcome(&observation.what, state, at);
+                }
             });
-            if matches!(observation.what, What::Connected { .. }) {
+            if matches!(observation.what, What::Connected { .. }) && !guessed {
                 self.address_answered(link, stage);
             }
         }
@@ -268,18 +214,10 @@ impl Graph {
         if !(known.connecting == Some(true) && known.connected && known.ended_by_peer && silent) {
             return;
         }
-        let wanted = known.claims.iter().filter(|(_, stage)| matches!(stage, Stage::Tcpros | Stage::Service));
-        let mut wanted: Vec<(LinkId, Stage)> =
-            wanted.filter(|(link, _)| self.waits_for_header(*link, socket)).copied().collect();
-        // A client of several services of one node connects right after it looked one up.
-        let looked_up = |link: LinkId| self.links.get(link)?.link.stage(Stage::Advertised).map(|state| state.at);
-        if let Some(last) =
-            wanted.iter().filter(|(_, stage)| *stage == Stage::Service).max_by_key(|(l, _)| looked_up(*l))
-        {
-            wanted = vec![*last];
-        }
-        // Of several topics it is not known which the connection was for.
-        let [(link, stage)] = wanted[..] else { return };
+        let wanted = known.claims.iter().find(|(_, stage)| matches!(stage, Stage::Tcpros | Stage::Service));
+        let Some((link, stage)) = wanted.copied().filter(|(link, _)| self.waits_for_header(*link, socket)) else {
+            return;
+        };
         let connected =
             self.links.get(link).and_then(|entry| entry.link.stage(stage)).map(|state| (state.at, state.address));
         let Some((since, address)) = connected else { return };

@@ -41,6 +41,7 @@ impl Graph {
             socket.header_from_server = false;
         }
         let Some(link) = link else { return };
+        self.connect_was_of(ends.socket, link, at);
         if let Some(client) = self.clients.get_mut(client) {
             client.connects(at, None);
         }
@@ -61,7 +62,7 @@ impl Graph {
         self.links.mark(link, connect, at, id, |state| {
             state.address = ends.server_address;
             state.socket = Some(ends.socket);
-            if state.outcome != Outcome::Ok {
+            if state.outcome != Outcome::Ok || state.failures > 0 {
                 state.succeed(at);
             }
         });
@@ -74,7 +75,7 @@ impl Graph {
 
     fn topic_asked(&mut self, ends: &Ends, client: ClientId, topic: &str, at: Monotonic) -> Option<LinkId> {
         let address = ends.server_address?;
-        let named: Vec<LinkId> = self.links.named(client, LinkKind::Topic, topic);
+        let named: Vec<LinkId> = self.links.named(client, LinkKind::Topic, Some(topic));
         let by_target = |id: &&LinkId| {
             self.links.get(**id).is_some_and(|entry| {
                 !entry.link.gone
@@ -94,7 +95,7 @@ impl Graph {
         // Of a publisher that nobody named only the data port is known: it tells one from another.
         let uri = publisher.into_iter().next().unwrap_or_else(|| format!("{UNLISTED}{address}"));
         let target = AdvertisedUri::parse(&uri).ok().filter(|_| !uri.starts_with(UNLISTED));
-        let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri: &uri, target };
+        let new = NewLink { kind: LinkKind::Topic, client, name: Some(topic), uri: &uri, target };
         let (link, _) = self.links.find_or_add(&new, at)?;
         self.links.set_back(link, at);
         self.name_parties(link);
@@ -110,14 +111,14 @@ impl Graph {
     }
 
     fn service_asked(&mut self, ends: &Ends, client: ClientId, service: &str, at: Monotonic) -> Option<LinkId> {
-        let known = self.links.named(client, LinkKind::Service, service);
+        let known = self.links.named(client, LinkKind::Service, Some(service));
         if let Some(link) = known.into_iter().find(|id| self.links.get(*id).is_some_and(|entry| !entry.link.gone)) {
             return Some(link);
         }
         let address = ends.server_address?;
         let target = AdvertisedUri::at("rosrpc", address);
         let uri = target.text();
-        let new = NewLink { kind: LinkKind::Service, client, name: service, uri: &uri, target: Some(target) };
+        let new = NewLink { kind: LinkKind::Service, client, name: Some(service), uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, at)?;
         self.links.set_back(link, at);
         self.name_parties(link);
@@ -145,7 +146,7 @@ impl Graph {
         if let Some(process) = ends.server.process.clone() {
             self.node(&name).process.get_or_insert(process);
         }
-        if self.links.is(link, LinkKind::Topic) {
+        if let Some(topic) = topic.filter(|_| self.links.is(link, LinkKind::Topic)) {
             self.node(&name).publishes.insert(topic);
         }
         if uri.starts_with(UNLISTED) {

@@ -183,8 +183,8 @@ pub struct Link {
     pub id: LinkId,
     /// What it carries.
     pub kind: LinkKind,
-    /// Name of the topic or service; for a master's or callback link the method or the empty string.
-    pub name: String,
+    /// Name of the topic or service; `None` where it was not seen, and between a node and its master.
+    pub name: Option<String>,
     /// Type, when known.
     pub data_type: Option<String>,
     /// Subscriber, client or caller: the end that connects.
@@ -236,6 +236,16 @@ pub enum Health {
 impl Link {
     /// Evidence kept for a stage: the first observations and the last ones.
     const EVIDENCE_LIMIT: usize = 16;
+
+    /// The topic or service as a sentence names it.
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or("a topic that was not seen")
+    }
+
+    /// Whether that is the name of its topic or service.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name)
+    }
 
     /// One of its stages.
     pub fn stage(&self, stage: Stage) -> Option<&StageState> {

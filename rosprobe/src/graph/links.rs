@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::claims::Guess;
 use super::client::ClientId;
 use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 pub(crate) use super::target::DataTarget;
@@ -56,6 +57,8 @@ pub(crate) struct Track {
     pub at_client: bool,
     /// Topics whose publishers a callback was to announce.
     pub topics: BTreeSet<String>,
+    /// The connect that is taken for its among several that it may be.
+    pub guess: Option<Guess>,
     /// The client itself closed the connection on which it waited for an answer last.
     pub given_up: bool,
     /// It carried data once, or its header was accepted.
@@ -86,7 +89,7 @@ pub(crate) struct Entry {
     pub track: Track,
 }
 
-type Key = (ClientId, LinkKind, String, String);
+type Key = (ClientId, LinkKind, Option<String>, String);
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
@@ -119,7 +122,7 @@ impl LinkKind {
 pub(crate) struct NewLink<'a> {
     pub kind: LinkKind,
     pub client: ClientId,
-    pub name: &'a str,
+    pub name: Option<&'a str>,
     /// URI of the far end; with `target` it names it.
     pub uri: &'a str,
     pub target: Option<AdvertisedUri>,
@@ -142,14 +145,14 @@ impl Links {
         self.get(id).is_some_and(|entry| entry.link.kind == kind)
     }
 
-    pub fn find(&self, client: ClientId, kind: LinkKind, name: &str, uri: &str) -> Option<LinkId> {
-        self.by_key.get(&(client, kind, name.to_owned(), uri.to_owned())).copied()
+    pub fn find(&self, client: ClientId, kind: LinkKind, name: Option<&str>, uri: &str) -> Option<LinkId> {
+        self.by_key.get(&(client, kind, name.map(str::to_owned), uri.to_owned())).copied()
     }
 
-    /// The links of a client that carry a topic or service.
-    pub fn named(&self, client: ClientId, kind: LinkKind, name: &str) -> Vec<LinkId> {
-        let first = (client, kind, name.to_owned(), String::new());
-        let same = |key: &Key| key.0 == client && key.1 == kind && key.2 == name;
+    /// The links of a client that carry a topic or service; without a name those to its masters, or of which none was seen.
+    pub fn named(&self, client: ClientId, kind: LinkKind, name: Option<&str>) -> Vec<LinkId> {
+        let first = (client, kind, name.map(str::to_owned), String::new());
+        let same = |key: &Key| key.0 == client && key.1 == kind && key.2.as_deref() == name;
         self.by_key.range(first..).take_while(|(key, _)| same(key)).map(|(_, id)| *id).collect()
     }
 
@@ -181,7 +184,7 @@ impl Links {
         }
         let id = LinkId(self.next);
         self.next = self.next.wrapping_add(1);
-        self.by_key.insert((new.client, new.kind, new.name.to_owned(), new.uri.to_owned()), id);
+        self.by_key.insert((new.client, new.kind, new.name.map(str::to_owned), new.uri.to_owned()), id);
         self.by_client.entry(new.client).or_default().insert(id);
         if !new.uri.starts_with(UNLISTED) {
             self.by_uri.entry(new.uri.to_owned()).or_default().insert(id);
@@ -345,7 +348,7 @@ fn link(id: LinkId, new: &NewLink<'_>, at: Monotonic) -> Link {
     Link {
         id,
         kind: new.kind,
-        name: new.name.to_owned(),
+        name: new.name.map(str::to_owned),
         data_type: None,
         subscriber: Party::default(),
         publisher: Party { uri, ..Party::default() },
@@ -374,6 +377,7 @@ fn track(new: &NewLink<'_>) -> Track {
         header_since: None,
         at_client: false,
         topics: BTreeSet::new(),
+        guess: None,
         given_up: false,
         worked: false,
         gone: None,
@@ -394,6 +398,11 @@ impl Track {
             .is_some_and(|target| target.port == address.port() && resolved(&target.host, address.ip()))
     }
 
+    /// Whether a connect is only taken for this link's.
+    pub fn is_guess(&self, socket: u64) -> bool {
+        self.guess.as_ref().is_some_and(|guess| guess.socket == socket)
+    }
+
     pub fn about(&mut self, topic: &str) {
         if self.topics.len() < TOPIC_LIMIT {
             self.topics.insert(topic.to_owned());
@@ -412,12 +421,12 @@ mod tests {
         let surplus = 3000;
         for number in 0..LINK_LIMIT + surplus {
             let uri = format!("http://10.9.9.9:{number}/");
-            let new = NewLink { kind: LinkKind::Topic, client: ClientId(0), name: "/t", uri: &uri, target: None };
+            let new = NewLink { kind: LinkKind::Topic, client: ClientId(0), name: Some("/t"), uri: &uri, target: None };
             links.find_or_add(&new, Monotonic(0));
         }
         assert_eq!((links.iter().count(), links.refused), (LINK_LIMIT, surplus as u64));
         links.set_gone(LinkId(0), GoneCause::Unlisted, Monotonic(1));
-        let new = NewLink { kind: LinkKind::Topic, client: ClientId(1), name: "/u", uri: "x", target: None };
+        let new = NewLink { kind: LinkKind::Topic, client: ClientId(1), name: Some("/u"), uri: "x", target: None };
         assert!(links.find_or_add(&new, Monotonic(2)).is_some(), "what is over makes room");
         assert_eq!(links.iter().count(), LINK_LIMIT);
     }

@@ -81,10 +81,10 @@ impl Graph {
     fn links_that_may_use(&self, observation: &Observation, socket: u64) -> BTreeSet<LinkId> {
         let Some(known) = self.sockets.get(socket) else { return BTreeSet::new() };
         let mut found: BTreeSet<LinkId> = known.link.into_iter().collect();
-        found.extend(known.claims.iter().map(|(link, _)| *link));
         if !found.is_empty() {
             return found;
         }
+        found.extend(known.claims.iter().map(|(link, _)| *link));
         let sides: &[bool] = match known.connecting {
             Some(true) => &[true],
             Some(false) => &[false],

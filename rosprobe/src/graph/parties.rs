@@ -16,7 +16,8 @@ impl Graph {
             process: client.and_then(|client| client.process.clone()),
             uri: client.and_then(|client| client.api.as_ref()).map(AdvertisedUri::text),
         };
-        let publisher = self.publisher_of(&entry.track.uri, &entry.link.name, entry.link.kind, entry.track.client);
+        let publisher =
+            self.publisher_of(&entry.track.uri, entry.link.name.as_deref(), entry.link.kind, entry.track.client);
         let Some(entry) = self.links.get_mut(id) else { return };
         entry.link.subscriber = subscriber;
         if let Some((node, process)) = publisher {
@@ -28,7 +29,7 @@ impl Graph {
     fn publisher_of(
         &self,
         uri: &str,
-        topic: &str,
+        topic: Option<&str>,
         kind: LinkKind,
         client: ClientId,
     ) -> Option<(Option<String>, Option<ProcessRef>)> {
@@ -36,8 +37,8 @@ impl Graph {
         let known = self.uri_nodes.get(&(network, uri.to_owned())).cloned();
         // Of as many publishers as the subscriber was told URIs, the one name that is left belongs to the one URI that is.
         let left = || {
-            let names = self.masters.publishers.get(&(network, topic.to_owned()));
-            let names = names.filter(|_| kind == LinkKind::Topic)?;
+            let topic = topic.filter(|_| kind == LinkKind::Topic)?;
+            let names = self.masters.publishers.get(&(network, topic.to_owned()))?;
             let told = &self.clients.get(client)?.lists.get(topic)?.uris;
             let named = |uri: &String| self.uri_nodes.get(&(network, uri.clone()));
             let taken: Vec<&String> = told.iter().filter_map(named).collect();

@@ -56,7 +56,7 @@ impl Graph {
     }
 
     pub(super) fn master_link(&mut self, client: ClientId, address: SocketAddr, at: Monotonic) -> Option<LinkId> {
-        let known = self.links.named(client, LinkKind::Master, "");
+        let known = self.links.named(client, LinkKind::Master, None);
         let same_port = |id: &LinkId| {
             self.links
                 .get(*id)
@@ -69,7 +69,7 @@ impl Graph {
         }
         let target = AdvertisedUri::at("http", address);
         let uri = target.text();
-        let new = NewLink { kind: LinkKind::Master, client, name: "", uri: &uri, target: Some(target) };
+        let new = NewLink { kind: LinkKind::Master, client, name: None, uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, at)?;
         self.name_parties(link);
         Some(link)
@@ -101,7 +101,7 @@ impl Graph {
                 if let Some(known) = self.clients.get_mut(client) {
                     known.lists.remove(&topic);
                 }
-                self.over(&self.links.named(client, LinkKind::Topic, &topic), GoneCause::ClientLeft, at);
+                self.over(&self.links.named(client, LinkKind::Topic, Some(&topic)), GoneCause::ClientLeft, at);
                 self.callee_left(client, at);
             }
             Call::UnregisterPublisher { caller_id, topic, caller_api } => {
@@ -124,7 +124,7 @@ impl Graph {
     }
 
     fn carries_topic(&self, link: LinkId, topic: &str) -> bool {
-        self.links.get(link).is_some_and(|entry| entry.link.kind == LinkKind::Topic && entry.link.name == topic)
+        self.links.get(link).is_some_and(|entry| entry.link.kind == LinkKind::Topic && entry.link.is_named(topic))
     }
 
     fn advertises(

@@ -5,7 +5,7 @@ use super::conversation::Ends;
 use super::due::DUE_AFTER;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{DataTarget, Entry, GoneCause, NewLink};
-use super::{Graph, UNKNOWN_TOPIC, bounded};
+use super::{Graph, bounded};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId, RequestedProtocol};
 
@@ -20,11 +20,11 @@ impl Graph {
     ) -> Option<LinkId> {
         let address = ends.server_address?;
         let unknown = AdvertisedUri::at("http", address).text();
-        if let Some(unknown) = self.links.find(client, LinkKind::Topic, UNKNOWN_TOPIC, &unknown) {
+        if let Some(unknown) = self.links.find(client, LinkKind::Topic, None, &unknown) {
             // Now it is known what was wanted there.
             self.over(&[unknown], GoneCause::Unlisted, at);
         }
-        let named = self.links.named(client, LinkKind::Topic, topic);
+        let named = self.links.named(client, LinkKind::Topic, Some(topic));
         let at_address = |link: &&LinkId| {
             let track = self.links.get(**link).map(|entry| &entry.track);
             track.is_some_and(|track| track.is_target(address, |host, ip| self.host_may_be(host, ip, Some(client))))
@@ -67,7 +67,7 @@ impl Graph {
         let publisher = self.client_at(address, &ends.server).and_then(|id| self.clients.get(id)?.api.clone());
         let target = publisher.unwrap_or_else(|| AdvertisedUri::at("http", address));
         let uri = target.text();
-        let new = NewLink { kind: LinkKind::Topic, client, name: topic, uri: &uri, target: Some(target) };
+        let new = NewLink { kind: LinkKind::Topic, client, name: Some(topic), uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, at)?;
         if self.unregistered.contains(&(self.network, uri, topic.to_owned())) {
             self.over(&[link], GoneCause::Unlisted, at);

@@ -14,8 +14,6 @@ use super::links::NewLink;
 use crate::event::{ClientLibrary, Monotonic, ProcessKey};
 use crate::observation::{AdvertisedUri, Observation, ObservationId, What};
 
-/// Stands where a topic would that was not seen. No topic of ROS has that name.
-pub(crate) const UNKNOWN_TOPIC: &str = "?";
 /// Failures remembered.
 const ATTEMPT_LIMIT: usize = 4096;
 /// Pauses that tell. Shorter ones have others as well, and become one of these.
@@ -92,7 +90,7 @@ impl Graph {
         known.master = known.master.or(master);
         let target = AdvertisedUri::at("http", address);
         let uri = target.text();
-        let new = NewLink { kind: LinkKind::Topic, client: id, name: UNKNOWN_TOPIC, uri: &uri, target: Some(target) };
+        let new = NewLink { kind: LinkKind::Topic, client: id, name: None, uri: &uri, target: Some(target) };
         let (link, _) = self.links.find_or_add(&new, before.at)?;
         self.links.set_back(link, before.at);
         self.name_parties(link);

@@ -86,7 +86,7 @@ fn concerns(scene: &Scene, finding: &Finding, link: &Link) -> bool {
     let same = |said: &Option<String>, came: &Option<String>| {
         said.is_some() && came.as_deref().is_some_and(|came| is(said, came))
     };
-    let named = is(&finding.topic, &link.name) || is(&finding.service, &link.name);
+    let named = link.name.as_deref().is_some_and(|name| is(&finding.topic, name) || is(&finding.service, name));
     let process = match (&finding.process, &link.subscriber.process) {
         (Some(process), Some(subscriber)) => process.pid == subscriber.pid,
         _ => true,

@@ -43,15 +43,15 @@ pub fn rows(scene: &Scene, selection: &Selection, sort: Sort) -> (Vec<RowKey>, u
 fn order(scene: &Scene, links: &mut [&Link], sort: Sort) {
     match sort.column {
         0 | 6 => {
-            let mut worst: HashMap<&str, Health> = HashMap::with_capacity(links.len());
+            let mut worst: HashMap<Option<&str>, Health> = HashMap::with_capacity(links.len());
             for link in links.iter() {
                 let health = scene.health(link);
-                worst.entry(&link.name).and_modify(|worst| *worst = health.min(*worst)).or_insert(health);
+                worst.entry(link.name.as_deref()).and_modify(|worst| *worst = health.min(*worst)).or_insert(health);
             }
             // What is between nodes and their master comes after the topics that fare alike.
             let plumbing = |link: &Link| matches!(link.kind, LinkKind::Master | LinkKind::Callback);
             links.sort_by_cached_key(|link| {
-                (worst[link.name.as_str()], plumbing(link), link.name.as_str(), scene.health(link), link.id)
+                (worst[&link.name.as_deref()], plumbing(link), link.name.as_deref(), scene.health(link), link.id)
             });
         }
         1 => links.sort_by_cached_key(|link| (title(link), scene.health(link), link.id)),
@@ -109,10 +109,10 @@ pub fn publisher_name(scene: &Scene, link: &Link) -> String {
 /// What a link is about: the topic or service, or which way between node and master.
 pub fn title(link: &Link) -> String {
     match link.kind {
-        LinkKind::Topic | LinkKind::Dds => link.name.clone(),
-        LinkKind::Service => format!("{} (service)", link.name),
-        LinkKind::Master => format!("to master {}", link.name).trim_end().to_owned(),
-        LinkKind::Callback => format!("from master {}", link.name).trim_end().to_owned(),
+        LinkKind::Topic | LinkKind::Dds => link.name.clone().unwrap_or_else(|| "topic not known".to_owned()),
+        LinkKind::Service => format!("{} (service)", link.shown_name()),
+        LinkKind::Master => "to master".to_owned(),
+        LinkKind::Callback => "from master".to_owned(),
     }
 }
 

@@ -74,7 +74,7 @@ fn links_over_udpros_reach_data_and_have_a_rate_on_either_host() {
     for host in [&lab.inner, &lab.router] {
         let steady = |rate: Rate| (8.0..12.0).contains(&rate.messages) && rate.bytes > 100.0;
         watch.until_link_from(host, &format!("10 messages a second on {}", host.name), SOON, |link| {
-            link.name == TOPIC && link.kind == LinkKind::Topic && link.reached(Stage::Data) && steady(link.rate)
+            link.is_named(TOPIC) && link.kind == LinkKind::Topic && link.reached(Stage::Data) && steady(link.rate)
         });
     }
     listener.signal(Signal::SIGINT);

@@ -37,7 +37,7 @@ fn link(link: &Link) -> String {
     let node = |node: &Option<String>| node.clone().unwrap_or_else(|| "?".to_owned());
     format!(
         "{} [{}] {} -> {}: {}; {} samples\n",
-        link.name,
+        link.shown_name(),
         link.data_type.clone().unwrap_or_default(),
         node(&link.publisher.node),
         node(&link.subscriber.node),

@@ -225,7 +225,7 @@ impl Dds {
         Some(Link {
             id,
             kind: LinkKind::Dds,
-            name: RosName::of_dds_topic(&from.data.topic).to_string(),
+            name: Some(RosName::of_dds_topic(&from.data.topic).to_string()),
             data_type: Some(ros_type(&from.data.type_name)),
             subscriber: self.party(reader),
             publisher: self.party(writer),

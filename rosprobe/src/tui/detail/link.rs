@@ -22,8 +22,8 @@ pub(super) fn link_page(scene: &Scene, link: &Link, page: &mut Page) {
         let from = links::publisher_name(scene, link);
         let to = links::subscriber(scene, link);
         let sentence = match link.kind {
-            LinkKind::Topic | LinkKind::Dds => format!("{symbol} {} from {from} to {to}: {words}", link.name),
-            LinkKind::Service => format!("{symbol} {}: {to} calls {from}: {words}", link.name),
+            LinkKind::Topic | LinkKind::Dds => format!("{symbol} {} from {from} to {to}: {words}", links::title(link)),
+            LinkKind::Service => format!("{symbol} {}: {to} calls {from}: {words}", link.shown_name()),
             LinkKind::Master | LinkKind::Callback => format!("{symbol} {to} calls {from}: {words}"),
         };
         page.labelled("", &sentence, role);

@@ -329,7 +329,7 @@ impl Drop for Watch {
 fn is_subscribed(link: &Link, subscriber: &Program, topic: &str) -> bool {
     let pid = link.subscriber.process.as_ref().map(|process| process.pid);
     let carries = matches!(link.kind, LinkKind::Topic | LinkKind::Service | LinkKind::Dds);
-    carries && link.name == topic && pid == Some(subscriber.pid())
+    carries && link.is_named(topic) && pid == Some(subscriber.pid())
 }
 
 fn carries_data(link: &Link) -> bool {
