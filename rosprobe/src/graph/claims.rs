@@ -209,6 +209,8 @@ impl StageState {
             outcome => (self.outcome, self.at) = (outcome, at),
         }
         (self.address, self.socket) = (address.or(self.address), socket);
-        evidence.into_iter().for_each(|id| self.show(id));
+        for id in evidence {
+            self.show(id);
+        }
     }
 }

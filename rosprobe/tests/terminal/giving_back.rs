@@ -90,6 +90,6 @@ async fn the_screen_panics() {
         theme: rosprobe::tui::Theme::Dark,
         zone: jiff::tz::TimeZone::UTC,
     };
-    let _ = rosprobe::tui::show(0, options, |_| panic!("on purpose")).await;
+    let _ = Box::pin(rosprobe::tui::show(0, options, |_| panic!("on purpose"))).await;
     panic!("on purpose, after the screen");
 }
