@@ -16,7 +16,7 @@ pub enum CallClass {
     ReceiveMessage = 4,
     /// `sendmmsg`: each message has its own length.
     SendBatch = 5,
-    /// `recvmmsg`.
+    /// `recvmmsg`: descriptors may come with each message.
     ReceiveBatch = 6,
     /// `sendfile`: its first argument is where bytes went.
     SendFile = 7,
@@ -32,13 +32,19 @@ pub enum CallClass {
     Socket = 12,
     /// A call that returns a descriptor which may be a socket's: `accept`, `accept4`, `pidfd_getfd`.
     Descriptor = 13,
+    /// `io_uring_setup`: descriptors may come without a call from now on.
+    Ring = 14,
 }
 
 impl CallClass {
     /// Whether processes are looked at that are not known to have a socket.
     #[inline]
     pub const fn is_origin(number: u8) -> bool {
-        number == Self::Socket as u8 || number == Self::Descriptor as u8 || number == Self::ReceiveMessage as u8
+        number == Self::Socket as u8
+            || number == Self::Descriptor as u8
+            || number == Self::ReceiveMessage as u8
+            || number == Self::ReceiveBatch as u8
+            || number == Self::Ring as u8
     }
 }
 

@@ -5,7 +5,7 @@ use rosprobe_common::{DATAGRAM_LOOKS, Kind, Protocol, SocketFlags, SocketState};
 
 use crate::datagram::{Datagram, find_peer, vector_entry};
 use crate::emit::{Fact, emit};
-use crate::flow::{SENT, flow, is_no_failure, is_no_receive};
+use crate::flow::{RECEIVED, SENT, flow, is_no_failure, is_no_receive};
 use crate::kernel;
 use crate::locate::{Call, Location};
 use crate::maps::{FAILURES, FailureKey, Failures};
@@ -26,6 +26,10 @@ pub fn transferred<const FLOW: usize>(state: &mut SocketState, sk: u64, cookie: 
     datagram.length = length;
     datagram.flow = FLOW as u16;
     let located = locate::<FLOW>(state, &mut datagram, result) != 0;
+    // With MSG_TRUNC a receive returns the whole length, also of what did not fit.
+    if FLOW == RECEIVED && located && datagram.segments == 0 && datagram.length > datagram.room {
+        datagram.length = datagram.room;
+    }
     if is_no_receive::<FLOW>(flags) {
         return 0;
     }

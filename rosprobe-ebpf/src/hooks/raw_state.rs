@@ -112,20 +112,20 @@ fn raw_process_fork(ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     let parent = kernel::current_pid();
-    let (followed, holds) = (process::is_followed(parent), holder::is_known(parent));
-    if !followed && !holds {
+    let task: u64 = ctx.arg(1);
+    let child = kernel::word(task, config!(offsets.task_tgid));
+    // A thread has its process's number.
+    if child == 0 || child == parent {
         return 0;
     }
-    let task: u64 = ctx.arg(1);
-    match kernel::read::<u32>(task, config!(offsets.task_tgid)) {
-        // A thread has its process's number.
-        Some(child) if child != parent => {
-            holder::inherited(parent, child);
-            if followed {
-                process::forked(child);
-            }
-        }
-        _ => {}
+    let table = |task| kernel::read::<u64>(task, config!(offsets.task_files)).unwrap_or(0);
+    // What one of two processes with one table opens, the other has.
+    if table(task) != 0 && table(task) == table(ctx.arg(0)) {
+        holder::remember(parent);
+    }
+    holder::inherited(parent, child);
+    if process::is_followed(parent) {
+        process::forked(child);
     }
     0
 }

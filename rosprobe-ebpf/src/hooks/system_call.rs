@@ -191,7 +191,8 @@ fn obtained(class: u64, result: i64) -> u64 {
         if is_internet(result as i32) {
             holder::remember(pid);
         }
-    } else if passed(call.argument::<1>()) {
+    } else if class != CallClass::ReceiveMessage as u64 || passed(call.argument::<1>()) {
+        // Who takes many messages at once mostly does so from sockets, and a ring opens them.
         holder::remember(pid);
     }
     0

@@ -1,16 +1,20 @@
 //! Why a live capture cannot be, and what to do about it.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use aya::EbpfError;
 use aya::maps::MapError;
-use aya::programs::ProgramError;
+use aya::programs::{ProgramError, ProgramType};
+use aya::sys::is_program_supported;
 use caps::{CapSet, Capability};
 
 use super::btf::BtfError;
+use super::mode::CaptureMode;
 
 const SETCAP: &str =
     "sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace,cap_dac_read_search=ep $(which rosprobe)";
+const PRIVILEGED: &str = "in a container with --privileged --pid=host";
 const ELSEWHERE: &str = "`tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there";
 
 /// The first version with everything that some mode needs.
@@ -20,8 +24,26 @@ const FLOOR: (u32, u32) = (5, 8);
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The process may not load programs.
-    #[error("rosprobe may not load eBPF programs: it lacks {0}; run it as `sudo rosprobe watch`, or once `{SETCAP}`")]
+    #[error(
+        "rosprobe may not load eBPF programs: it lacks {0}; run it as `sudo rosprobe watch`, {PRIVILEGED}, or once `{SETCAP}`; \
+         `tcpdump`, which CAP_NET_RAW is enough for, and `rosprobe open` work without"
+    )]
     Capabilities(String),
+    /// The call that loads programs is refused, whatever the program is.
+    #[error(
+        "bpf() is refused here: {0}; a container's seccomp profile or user namespace does that (run rosprobe outside, or \
+         {PRIVILEGED}), and a kernel without CONFIG_BPF_SYSCALL=y; {ELSEWHERE}"
+    )]
+    Refused(io::Error),
+    /// The kernel has no tracing programs.
+    #[error("this kernel ({0}) takes no tracing programs; it needs CONFIG_BPF_EVENTS=y; {ELSEWHERE}")]
+    NoTracing(String),
+    /// Processes have other numbers here than the kernel tells.
+    #[error(
+        "rosprobe runs in a pid namespace of its own, where processes have other numbers than the kernel tells; run it \
+         outside, or {PRIVILEGED}; {ELSEWHERE}"
+    )]
+    PidNamespace,
     /// No registers and system calls known.
     #[error("rosprobe does not know the system calls of {0}, only those of x86_64 and aarch64; {ELSEWHERE}")]
     Architecture(&'static str),
@@ -78,12 +100,12 @@ pub enum CaptureError {
         since: &'static str,
     },
     /// A program was refused.
-    #[error("the kernel ({release}) refused the program on {name}: {reason}; {hint}", hint = lockdown_hint())]
+    #[error("the kernel ({release}) refused the program on {place}: {reason}; {hint}", hint = lockdown_hint())]
     Program {
         /// Its release.
         release: String,
-        /// The tracepoint.
-        name: &'static str,
+        /// Where it was to be called.
+        place: String,
         /// What it said.
         reason: String,
     },
@@ -93,6 +115,20 @@ pub enum CaptureError {
         /// Its release.
         release: String,
         /// The modes, each with what it said.
+        reasons: Vec<String>,
+    },
+    /// The mode that was asked for was refused.
+    #[error(
+        "{mode} mode cannot be had on this kernel ({release}): {}; leave --capture-mode away for the best mode that there \
+         is; {hint}",
+        reasons.join("; "), hint = lockdown_hint()
+    )]
+    Mode {
+        /// The mode.
+        mode: CaptureMode,
+        /// The kernel's release.
+        release: String,
+        /// What each way to have it was answered.
         reasons: Vec<String>,
     },
     /// Older than what every mode needs.
@@ -146,12 +182,20 @@ pub enum SearchError {
 impl CaptureError {
     /// What is wrong, without what to do about it, which every one of these ends with.
     pub fn reason(&self) -> String {
+        if let Self::Mode { reasons, .. } = self {
+            return reasons.join("; ");
+        }
         let text = self.to_string();
         text.rsplit_once("; ").map_or_else(|| text.clone(), |(reason, _)| reason.to_owned())
     }
 
     /// The refusals of all rungs as one error. A reason that holds for each of them is told once.
-    pub(super) fn of_all(refused: Vec<(String, Self)>, release: String) -> Self {
+    pub(super) fn of_all(refused: Vec<(String, Self)>, asked: Option<CaptureMode>, release: String) -> Self {
+        if let Some(mode) = asked {
+            let mut reasons: Vec<String> = refused.iter().map(|(_, error)| error.reason()).collect();
+            reasons.dedup();
+            return Self::Mode { mode, release, reasons };
+        }
         let mut reasons: Vec<String> = refused.iter().map(|(_, error)| error.to_string()).collect();
         reasons.dedup();
         let one = reasons.len() == 1;
@@ -167,7 +211,8 @@ impl CaptureError {
         move |source| Self::Map { name, source: Box::new(source) }
     }
 
-    pub(super) fn program(name: &'static str, release: &str, error: ProgramError) -> Self {
+    /// What the kernel answered to a program of this name that is called at this place.
+    pub(super) fn program(name: &'static str, place: String, release: &str, error: ProgramError) -> Self {
         let release = release.to_owned();
         if let (ProgramError::Btf(_), Some(since)) = (&error, since(name)) {
             return Self::KernelTooOld { release, name, since };
@@ -182,7 +227,7 @@ impl CaptureError {
             ProgramError::SyscallError(error) => format!("{} says {}", error.call, error.io_error),
             other => other.to_string(),
         };
-        Self::Program { release, name, reason }
+        Self::Program { release, place, reason }
     }
 }
 
@@ -210,6 +255,27 @@ pub(super) fn check_capabilities() -> Result<(), CaptureError> {
     if missing.is_empty() { Ok(()) } else { Err(CaptureError::Capabilities(missing.join(" and "))) }
 }
 
+/// The number that every kernel gives the initial pid namespace (`PROC_PID_INIT_INO`).
+const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
+
+/// Fails where the kernel's numbers of processes are not those that this process sees.
+pub(super) fn check_pid_namespace() -> Result<(), CaptureError> {
+    match std::fs::metadata("/proc/self/ns/pid") {
+        Ok(namespace) if namespace.ino() != INITIAL_PID_NAMESPACE => Err(CaptureError::PidNamespace),
+        _ => Ok(()),
+    }
+}
+
+/// Fails where no program at all would be loaded: with one that does nothing.
+pub(super) fn check_programs(release: &str) -> Result<(), CaptureError> {
+    match is_program_supported(ProgramType::RawTracePoint) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CaptureError::NoTracing(release.to_owned())),
+        Err(ProgramError::SyscallError(error)) => Err(CaptureError::Refused(error.io_error)),
+        Err(other) => Err(CaptureError::Refused(io::Error::other(other))),
+    }
+}
+
 /// Fails on a kernel that no mode works on. One whose version cannot be read is tried.
 pub(super) fn check_release(release: &str) -> Result<(), CaptureError> {
     let mut numbers = release.split(['.', '-', '+']).map(|number| number.parse::<u32>().ok());
@@ -230,7 +296,8 @@ pub(super) fn release() -> String {
 fn lockdown_hint() -> &'static str {
     let mode = std::fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     if mode.contains("[confidentiality]") {
-        "kernel lockdown is in its confidentiality mode, which forbids tracing: boot with lockdown=integrity"
+        "kernel lockdown is in its confidentiality mode, which forbids tracing: boot with lockdown=integrity, or capture with \
+         `tcpdump -i any -w fault.pcap`, which works there, and `rosprobe open fault.pcap`"
     } else {
         ELSEWHERE
     }
@@ -240,8 +307,9 @@ fn lockdown_hint() -> &'static str {
 mod tests {
     use super::*;
 
-    fn program(name: &'static str) -> CaptureError {
-        CaptureError::Program { release: "6.1".to_owned(), name, reason: "combined stack size is 576".to_owned() }
+    fn program(place: &str) -> CaptureError {
+        let reason = "combined stack size is 576".to_owned();
+        CaptureError::Program { release: "6.1".to_owned(), place: place.to_owned(), reason }
     }
 
     fn old() -> CaptureError {
@@ -250,11 +318,11 @@ mod tests {
 
     #[test]
     fn when_no_mode_holds_every_reason_is_told_and_what_works_instead() {
-        let refused = vec![("sock mode".to_owned(), old()), ("fexit mode".to_owned(), program("inet_sendmsg"))];
+        let refused = vec![("sock mode".to_owned(), old()), ("fexit mode".to_owned(), program("fexit:inet_sendmsg"))];
         assert_eq!(
-            CaptureError::of_all(refused, "6.1".to_owned()).to_string(),
+            CaptureError::of_all(refused, None, "6.1".to_owned()).to_string(),
             "this kernel (6.1) takes no capture mode: sock mode: this kernel (6.1) has no tracepoint sock_send_length, \
-             which came with Linux 6.3; fexit mode: the kernel (6.1) refused the program on inet_sendmsg: combined stack \
+             which came with Linux 6.3; fexit mode: the kernel (6.1) refused the program on fexit:inet_sendmsg: combined stack \
              size is 576; `tcpdump -i any -w fault.pcap` and `rosprobe open fault.pcap` work there"
         );
     }
@@ -263,9 +331,10 @@ mod tests {
     fn a_program_that_cannot_be_attached_says_what_the_kernel_answered() {
         let io_error = io::Error::from_raw_os_error(524);
         let error = ProgramError::SyscallError(aya::sys::SyscallError { call: "bpf_raw_tracepoint_open", io_error });
-        let reason = CaptureError::program("begin_stream_connect", "6.1", error).reason();
+        let place = "fentry:inet_stream_connect".to_owned();
+        let reason = CaptureError::program("begin_stream_connect", place, "6.1", error).reason();
         assert!(
-            reason.contains("begin_stream_connect: bpf_raw_tracepoint_open says ") && reason.contains("524"),
+            reason.contains("fentry:inet_stream_connect: bpf_raw_tracepoint_open says ") && reason.contains("524"),
             "{reason}"
         );
     }
@@ -299,7 +368,20 @@ mod tests {
         for refused in
             [vec![("sock mode".to_owned(), old())], vec![("sock".to_owned(), old()), ("fexit".to_owned(), old())]]
         {
-            assert_eq!(CaptureError::of_all(refused, "6.1".to_owned()).to_string(), old().to_string());
+            assert_eq!(CaptureError::of_all(refused, None, "6.1".to_owned()).to_string(), old().to_string());
         }
+    }
+
+    #[test]
+    fn a_mode_that_was_asked_for_and_cannot_be_had_is_named_with_the_way_out() {
+        let refused = vec![("sock".to_owned(), old()), ("sock".to_owned(), old())];
+        let error = CaptureError::of_all(refused, Some(CaptureMode::Sock), "6.1".to_owned());
+        assert_eq!(
+            error.to_string(),
+            "sock mode cannot be had on this kernel (6.1): this kernel (6.1) has no tracepoint sock_send_length, which came \
+             with Linux 6.3; leave --capture-mode away for the best mode that there is; `tcpdump -i any -w fault.pcap` and \
+             `rosprobe open fault.pcap` work there"
+        );
+        assert_eq!(error.reason(), old().reason());
     }
 }

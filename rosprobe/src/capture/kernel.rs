@@ -48,6 +48,7 @@ pub const X86_64: Architecture = Architecture {
         ("sendmmsg", CallClass::SendBatch, 307),
         ("preadv2", CallClass::Read, 327),
         ("pwritev2", CallClass::Send, 328),
+        ("io_uring_setup", CallClass::Ring, 425),
         ("pidfd_getfd", CallClass::Descriptor, 438),
     ],
     // `__USER_CS`; `int $0x80` of a 64-bit program is not told apart, and no library makes it.
@@ -83,6 +84,7 @@ pub const AARCH64: Architecture = Architecture {
         ("sendmmsg", CallClass::SendBatch, 269),
         ("preadv2", CallClass::Read, 286),
         ("pwritev2", CallClass::Send, 287),
+        ("io_uring_setup", CallClass::Ring, 425),
         ("pidfd_getfd", CallClass::Descriptor, 438),
     ],
     // `PSR_MODE32_BIT` of `pstate`.

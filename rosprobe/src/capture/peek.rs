@@ -27,7 +27,8 @@ impl Memory {
     /// Loads and attaches the program.
     pub fn open() -> Result<Self, CaptureError> {
         let mut ebpf = object::load_bare()?;
-        let refused = |error| CaptureError::program("peek", &capture_error::release(), error);
+        let refused =
+            |error| CaptureError::program("peek", "raw_tp:sys_exit".to_owned(), &capture_error::release(), error);
         let program: &mut RawTracePoint =
             ebpf.program_mut("peek").ok_or(CaptureError::Missing("peek"))?.try_into().map_err(refused)?;
         program.load().map_err(refused)?;

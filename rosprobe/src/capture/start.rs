@@ -54,6 +54,8 @@ fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
     let name = std::env::consts::ARCH;
     let architecture = kernel::architecture(name).ok_or(CaptureError::Architecture(name))?;
     capture_error::check_release(&release)?;
+    capture_error::check_pid_namespace()?;
+    capture_error::check_programs(&release)?;
     let description = if options.without_types {
         Err(std::io::Error::from(std::io::ErrorKind::NotFound))
     } else {
@@ -102,7 +104,7 @@ impl Machine<'_> {
                 Err(error) => refused.push((rung.to_string(), error)),
             }
         }
-        Err(CaptureError::of_all(refused, self.release.clone()))
+        Err(CaptureError::of_all(refused, options.mode, self.release.clone()))
     }
 
     fn attempt(&self, rung: &Rung, options: &Options) -> Result<Started, CaptureError> {
@@ -156,7 +158,8 @@ impl Machine<'_> {
         let mut attached = Vec::new();
         for hook in rung.hooks.iter().copied().flatten() {
             let there = hook.attach(ebpf, self.types.as_ref().ok().map(|types| &types.places));
-            attached.extend(there.map_err(|error| CaptureError::program(hook.program(), &self.release, error))?);
+            let refused = |error| CaptureError::program(hook.program(), hook.shown(), &self.release, error);
+            attached.extend(there.map_err(refused)?);
         }
         Ok(attached)
     }

@@ -5,7 +5,7 @@ use rosprobe::event::Direction;
 use serde_json::json;
 
 use crate::watched::{Watched, stream};
-use crate::{alone, hex, modes};
+use crate::{alone, hex, name, ways};
 
 /// What a mode does not read.
 fn matters(misplaced: Misplaced, options: &Options, attached: &[String]) -> bool {
@@ -22,8 +22,8 @@ fn an_offset_that_is_wrong_is_an_error_with_its_reason_and_not_wrong_data() {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let start = |options: &Options| runtime.block_on(async { LiveCapture::start(options) });
-    for mode in modes() {
-        let right = Options { mode: Some(mode), ..Options::default() };
+    for right in ways() {
+        let mode = name(&right);
         let attached = start(&right).unwrap().description().programs.clone();
         for misplaced in Misplaced::ALL {
             let wrong = Options { misplaced: Some(misplaced), ..right.clone() };
@@ -44,9 +44,9 @@ fn without_the_kernel_s_types_syscall_mode_sees_the_same_and_the_others_say_what
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        for mode in modes() {
-            let options = Options { mode: Some(mode), without_types: true, ..Options::default() };
-            if mode != CaptureMode::Syscall {
+        for way in ways() {
+            let options = Options { without_types: true, ..way };
+            if options.mode != Some(CaptureMode::Syscall) {
                 let error = LiveCapture::start(&options).map(|_| ()).unwrap_err().to_string();
                 assert!(error.contains("CONFIG_DEBUG_INFO_BTF=y") && error.contains("tcpdump"), "{error}");
                 continue;

@@ -2,7 +2,10 @@
 import ctypes
 import fcntl
 import json
+import mmap
 import os
+import platform
+import select
 import socket
 import struct
 import subprocess
@@ -109,6 +112,13 @@ def send(form, sock, data):
             count = libc.pwritev2(sock.fileno(), vector([filled(bytes(view))]), 1, ctypes.c_long(-1), 0)
         elif form == "pieces":
             count = sock.send(view[:1])
+        elif form == "nonblocking":
+            # Takes what there is room for, and no more.
+            select.select([], [sock], [])
+            try:
+                count = sock.send(view, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                count = 0
         view = view[count:]
 
 
@@ -140,6 +150,15 @@ def receive(form, sock, wanted):
             piece = buffer.raw[:count]
         elif form == "pieces":
             piece = sock.recv(1)
+        elif form == "waitall":
+            piece = sock.recv(size, socket.MSG_WAITALL)
+            assert len(piece) == size
+        elif form == "nonblocking":
+            try:
+                piece = sock.recv(size, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                select.select([sock], [], [])
+                continue
         elif form == "peek":
             ahead = sock.recv(size, socket.MSG_PEEK)
             piece = sock.recv(size)
@@ -249,7 +268,11 @@ def dns():
         server.sendto(b"re: " + data, peer)
     got = recvmmsg(connected, [[4, 100]] * 5)
     assert got == [b"re: " + data for data in batch], got
-    return {"sent": sent, "received": [data.hex() for data in got], "peer": 53}
+    # The kernel returns the whole length, and the buffer has what it has room for.
+    server.sendto(b"too long to be taken", peer)
+    head = ctypes.create_string_buffer(8)
+    assert libc.recv(connected.fileno(), head, 8, socket.MSG_TRUNC) == 20
+    return {"sent": sent, "received": [data.hex() for data in got] + [head.raw.hex()], "peer": 53}
 
 
 def cut(data, count):
@@ -553,15 +576,90 @@ def other():
     return ports(client, server)
 
 
-def unknown_calls():
-    """sendfile: bytes whose place in memory nobody can know."""
+ARM = platform.machine() == "aarch64"
+
+
+class Ring:
+    """One request at a time through io_uring, which makes no system call for it but the one that waits."""
+
+    def __init__(self):
+        parameters = (ctypes.c_uint32 * 30)()
+        self.fd = libc.syscall(425, 4, parameters)  # io_uring_setup
+        assert self.fd >= 0, os.strerror(ctypes.get_errno())
+        self.submit, self.complete = list(parameters[10:20]), list(parameters[20:30])
+        shared = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        self.ring = mmap.mmap(self.fd, self.submit[6] + 4 * parameters[0], shared, offset=0)
+        self.done = mmap.mmap(self.fd, self.complete[5] + 16 * parameters[1], shared, offset=0x8000000)
+        self.entries = mmap.mmap(self.fd, 64 * parameters[0], shared, offset=0x10000000)
+
+    def do(self, operation, fd, address=0, length=0, offset=0):
+        at = lambda ring, place: struct.unpack_from("<I", ring, place)[0]
+        self.entries[:64] = struct.pack("<BBHiQQI36x", operation, 0, 0, fd, offset, address, length)
+        struct.pack_into("<I", self.ring, self.submit[6] + 4 * (at(self.ring, self.submit[1]) & 3), 0)
+        struct.pack_into("<I", self.ring, self.submit[1], at(self.ring, self.submit[1]) + 1)
+        assert libc.syscall(426, self.fd, 1, 1, 1, None, 0) == 1  # io_uring_enter, and wait
+        head = at(self.done, self.complete[0])
+        place = self.complete[5] + 16 * (head & at(self.done, self.complete[2]))
+        struct.pack_into("<I", self.done, self.complete[0], head + 1)
+        return struct.unpack_from("<8xi", self.done, place)[0]
+
+
+def narrow_program(fd, length):
+    """A 32-bit program that writes as many zeros to a descriptor."""
+    base, room = 0x400000, 4096
+    code = struct.pack("<BIBIBIBIH", 0xB8, 4, 0xBB, fd, 0xB9, base + room, 0xBA, length, 0x80CD)
+    code += bytes.fromhex("b801000000 31db cd80")
+    if ARM:
+        words = (0xE59F0018, 0xE59F1018, 0xE59F2018, 0xE3A07004, 0xEF000000, 0xE3A00000, 0xE3A07001, 0xEF000000)
+        code = struct.pack("<11I", *words, fd, base + room, length)
+    machine, flags = (40, 0x05000000) if ARM else (3, 0)
+    head = b"\x7fELF\1\1\1" + bytes(9)
+    head += struct.pack("<HHIIIIIHHHHHH", 2, machine, 1, base + 84, 52, 0, flags, 52, 32, 1, 0, 0, 0)
+    head += struct.pack("<8I", 1, 0, base, base, 84 + len(code), room + length, 7, room)
+    return head + code
+
+
+def by_narrow_program(fd, length):
+    program = os.memfd_create("narrow")
+    os.write(program, narrow_program(fd, length))
+    path = f"/proc/self/fd/{program}"
+    child = subprocess.Popen([path], executable=path, pass_fds=[fd, program])
+    assert child.wait() == 0
+
+
+def by_asynchronous_write(fd, data, length):
+    setup, submit, events = (0, 2, 4) if ARM else (206, 209, 208)
+    context = ctypes.c_ulong(0)
+    assert libc.syscall(setup, 1, ctypes.byref(context)) == 0
+    request = ctypes.create_string_buffer(struct.pack("<QIIHHIQQq16x", 0, 0, 0, 1, 0, fd, ctypes.addressof(data), length, 0))
+    requests = (ctypes.c_void_p * 1)(ctypes.addressof(request))
+    assert libc.syscall(submit, context, 1, requests) == 1
+    result = (ctypes.c_int64 * 4)()
+    assert libc.syscall(events, context, 1, 1, result, None) == 1 and result[2] == length
+
+
+def unknown_calls(way):
+    """A request, bytes whose place in memory nobody can know, and what follows them."""
+    ring = Ring() if way == "io_uring" else None
     client, server = pair("4")
     result = ports(client, server)
     name = b"POST / HTTP/1.1\r\n\r\n"
     exchange(client, server, name, b"", "send", "recv")
-    fd = os.memfd_create("body")
-    os.write(fd, b"z" * 5000)
-    assert os.sendfile(client.fileno(), fd, 0, 5000) == 5000
+    fd, data = client.fileno(), ctypes.create_string_buffer(5000)
+    if way == "sendfile":
+        file = os.memfd_create("body")
+        os.write(file, data)
+        assert os.sendfile(fd, file, 0, 5000) == 5000
+    elif way == "splice":
+        read, write = os.pipe()
+        os.write(write, data)
+        assert os.splice(read, fd, 5000) == 5000
+    elif way == "io_uring":
+        assert ring.do(26, fd, ctypes.addressof(data), 5000) == 5000  # IORING_OP_SEND
+    elif way == "io_submit":
+        by_asynchronous_write(fd, data, 5000)
+    elif way == "32-bit":
+        by_narrow_program(fd, 5000)
     receive("recv", server, 5000)
     exchange(client, server, b"after", b"", "send", "recv")
     return {**result, "before": name.hex(), "gap": 5000, "after": b"after".hex()}
@@ -643,6 +741,62 @@ def take_other_s(end):
     os.write(own, b"fetched")
 
 
+def take_passed_in_batch(end):
+    """recvmmsg(), which few use for it."""
+    room = ctypes.create_string_buffer(64)
+    array = messages([[ctypes.create_string_buffer(10)]])
+    array[0].header.control, array[0].header.control_length = ctypes.addressof(room), 64
+    assert libc.recvmmsg(end.fileno(), array, 1, 0, None) == 1
+    os.write(struct.unpack_from("<16xi", room)[0], b"batch")
+
+
+def same_table(act):
+    """A process with this one's table of descriptors, which does `act` when it hears a number."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = libc.syscall(220 if ARM else 56, 0x400 | 17, None, None, None, None)  # clone(CLONE_FILES | SIGCHLD)
+    if pid == 0:
+        act(theirs)
+        os._exit(0)
+    # What is closed here is closed there.
+    theirs.detach()
+    return pid, ours
+
+
+def write_to_number(end):
+    os.write(int(end.recv(10)), b"shared")
+
+
+def connect_for_other(end):
+    client, server = pair("4")
+    end.send(str(client.fileno()).encode())
+    receive("recv", server, len(REQUEST))
+    # Closed here, it would be closed there.
+    client.detach()
+
+
+def listen_for_other(end):
+    listener = listening()
+    end.send(str(listener.getsockname()[1]).encode())
+    receive("recv", listener.accept()[0], len(REQUEST))
+
+
+def opened_elsewhere(way):
+    """A request on a socket that no system call of this process returned."""
+    if way == "one-table":
+        pid, end = same_table(connect_for_other)
+        fd = int(end.recv(10))
+    else:
+        pid, end = stranger(listen_for_other)
+        to = ctypes.create_string_buffer(struct.pack("<H", 2) + struct.pack(">H4s8x", int(end.recv(10)), bytes([127, 0, 0, 1])))
+        ring = Ring()
+        fd = ring.do(45, socket.AF_INET, offset=socket.SOCK_STREAM)  # IORING_OP_SOCKET
+        assert fd >= 0 and ring.do(16, fd, ctypes.addressof(to), offset=16) == 0  # IORING_OP_CONNECT
+    os.write(fd, REQUEST)
+    assert os.waitpid(pid, 0)[1] == 0
+    with socket.socket(fileno=fd) as sock:
+        return {"client": sock.getsockname()[1], "by": os.getpid(), "sent": REQUEST.hex()}
+
+
 def handed(pid_and_end, hand):
     pid, end = pid_and_end
     hand(end)
@@ -652,8 +806,10 @@ def handed(pid_and_end, hand):
 
 def descriptors(way):
     """A request, and what follows it by another descriptor or another process. `by`: who sent each part."""
-    strangers = {"passed": take_passed, "fetched": take_other_s}
+    strangers = {"passed": take_passed, "in-batch": take_passed_in_batch, "fetched": take_other_s}
     pid_and_end = stranger(strangers[way]) if way in strangers else None
+    if way == "one-table":
+        pid_and_end = same_table(write_to_number)
     client, server = pair("4")
     result, fd, own = ports(client, server), client.fileno(), os.getpid()
     os.write(fd, REQUEST)
@@ -664,6 +820,11 @@ def descriptors(way):
         os.write(os.dup2(fd, 700, inheritable=True), rest)
     elif way == "dup3":
         os.write(os.dup2(fd, 700, inheritable=False), rest)
+    elif way == "close_range":
+        other = os.dup2(fd, 700)
+        assert libc.syscall(436, fd, fd, 0) == 0
+        client.detach()
+        os.write(other, rest)
     elif way == "F_DUPFD":
         other = fcntl.fcntl(fd, fcntl.F_DUPFD, 700)
         client.close()
@@ -680,6 +841,12 @@ def descriptors(way):
         by, rest = executed(WRITE_FILE, fd, REQUEST.decode(), False), b""
     elif way == "passed":
         by = handed(pid_and_end, lambda end: socket.send_fds(end, [b"take it"], [fd]))
+    elif way == "in-batch":
+        rest = b"batch"
+        by = handed(pid_and_end, lambda end: socket.send_fds(end, [b"take it"], [fd]))
+    elif way == "one-table":
+        rest = b"shared"
+        by = handed(pid_and_end, lambda end: end.send(str(fd).encode()))
     elif way == "fetched":
         by = handed(pid_and_end, lambda end: end.send(json.dumps([own, fd]).encode()))
     receive("recv", server, len(REQUEST + rest))

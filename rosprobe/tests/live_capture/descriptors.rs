@@ -11,8 +11,21 @@ use crate::{hex, in_every_mode};
 
 use Direction::Sent;
 
-const WAYS: [&str; 10] =
-    ["dup", "dup2", "dup3", "F_DUPFD", "thread", "fork", "exec", "close-on-exec", "passed", "fetched"];
+const WAYS: [&str; 13] = [
+    "dup",
+    "dup2",
+    "dup3",
+    "F_DUPFD",
+    "close_range",
+    "thread",
+    "fork",
+    "exec",
+    "close-on-exec",
+    "one-table",
+    "passed",
+    "in-batch",
+    "fetched",
+];
 
 /// Who sent what went out of the socket, in order and each once.
 fn senders(watched: &Watched, port: &Value) -> Vec<u32> {
@@ -46,6 +59,22 @@ fn a_socket_is_one_behind_every_descriptor_and_in_every_process() {
             assert_eq!(senders(&watched, &result["client"]), expected, "{way}");
             let closed = facts.iter().filter(|fact| ***fact == Fact::Closed).count();
             assert_eq!(closed, 1, "{way}: the last descriptor's close ends it: {facts:?}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn a_socket_is_seen_that_no_call_of_its_process_returned() {
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("elsewhere", &options);
+        for way in ["one-table", "io_uring"] {
+            watched.events.clear();
+            let result = watched.run("opened_elsewhere", json!([way])).await;
+            let sent = stream(&watched.of_port(&result["client"]), Sent);
+            assert_eq!(String::from_utf8_lossy(&sent), String::from_utf8_lossy(&hex(&result["sent"])), "{way}");
+            let by: u32 = serde_json::from_value(result["by"].clone()).unwrap();
+            assert_eq!(senders(&watched, &result["client"]), [by], "{way}");
         }
     });
 }
