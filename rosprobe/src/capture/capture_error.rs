@@ -256,7 +256,7 @@ pub(super) fn check_capabilities() -> Result<(), CaptureError> {
 }
 
 /// The number that every kernel gives the initial pid namespace (`PROC_PID_INIT_INO`).
-const INITIAL_PID_NAMESPACE: u64 = 0xeffffffc;
+const INITIAL_PID_NAMESPACE: u64 = 0xefff_fffc;
 
 /// Fails where the kernel's numbers of processes are not those that this process sees.
 pub(super) fn check_pid_namespace() -> Result<(), CaptureError> {
