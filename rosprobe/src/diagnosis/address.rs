@@ -128,6 +128,11 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
     let mut remedies = Vec::new();
     if trouble.resolves_elsewhere().is_some() {
         remedies.extend(trouble.hosts_line());
+        if trouble.publisher_runs() {
+            // What would open the way to the wrong host helps nobody.
+            remedies.extend(trouble.advertise_better());
+            return remedies;
+        }
     }
     if cause == Cause::NoRoute && matches!(trouble.way, Way::OnLink { .. } | Way::Gateway { .. }) {
         remedies.push(format!(
@@ -138,30 +143,54 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
     match cause {
         Cause::Loopback | Cause::Other => remedies.extend(trouble.advertise_better()),
         Cause::NoRoute | Cause::NotForwarded | Cause::Refused => {
+            remedies.extend(trouble.remove_route());
             remedies.extend(trouble.tunnel(errno));
             remedies.extend(trouble.advertise_better());
             if cause == Cause::Refused {
-                remedies.push(trouble.clean_up());
+                remedies.extend(trouble.clean_up());
             }
         }
         Cause::OnLinkSilent => {
             remedies.extend(trouble.advertise_better());
-            remedies.push(trouble.clean_up());
+            remedies.extend(trouble.clean_up());
+            if remedies.is_empty() {
+                remedies.push(format!(
+                    "Look whether the host of {} is switched on and connected to that network (cable, wireless); on {}, run: ping -c 3 {}",
+                    trouble.publisher(),
+                    trouble.client_host(),
+                    trouble.ip.map_or_else(|| trouble.host.clone(), |ip| ip.to_string())
+                ));
+            }
         }
+        Cause::NotPermitted => remedies.push(format!(
+            "Look for a denial at that time in the log of {}, there run: sudo journalctl -k --since -10min",
+            trouble.client_host()
+        )),
         Cause::RefusedByLiveHost if trouble.publisher_runs() && trouble.ip.is_some_and(|ip| ip.is_ipv6()) => {
             remedies.push(format!("Restart {} with ROS_IPV6=on in its environment.", trouble.publisher()));
         }
         Cause::RefusedByLiveHost => {
             remedies.extend(trouble.advertise_better().filter(|_| trouble.is_own_instead()));
-            remedies.push(trouble.clean_up());
-            remedies.push(format!("If {} should be running, start it again.", trouble.publisher()));
+            if trouble.publisher_runs() {
+                remedies.extend(trouble.open_ports());
+            } else {
+                remedies.extend(trouble.clean_up());
+                remedies.push(format!("If {} should be running, start it again.", trouble.publisher()));
+                let unseen = trouble.publisher_process().is_none() && matches!(trouble.way, Way::OnLink { .. });
+                let open = trouble.open_ports().filter(|_| unseen);
+                remedies.extend(open.map(|open| format!("If it runs, a firewall refuses. {open}")));
+            }
         }
-        Cause::PortRejected | Cause::GivenUp | Cause::Dropped => {
+        Cause::PortRejected | Cause::GivenUp | Cause::RejectedOnLink | Cause::Dropped => {
             remedies.extend(trouble.open_ports());
             remedies.extend(trouble.open_router());
+            remedies.extend(trouble.let_out());
             remedies.extend(trouble.tunnel(errno));
             remedies.extend(trouble.advertise_better());
         }
+    }
+    if remedies.is_empty() {
+        remedies.push(trouble.share_a_network());
     }
     remedies
 }

@@ -51,7 +51,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let mut fixes = Vec::new();
     if dead {
         explanation.push("Its process has ended without unregistering.".into());
-        fixes.push(trouble.clean_up());
+        fixes.extend(trouble.clean_up());
     } else if matches!(outcome, Outcome::NeverAttempted { .. }) && trouble.ip.is_some() {
         explanation.push("A connect() that fails at once, because there is no route, sends no packet.".into());
         fixes.extend(trouble.advertise_better());

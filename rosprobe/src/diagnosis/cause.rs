@@ -1,6 +1,6 @@
 //! Why an address does not work, and how that is known.
 
-use super::trouble::Trouble;
+use super::trouble::{Trouble, is_advertisable};
 use crate::errno::Errno;
 use crate::graph::{Outcome, Resolution, Stage, Way};
 use crate::observation::Span;
@@ -16,6 +16,10 @@ pub(super) enum Cause {
     OnLinkSilent,
     /// A router on the way says that it cannot be reached.
     NotForwarded,
+    /// On a network of this host, and a firewall answered for it.
+    RejectedOnLink,
+    /// This very system does not let the process connect there.
+    NotPermitted,
     /// A host that is known to be the right one refused.
     RefusedByLiveHost,
     /// The node has just answered there at another port: a firewall rejects this one.
@@ -38,8 +42,12 @@ impl Trouble<'_> {
         }
         let errno = outcome.errno();
         match errno {
-            Some(Errno::ENETUNREACH | Errno::ENETDOWN) => Cause::NoRoute,
             Some(_) if matches!(self.way, Way::Rejected { .. }) => Cause::NoRoute,
+            Some(Errno::ENETUNREACH | Errno::ENETDOWN)
+                if !self.is_answer() || !matches!(self.way, Way::OnLink { .. } | Way::Gateway { .. }) =>
+            {
+                Cause::NoRoute
+            }
             Some(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EPERM)
                 if self.has_just_answered() =>
             {
@@ -47,13 +55,35 @@ impl Trouble<'_> {
             }
             // A peer's reset of an attempt is ECONNREFUSED.
             Some(Errno::ECONNRESET) => Cause::GivenUp,
-            Some(Errno::EHOSTUNREACH) if matches!(self.way, Way::OnLink { .. }) => Cause::OnLinkSilent,
-            Some(Errno::EHOSTUNREACH | Errno::EACCES | Errno::EPERM) => Cause::NotForwarded,
+            Some(Errno::EHOSTUNREACH) if matches!(self.way, Way::OnLink { .. }) && !self.is_answer() => {
+                Cause::OnLinkSilent
+            }
+            Some(Errno::EACCES | Errno::EPERM) if self.state.failed_after_ns.is_none() => Cause::NotPermitted,
+            // What Linux makes of the ICMP messages that say so.
+            Some(
+                Errno::EHOSTUNREACH
+                | Errno::ENETUNREACH
+                | Errno::EHOSTDOWN
+                | Errno::ENOPROTOOPT
+                | Errno::EOPNOTSUPP
+                | Errno::EACCES
+                | Errno::EPERM,
+            ) => match self.way {
+                Way::OnLink { .. } if self.is_answer() => Cause::RejectedOnLink,
+                _ => Cause::NotForwarded,
+            },
             Some(Errno::ECONNREFUSED) if self.is_right_host() => Cause::RefusedByLiveHost,
             Some(Errno::ECONNREFUSED) => Cause::Refused,
             Some(Errno::ETIMEDOUT) | None => Cause::Dropped,
             Some(_) => Cause::Other,
         }
+    }
+
+    /// Whether the error is somebody's answer to a packet, and not what Linux makes of an address that nobody has.
+    pub fn is_answer(&self) -> bool {
+        let errno = self.state.failure.as_ref().and_then(Outcome::errno);
+        let rejected = || self.ip.is_some_and(|ip| self.graph.is_rejected(self.client, ip));
+        self.state.failed_after_ns.is_some() && (errno != Some(Errno::EHOSTUNREACH) || rejected())
     }
 
     /// Whether the address surely belongs to the host that advertised it.
@@ -120,7 +150,7 @@ impl Trouble<'_> {
             .addresses
             .iter()
             .map(|own| own.address)
-            .filter(|own| !own.is_loopback())
+            .filter(|own| is_advertisable(*own))
             .map(|own| own.to_string())
             .collect();
         Some(format!(
@@ -143,9 +173,21 @@ impl Trouble<'_> {
             ),
             Cause::NoRoute => format!("{}{}", self.no_route(&ip), self.master_contrast()),
             Cause::OnLinkSilent => format!(
-                "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to ARP).",
+                "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to {}).",
                 self.client_host(),
-                self.way_words()
+                self.way_words(),
+                if self.ip.is_some_and(|ip| ip.is_ipv6()) { "neighbour discovery" } else { "ARP" }
+            ),
+            Cause::RejectedOnLink => format!(
+                "{ip} is on a network that {} is attached to{}, and a rejection (ICMP) came back {} after the SYN. Where no host has the address that takes three seconds, so a firewall rejects it: that of {ip}, or that of {} itself.",
+                self.client_host(),
+                self.way_words(),
+                Span(self.state.failed_after_ns.unwrap_or(0)),
+                self.client_host()
+            ),
+            Cause::NotPermitted => format!(
+                "No packet left: {} itself does not let this process connect there. A security policy says so (SELinux, AppArmor, seccomp, IPAddressDeny of systemd), or another eBPF program.",
+                self.client_host()
             ),
             Cause::NotForwarded => {
                 format!("A router or firewall on the way answered that {ip} cannot be reached{}.", self.way_words())
@@ -167,6 +209,12 @@ impl Trouble<'_> {
                 self.port,
                 self.publisher()
             ),
+            Cause::RefusedByLiveHost if self.publisher_runs() && self.ip.is_some_and(|ip| ip.is_ipv4()) => format!(
+                "{ip} is an address of its host, and {}{} runs there: a firewall refuses port {}, or the node has closed it.",
+                self.publisher(),
+                self.publisher_pid(),
+                self.port
+            ),
             Cause::RefusedByLiveHost => {
                 let why = match self.publisher_process().filter(|_| self.publisher_runs()) {
                     Some(process) if self.ip.is_some_and(|ip| ip.is_ipv6()) => format!(
@@ -174,9 +222,13 @@ impl Trouble<'_> {
                         self.publisher(),
                         process.pid
                     ),
-                    _ => "the node that registered it has ended without unregistering, or listens at another port".to_owned(),
+                    _ if !matches!(self.resolution, Resolution::Literal(_)) && self.publisher_namespace().is_none() => format!(
+                        "the node that registered it has ended without unregistering, or {} is really another host",
+                        self.host
+                    ),
+                    _ => "the node that registered it has ended without unregistering, or a firewall there refuses".to_owned(),
                 };
-                format!("{ip} is alive{} but nothing listens at port {}: {why}.", self.live_ports(), self.port)
+                format!("{ip} is alive{} and refuses port {}: {why}.", self.live_ports(), self.port)
             }
             Cause::Refused => format!(
                 "Whoever is reached as {ip} from there{} answered that nothing listens at port {}: it is another host than the one that advertises the address, a firewall that rejects, or the node has ended.",
@@ -210,8 +262,14 @@ impl Trouble<'_> {
             Way::None => format!("{} has no route to {ip}.", capital(&self.client_host())),
             Way::Rejected { route } => {
                 format!(
-                    "{} has a route for {route} that rejects it (unreachable, prohibit or blackhole).",
-                    capital(&self.client_host())
+                    "{} has a route for {route} that rejects it ({}).",
+                    capital(&self.client_host()),
+                    match self.state.failure.as_ref().and_then(Outcome::errno) {
+                        Some(Errno::EINVAL) => "blackhole",
+                        Some(Errno::EACCES) => "prohibit",
+                        Some(Errno::EHOSTUNREACH) => "unreachable",
+                        _ => "unreachable, prohibit or blackhole",
+                    }
                 )
             }
             Way::Unknown => {
@@ -265,10 +323,16 @@ impl Trouble<'_> {
         };
         let ports = self.answering_ports();
         let contrast = if ports.is_empty() {
-            format!("a firewall drops it, or no such host exists{}", self.way_words())
+            match self.way {
+                // Without an answer to ARP the attempt would have failed.
+                Way::OnLink { .. } => {
+                    format!("a firewall drops it, there or on {} itself{}", self.client_host(), self.way_words())
+                }
+                _ => format!("a firewall drops it, or no such host exists{}", self.way_words()),
+            }
         } else {
             format!(
-                "while the same host answers{}: a firewall drops it, or only single ports are forwarded",
+                "while the same host answered{}: a firewall drops it, or only single ports are forwarded",
                 self.live_ports().trim_start_matches(" (it answered").trim_end_matches(')')
             )
         };

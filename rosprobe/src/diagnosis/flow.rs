@@ -97,16 +97,22 @@ fn idle(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let state = link.stage(Stage::Header)?;
     let client = graph.client(entry.track.client);
     let publisher = publisher(link);
+    // What was lost on the way is seen where it was sent.
+    let seen_to_send_nothing = link.publisher.process.is_some();
     let summary = format!(
-        "{} and {} are connected for {}, and no message has come for {}: the publisher is idle",
+        "{} and {} are connected for {}, and no message has come for {}: the publisher {} idle",
         capital(&publisher),
         client.map_or_else(|| "the subscriber".into(), who),
         link.shown_name(),
-        Span(graph.now().0.saturating_sub(since.0))
+        Span(graph.now().0.saturating_sub(since.0)),
+        if seen_to_send_nothing { "is" } else { "seems" }
     );
     let explanation = vec![match entry.track.datagrams {
         Some(_) => "The publisher was asked for datagrams (UDPROS) and has sent none.".to_owned(),
-        None => "Both headers were exchanged, so the network is fine; the publisher has sent nothing since.".to_owned(),
+        None if seen_to_send_nothing => {
+            "Both headers were exchanged, so the network is fine; the publisher has sent nothing since.".to_owned()
+        }
+        None => "Both headers were exchanged, so addresses and ports are right. Either the publisher has sent nothing since, or messages are too large for a path that loses large packets; rosprobe on the publisher's host can tell which.".to_owned(),
     }];
     let remedies = vec![format!(
         "Look at {publisher}: it publishes only when it has something to say, or waits for something itself."

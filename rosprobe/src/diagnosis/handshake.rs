@@ -137,7 +137,7 @@ fn topic_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str)
         if trouble.resolves_elsewhere().is_some() {
             remedies.extend(trouble.hosts_line());
         }
-        remedies.push(trouble.clean_up());
+        remedies.extend(trouble.clean_up());
     }
     explanation.push(
         "The node that answers there does not publish the topic: the registration is stale, or it is another node."

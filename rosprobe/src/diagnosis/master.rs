@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::cause::meaning;
+use super::cause::{Cause, meaning};
 use super::draft::{Draft, Words};
 use super::name::lookup_words_of;
 use super::trouble::{Trouble, trouble_of, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
+use crate::event::Monotonic;
 use crate::graph::{Actor, Entry, Graph, LinkKind, MASTER_PORT, Outcome, ProcessState, Resolution, Stage, Way};
-use crate::observation::{AdvertisedUri, Span};
+use crate::observation::{AdvertisedUri, ObservationId, Span};
 
 /// A master that refuses may still be starting: nodes and roslaunch ask until it is up.
 const START_UP: Duration = Duration::from_secs(5);
@@ -136,15 +137,19 @@ fn why(trouble: &Trouble<'_>, outcome: &Outcome) -> String {
         (Outcome::Failed { errno: Errno::ECONNREFUSED }, _) => {
             "That host answers, and nothing listens at that port: no master runs there, or it uses another port.".into()
         }
+        (_, Way::Rejected { .. }) | (Outcome::Failed { .. }, Way::OnLink { .. }) => {
+            trouble.because(trouble.cause(outcome), outcome).join(" ")
+        }
         (Outcome::Failed { errno: Errno::ENETUNREACH }, _) => {
             format!("{} has no route to {}.", super::cause::capital(&trouble.client_host()), trouble.host)
-        }
-        (Outcome::Failed { errno: Errno::EHOSTUNREACH }, Way::OnLink { .. }) => {
-            "No host on that network answers to the address.".into()
         }
         (Outcome::Failed { errno: Errno::EHOSTUNREACH }, _) => {
             "A router or firewall on the way says that it cannot be reached.".into()
         }
+        (_, Way::OnLink { .. }) => format!(
+            "Nothing comes back: a firewall drops it, there or on {} itself. Without a host at that address the attempt would have failed after three seconds.",
+            trouble.client_host()
+        ),
         _ => "Nothing comes back: a firewall drops it, or no such host exists.".into(),
     }
 }
@@ -159,15 +164,35 @@ fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
                 trouble.who()
             ),
         ],
-        Outcome::Failed { errno: Errno::ENETUNREACH | Errno::ENETDOWN } => without_route(trouble),
-        _ => vec![
-            format!(
+        _ if matches!(trouble.way, Way::Rejected { .. }) && trouble.remove_route().is_some() => {
+            trouble.remove_route().into_iter().collect()
+        }
+        Outcome::Failed { errno: Errno::ENETUNREACH | Errno::ENETDOWN } if !trouble.is_answer() => {
+            without_route(trouble)
+        }
+        _ => {
+            let address = format!(
                 "Set ROS_MASTER_URI of {} to an address of the master that this host reaches; to see which way packets take, run: ip route get {host}",
                 trouble.who()
-            ),
-            format!("If a firewall is in between, let TCP port {port} of {host} pass."),
-        ],
+            );
+            let firewall = let_in(trouble);
+            let is_there = matches!(trouble.way, Way::OnLink { .. }) && trouble.cause(outcome) != Cause::OnLinkSilent;
+            if is_there {
+                firewall.into_iter().chain(trouble.let_out()).collect()
+            } else {
+                std::iter::once(address).chain(firewall).collect()
+            }
+        }
     }
+}
+
+/// Let the firewall on the master's host pass its port.
+fn let_in(trouble: &Trouble<'_>) -> Option<String> {
+    let (host, port, ip) = (&trouble.host, trouble.port, trouble.ip?);
+    let command = if ip.is_ipv4() { "iptables" } else { "ip6tables" };
+    Some(format!(
+        "If it is the firewall of {host}, let TCP port {port} pass, there run: sudo {command} -I INPUT -p tcp --dport {port} -j ACCEPT"
+    ))
 }
 
 /// The route that is missing, where the master's host is seen and has an address that the client reaches; else how to find one.
@@ -209,8 +234,11 @@ fn unresolved_for(graph: &Graph, state: &ProcessState) -> Option<Finding> {
     let uri_text = state.process.environment.get("ROS_MASTER_URI")?;
     let uri = AdvertisedUri::parse(uri_text).ok()?;
     let process = state.process.reference();
-    let (asked, evidence) = graph.name_asked_by(&process, &uri.host)?;
     let resolution = graph.resolve_in(state.process.net_namespace, &uri.host);
+    let (asked, evidence) = match graph.name_asked_by(&process, &uri.host) {
+        Some(asked) => asked,
+        None => asked_nobody(graph, state, &resolution)?,
+    };
     let final_now = match &resolution {
         Resolution::Denied { .. } | Resolution::NotInHosts => true,
         Resolution::Silent { since, .. } => graph.now().since(*since) >= START_UP,
@@ -235,4 +263,24 @@ fn unresolved_for(graph: &Graph, state: &ProcessState) -> Option<Finding> {
     let draft =
         draft.on(Stage::Master).address(Some(uri.to_string())).peer(Some("/master".into()), Some(uri_text.clone()));
     Some(draft.evidence(evidence).finish(&Words { summary, explanation, remedies }))
+}
+
+/// A node that looks only into its hosts file leaves no trace of that; it has had the time to reach its master.
+fn asked_nobody(
+    graph: &Graph,
+    state: &ProcessState,
+    resolution: &Resolution,
+) -> Option<(Monotonic, Vec<ObservationId>)> {
+    let other = state.process.argv.iter().any(|word| word.starts_with("__master:="));
+    let is_node = state.process.client_library.is_some() && !other && state.exited.is_none();
+    let waited = graph.now().since(state.first_seen) >= START_UP;
+    let there_before = graph.was_connected_before(&state.process.reference());
+    // Whoever got as far as a connect has an address: there are other ways to look up a name than DNS.
+    let connects = |entry: &Entry| {
+        let client = graph.client(entry.track.client).filter(|_| entry.link.kind == LinkKind::Master);
+        client.is_some_and(|client| client.actor == Actor::Process(state.process.key()))
+    };
+    let alone = *resolution == Resolution::NotInHosts && is_node && waited && !there_before;
+    let alone = alone && !graph.entries().any(connects);
+    alone.then(|| (state.first_seen, state.seen_by.into_iter().collect()))
 }

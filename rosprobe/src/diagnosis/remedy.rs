@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use super::trouble::{Trouble, is_advertisable};
 use crate::errno::Errno;
-use crate::graph::{LinkKind, Subnet, Way};
+use crate::graph::{LinkKind, Resolution, Subnet, Way, way};
 
 /// Ports that Linux hands out to nodes when nobody says otherwise (`net.ipv4.ip_local_port_range`).
 pub(super) const USUAL_PORTS: (u16, u16) = (32_768, 60_999);
+/// Where a node that takes another one is seen, its host has another range: any that needs no privilege.
+const ALL_PORTS: (u16, u16) = (1024, 65_535);
 
 impl Trouble<'_> {
     /// Let the publisher advertise an address that this client reaches.
@@ -33,7 +35,7 @@ impl Trouble<'_> {
         ))
     }
 
-    fn publisher_pid(&self) -> String {
+    pub fn publisher_pid(&self) -> String {
         self.publisher_process().map(|process| format!(" (pid {})", process.pid)).unwrap_or_default()
     }
 
@@ -55,6 +57,7 @@ impl Trouble<'_> {
         if !is_unicast(ip)
             || subnet.contains(master)
             || ip.is_loopback()
+            || self.ends_at(master, ip)
             || matches!(self.way, Way::OnLink { .. } | Way::Own { .. })
         {
             return Vec::new();
@@ -63,6 +66,21 @@ impl Trouble<'_> {
         let mut remedies = vec![self.tunnel_command(master, subnet, no_route)];
         remedies.extend(self.jump(master, subnet, no_route));
         remedies
+    }
+
+    /// The host that a tunnel would lead to is seen, and it has no route to the address either.
+    fn ends_at(&self, master: IpAddr, ip: IpAddr) -> bool {
+        let there = self.graph.only_owner(master).and_then(|owner| self.graph.namespace(owner));
+        there.is_some_and(|there| matches!(way(Some(there), ip), Way::None | Way::Rejected { .. }))
+    }
+
+    /// Where nothing else helps: a network that only its own host knows, of containers or virtual machines.
+    pub fn share_a_network(&self) -> String {
+        format!(
+            "Let {0} advertise an address that {1} reaches: in a container, start it with the network of its host (docker run --network host), else set ROS_IP to such an address.",
+            self.publisher(),
+            self.client_host()
+        )
     }
 
     fn tunnel_command(&self, master: IpAddr, subnet: Subnet, no_route: bool) -> String {
@@ -82,7 +100,14 @@ impl Trouble<'_> {
     fn route_first(&self, master: IpAddr, subnet: Subnet, no_route: bool) -> String {
         let family = if subnet.network.is_ipv6() { " -6" } else { "" };
         if no_route {
-            format!("sudo ip{family} route replace {subnet} via {} && ", self.gateway_towards(master))
+            // A route to a smaller network would win.
+            let smaller = match &self.way {
+                Way::Rejected { route } if route.prefix > subnet.prefix => {
+                    format!("sudo ip{family} route del {route} && ")
+                }
+                _ => String::new(),
+            };
+            format!("{smaller}sudo ip{family} route replace {subnet} via {} && ", self.gateway_towards(master))
         } else {
             String::new()
         }
@@ -135,9 +160,8 @@ impl Trouble<'_> {
     pub fn client_host(&self) -> String {
         let whose = match self.entry.link.kind {
             LinkKind::Callback => "the master's host",
-            LinkKind::Service => "the client's host",
             LinkKind::Topic | LinkKind::Dds => "the subscriber's host",
-            LinkKind::Master => "its host",
+            LinkKind::Master | LinkKind::Service => "the client's host",
         };
         match self.client_address() {
             Some(ip) => format!("{whose} ({ip})"),
@@ -150,11 +174,36 @@ impl Trouble<'_> {
         let ip = self.ip?;
         let source = self.client_address().filter(|from| from.is_ipv4() == ip.is_ipv4());
         let source = source.map(|from| format!(" -s {from}")).unwrap_or_default();
-        let (first, last) =
-            self.publisher_namespace().and_then(|namespace| namespace.ephemeral_ports).unwrap_or(USUAL_PORTS);
+        let known = self.publisher_namespace().and_then(|namespace| namespace.ephemeral_ports);
+        let usual = if (USUAL_PORTS.0..=USUAL_PORTS.1).contains(&self.port) { USUAL_PORTS } else { ALL_PORTS };
+        let (first, last) = known.unwrap_or(usual);
         let command = if ip.is_ipv4() { "iptables" } else { "ip6tables" };
         Some(format!(
             "Let the firewall on {ip} pass TCP ports {first} to {last} (nodes take any of them, so one forwarded port is not enough), there run: sudo {command} -I INPUT -p tcp{source} --dport {first}:{last} -j ACCEPT"
+        ))
+    }
+
+    /// The same for the client's own firewall, where nothing else is on the way.
+    pub fn let_out(&self) -> Option<String> {
+        let ip = self.ip.filter(|_| matches!(self.way, Way::OnLink { .. }) && !self.has_just_answered())?;
+        let command = if ip.is_ipv4() { "iptables" } else { "ip6tables" };
+        Some(format!(
+            "If it is the firewall of {} that stops them on their way out, let them out, there run: sudo {command} -I OUTPUT -p tcp -d {ip} -j ACCEPT",
+            self.client_host()
+        ))
+    }
+
+    /// A route that rejects the address, and another one beneath it.
+    pub fn remove_route(&self) -> Option<String> {
+        let (Way::Rejected { route }, Some(ip)) = (&self.way, self.ip) else { return None };
+        let beneath = self.graph.way_without(self.client, route, ip);
+        if !matches!(beneath, Way::OnLink { .. } | Way::Gateway { .. }) {
+            return None;
+        }
+        let family = if ip.is_ipv6() { " -6" } else { "" };
+        Some(format!(
+            "Remove the route that rejects it, if nobody needs it; on {}, run: sudo ip{family} route del {route}",
+            self.client_host()
         ))
     }
 
@@ -173,7 +222,7 @@ impl Trouble<'_> {
 
     /// A line for the hosts file of the client.
     pub fn hosts_line(&self) -> Option<String> {
-        if self.host.parse::<IpAddr>().is_ok() {
+        if self.host.parse::<IpAddr>().is_ok() || self.is_name_of_client() {
             return None;
         }
         let (ip, known) = match self.owner_of_name() {
@@ -185,12 +234,26 @@ impl Trouble<'_> {
         let condition =
             if known { String::new() } else { format!("If {} runs on the host of the master, ", self.publisher()) };
         let verb = if known { "Tell" } else { "tell" };
-        Some(format!(
-            "{condition}{verb} {} where {} is, run: echo '{ip} {}' | sudo tee -a /etc/hosts",
-            self.client_host(),
-            self.host,
-            self.host
-        ))
+        Some(format!("{condition}{verb} {} where {} is, run: {}", self.client_host(), self.host, self.add_to_hosts(ip)))
+    }
+
+    /// The command that adds the name to a hosts file. A name that is there already is taken out: of several lines for one name
+    /// `getaddrinfo` hands out all, loopback first. The file itself stays, because a container's is mounted.
+    fn add_to_hosts(&self, ip: IpAddr) -> String {
+        let line = format!("{ip} {}", self.host);
+        match self.resolution {
+            Resolution::Hosts(_) => format!(
+                "printf '%s\\n' '{line}' \"$(sed -E 's/\\s{}(\\s|$)/ /' /etc/hosts)\" | sudo tee /etc/hosts",
+                self.host.replace('.', "\\.")
+            ),
+            _ => format!("echo '{line}' | sudo tee -a /etc/hosts"),
+        }
+    }
+
+    /// Whether the client's own host has that name as well: there it must go on meaning that host.
+    fn is_name_of_client(&self) -> bool {
+        let process = self.client.process.as_ref().and_then(|process| self.graph.process(process));
+        process.and_then(|state| state.process.hostname.as_deref()) == Some(self.host.as_str())
     }
 
     /// The same where no way leads to the host: a tunnel carries it.
@@ -202,10 +265,11 @@ impl Trouble<'_> {
         }
         let no_route = !matches!(self.graph.way_of(self.client, ip), Way::Gateway { .. });
         Some(format!(
-            "Tell {0} where {1} is, and carry {subnet} over ssh through {master}; on {0}, run: echo '{ip} {1}' | sudo tee -a /etc/hosts && {2}sshuttle -r {master} {subnet}",
+            "Tell {0} where {1} is, and carry {subnet} over ssh through {master}; on {0}, run: {3} && {2}sshuttle -r {master} {subnet}",
             self.client_host(),
             self.host,
-            self.route_first(master, subnet, no_route)
+            self.route_first(master, subnet, no_route),
+            self.add_to_hosts(ip)
         ))
     }
 
@@ -226,13 +290,16 @@ impl Trouble<'_> {
         reached.or_else(|| addresses.clone().next().map(|ip| (ip, false)))
     }
 
-    /// A registration that a dead node left behind.
-    pub fn clean_up(&self) -> String {
+    /// A registration that a dead node left behind; `None` when the node is seen to run.
+    pub fn clean_up(&self) -> Option<String> {
+        if self.publisher_runs() {
+            return None;
+        }
         let uri = self.client.master.map(|master| format!("ROS_MASTER_URI=http://{master}/ ")).unwrap_or_default();
-        format!(
+        Some(format!(
             "If {} is no longer running, remove what it left at the master (this removes every node that does not answer), run: {uri}rosnode cleanup",
             self.publisher()
-        )
+        ))
     }
 }
 

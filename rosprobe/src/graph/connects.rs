@@ -73,6 +73,7 @@ impl Graph {
         {
             self.answers(remote);
         }
+        self.reached_or_not(observation);
         let carrier = self.sockets.redirected(socket).and_then(|other| other.owner.clone());
         let at_client = observation.what != What::Accepted;
         let answered = remote.filter(|_| matches!(observation.what, What::Connected { .. }));
@@ -266,7 +267,12 @@ pub(super) fn outcome(what: &What, state: &mut super::StageState, at: Monotonic)
             state.at = at;
         }
         What::Connected { .. } | What::Accepted => state.succeed(at),
-        What::ConnectFailed { errno, .. } => state.fail(Outcome::Failed { errno: *errno }, at),
+        What::ConnectFailed { errno, after_ns, .. } => {
+            // An attempt begins with its SYN, and is marked anew by each that is sent again.
+            let under_way = matches!(state.outcome, Outcome::Pending { .. });
+            state.failed_after_ns = under_way.then(|| at.0.saturating_sub(state.at.0).min(*after_ns));
+            state.fail(Outcome::Failed { errno: *errno }, at);
+        }
         What::ConnectAbandoned { after_ns, syn_retransmits, cause } => {
             let brief = *after_ns < ABANDON_COUNTS_AFTER_NS || state.failure.is_some();
             if *syn_retransmits == 0 && brief {

@@ -166,6 +166,8 @@ pub struct StageState {
     pub failure: Option<Outcome>,
     /// Failures in a row, 0 after a success.
     pub failures: u32,
+    /// How long after its last SYN the last attempt failed, in nanoseconds; `None` when it failed before a packet left.
+    pub failed_after_ns: Option<u64>,
     /// Host and port as advertised: `10.0.1.1:41235`, or `marvin:41235`.
     pub advertised: Option<String>,
     /// Address that was really connected to.
@@ -285,6 +287,7 @@ impl StageState {
             last_failure: None,
             failure: None,
             failures: 0,
+            failed_after_ns: None,
             advertised: None,
             address: None,
             socket: None,
@@ -304,6 +307,7 @@ impl StageState {
         self.last_failure = None;
         self.failure = None;
         self.failures = 0;
+        self.failed_after_ns = None;
     }
 
     pub(super) fn fail(&mut self, outcome: Outcome, at: Monotonic) {
@@ -322,6 +326,7 @@ impl StageState {
         self.last_failure = None;
         self.failure = None;
         self.failures = 0;
+        self.failed_after_ns = None;
     }
 
     /// Whoever tried went away before anything could come of it: what was known before stands.

@@ -30,6 +30,7 @@ mod node;
 mod parties;
 mod processes;
 mod registration;
+mod rejecting;
 mod relay;
 mod request_topic;
 mod resolving;
@@ -99,6 +100,8 @@ pub struct Graph {
     relays: BTreeSet<ProcessKey>,
     /// Who listens where on this machine.
     listeners: Listeners,
+    /// By network namespace and address.
+    rejecting: BTreeMap<(u64, IpAddr), rejecting::Rejecting>,
     retries: Retries,
     /// Hosts and ports that answered a connect.
     answering: BTreeMap<(Place, IpAddr), BTreeSet<u16>>,

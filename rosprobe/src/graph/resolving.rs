@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::client::Client;
 use super::names::Resolution;
-use super::routes::{Way, way};
+use super::routes::{Subnet, Way, way, way_without};
 use super::{Graph, bounded};
 use crate::event::{Monotonic, Namespace, ProcessRef};
 use crate::observation::{Observation, ObservationId};
@@ -59,5 +59,10 @@ impl Graph {
     /// The way from a client to an address.
     pub(crate) fn way_of(&self, client: &Client, address: IpAddr) -> Way {
         way(self.namespace_of(client), address)
+    }
+
+    /// The same if a route that rejects it were gone.
+    pub(crate) fn way_without(&self, client: &Client, rejecting: &Subnet, address: IpAddr) -> Way {
+        self.namespace_of(client).map_or(Way::Unknown, |namespace| way_without(namespace, rejecting, address))
     }
 }

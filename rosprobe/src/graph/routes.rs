@@ -95,6 +95,14 @@ pub(crate) fn way(namespace: Option<&Namespace>, address: IpAddr) -> Way {
     }
 }
 
+/// The way that would be left without a route.
+pub(crate) fn way_without(namespace: &Namespace, rejecting: &Subnet, address: IpAddr) -> Way {
+    let is_it = |route: &Route| route.destination == rejecting.network && route.prefix == rejecting.prefix;
+    let routes = namespace.routes.iter().filter(|route| !is_it(route)).cloned().collect();
+    let addresses = namespace.addresses.clone();
+    way(Some(&Namespace { routes, addresses, ..Namespace::default() }), address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

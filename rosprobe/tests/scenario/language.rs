@@ -101,7 +101,7 @@ impl Player<'_> {
             "already-listens" => What::Listening { already: true },
             "failed" => What::ConnectFailed {
                 errno: errno(1),
-                after_ns: 0,
+                after_ns: words.get(2).map_or(0, |after| super::nanoseconds(after.parse().unwrap())),
                 syn_retransmits: 0,
                 reported_by: ErrorSource::Connect,
             },

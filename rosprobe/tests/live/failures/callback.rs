@@ -59,6 +59,9 @@ pub fn cases() -> Vec<Case> {
             )
             .subscriber(|lab, library| stranded(lab, library, "http://192.168.50.1:11399"))
             .cure(Cure::StartMaster(|lab| &lab.router)),
+            Case::new("master's name is unknown", library, unknown_master())
+                .subscriber(|lab, library| stranded(lab, library, "http://robot:11311"))
+                .seen_from(|lab| &lab.outer, unknown_master()),
             Case::new("master's URI is none", library, no_uri())
                 .network(Lab::forward)
                 .subscriber(|lab, library| stranded(lab, library, no_uri_for(library)))
@@ -131,6 +134,11 @@ fn no_uri_for(library: Library) -> &'static str {
         Library::Roscpp => "http://192.168.50.1:",
         _ => "192.168.50.1:11311",
     }
+}
+
+fn unknown_master() -> Expected {
+    let expected = Expected::new(Code::MasterUnreachable, Stage::Master).address(Address::Exactly("robot:11311"));
+    expected.says(&["hosts file lacks robot"]).remedy(&["ROS_MASTER_URI"])
 }
 
 fn no_uri() -> Expected {

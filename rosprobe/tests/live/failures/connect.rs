@@ -7,6 +7,7 @@ use rosprobe::errno::Errno;
 use rosprobe::graph::Stage;
 
 use super::cure::Cure;
+use super::handshake::inner;
 use super::{Address, Case, Expected, TOPIC};
 use crate::lab::{Host, Lab, Library, Program, SOON};
 
@@ -37,6 +38,25 @@ pub fn cases() -> Vec<Case> {
                 .network(|lab| reject(lab, "icmp-admin-prohibited"))
                 .seen_from(router, nothing_came())
                 .cure(Cure::Tunnel),
+            Case::new("prohibited on the link", library, rejected_on_link())
+                .network(|lab| {
+                    let rule = "-i lan0 -p tcp --syn ! --dport 11311 -j REJECT --reject-with icmp-host-prohibited";
+                    lab.router.run(&format!("iptables -A INPUT {rule}"));
+                })
+                .subscriber(|lab, library| lab.inner.node(library, "listener", "listener", TOPIC).start())
+                .seen_from(inner, rejected_on_link())
+                .cure(Cure::Run("iptables -I INPUT", router)),
+            Case::new(
+                "a route rejects it",
+                library,
+                failed(Errno::EACCES).says(&["10.0.1.1/32 that rejects it (prohibit)"]),
+            )
+            .network(|lab| {
+                lab.forward();
+                lab.outer.run("ip route add prohibit 10.0.1.1/32");
+            })
+            .seen_from(router, nothing_came())
+            .cure(Cure::Run("ip route del 10.0.1.1/32", |lab| &lab.outer)),
             Case::new("only port 11311 forwarded", library, no_route())
                 .master(|lab| &lab.inner)
                 .network(forward_one_port)
@@ -120,6 +140,11 @@ fn dropped() -> Vec<Case> {
 
 fn failed(errno: Errno) -> Expected {
     Expected::new(Code::ConnectFailed, Stage::Xmlrpc).errno(errno)
+}
+
+/// By the firewall of a host in the same network.
+fn rejected_on_link() -> Expected {
+    failed(Errno::EHOSTUNREACH).says(&["a rejection (ICMP) came back", "a firewall rejects it"])
 }
 
 fn no_route() -> Expected {

@@ -32,6 +32,11 @@ pub fn cases() -> Vec<Case> {
                 .publisher(named_talker)
                 .seen_from(router, likely_unknown())
                 .cure(Cure::RestartPublisher(|lab| &lab.router)),
+            Case::new("name is loopback here until it is told", library, loopback())
+                .network(|lab| lab.outer.know("127.0.1.1", "robot"))
+                .publisher(named_talker)
+                .seen_from(router, likely_unknown())
+                .cure(hosts_line()),
             Case::new("name is another host here", library, wrong_host())
                 .network(|lab| lab.outer.know("192.168.50.9", "robot"))
                 .publisher(named_talker)
