@@ -59,9 +59,9 @@ fn variable(trouble: &Trouble<'_>) -> String {
             return format!("; {} is the {name} of {}", trouble.host, trouble.publisher());
         }
     }
-    match trouble.publisher_process() {
-        Some(_) => "; neither ROS_IP nor ROS_HOSTNAME of its environment says so, so ROS chose it by itself".into(),
-        None => "; that is its ROS_IP or ROS_HOSTNAME, or what ROS chose by itself".into(),
+    match trouble.knows_publisher_environment() {
+        true => "; neither ROS_IP nor ROS_HOSTNAME of its environment says so, so ROS chose it by itself".into(),
+        false => "; that is its ROS_IP or ROS_HOSTNAME, or what ROS chose by itself".into(),
     }
 }
 

@@ -194,7 +194,7 @@ impl Trouble<'_> {
             }
             Cause::PortRejected => format!(
                 "{} itself has just answered at {}, so the address is right: a firewall rejects port {}, or only single ports are let through.",
-                self.publisher(),
+                capital(&self.publisher()),
                 self.answered_at(),
                 self.port
             ),

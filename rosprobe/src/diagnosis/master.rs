@@ -156,8 +156,13 @@ fn why(trouble: &Trouble<'_>, outcome: &Outcome) -> String {
 
 fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
     let (host, port) = (&trouble.host, trouble.port);
-    match outcome {
-        Outcome::Failed { errno: Errno::ECONNREFUSED } => vec![
+    let elsewhere = trouble.ip.and_then(|ip| trouble.graph.masters_at(ip, trouble.client).find(|at| at.port() != port));
+    match (outcome, elsewhere) {
+        (Outcome::Failed { errno: Errno::ECONNREFUSED }, Some(master)) => vec![format!(
+            "A master of that host was reached at {master}. Start {} again in a shell where you have run: export ROS_MASTER_URI=http://{master}",
+            trouble.who()
+        )],
+        (Outcome::Failed { errno: Errno::ECONNREFUSED }, None) => vec![
             format!("Start a master on {host}, there run: roscore -p {port}"),
             format!(
                 "Or set ROS_MASTER_URI of {} to where the master runs, for instance ROS_MASTER_URI=http://HOST:11311/ with the master's address for HOST.",
@@ -167,7 +172,7 @@ fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
         _ if matches!(trouble.way, Way::Rejected { .. }) && trouble.remove_route().is_some() => {
             trouble.remove_route().into_iter().collect()
         }
-        Outcome::Failed { errno: Errno::ENETUNREACH | Errno::ENETDOWN } if !trouble.is_answer() => {
+        (Outcome::Failed { errno: Errno::ENETUNREACH | Errno::ENETDOWN }, _) if !trouble.is_answer() => {
             without_route(trouble)
         }
         _ => {

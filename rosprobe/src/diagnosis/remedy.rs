@@ -18,7 +18,7 @@ impl Trouble<'_> {
         let (node, subnet) = (self.publisher(), self.subnet());
         let loser = match (self.ip, subnet) {
             (Some(ip), Some(subnet)) if !ip.is_loopback() && subnet.contains(better) => None,
-            (Some(ip), Some(subnet)) if !ip.is_loopback() => {
+            (Some(ip), Some(subnet)) if !ip.is_loopback() && is_unicast(ip) => {
                 Some(format!(" Hosts that can reach only {subnet} would then lose it."))
             }
             _ => None,
@@ -44,7 +44,7 @@ impl Trouble<'_> {
         match (self.publisher_variable("ROS_HOSTNAME"), self.publisher_variable("ROS_IP")) {
             (Some(name), _) => format!(" and without ROS_HOSTNAME (now {name}, which would win)"),
             (None, Some(ip)) => format!(" (now {ip})"),
-            (None, None) if self.publisher_process().is_some() => " (now it is not set)".into(),
+            (None, None) if self.knows_publisher_environment() => " (now it is not set)".into(),
             (None, None) => String::new(),
         }
     }

@@ -67,7 +67,15 @@ impl<'a> Trouble<'a> {
     pub fn publisher_runs(&self) -> bool {
         let state = self.publisher_process().and_then(|process| self.graph.process(process));
         let registered = self.publisher_client().and_then(|client| client.process.as_ref());
-        state.is_some_and(|state| state.exited.is_none()) && registered == self.publisher_process()
+        // Of one that was gone before it was looked at, not even its end was seen.
+        let runs = state.is_some_and(|state| state.exited.is_none() && state.seen_by.is_some());
+        runs && registered == self.publisher_process()
+    }
+
+    /// Its environment was read.
+    pub fn knows_publisher_environment(&self) -> bool {
+        let state = self.publisher_process().and_then(|process| self.graph.process(process));
+        state.is_some_and(|state| state.seen_by.is_some())
     }
 
     /// The network namespace of the publisher, when its process is seen.

@@ -59,11 +59,13 @@ pub(super) fn is_wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> bool 
 
 pub(super) fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
     let (publisher, topic, place) = (trouble.publisher(), trouble.entry.link.shown_name(), trouble.place());
-    let summary = format!(
-        "{} says it publishes {topic} at {place}, an IPv6 address, and {} speaks IPv4 only",
-        capital(&publisher),
-        trouble.who()
-    );
+    let lacks = match outcome {
+        Outcome::Failed { .. } if !has_family(trouble, true) => {
+            format!("{} has no IPv6 address", trouble.client_host())
+        }
+        _ => format!("{} speaks IPv4 only", trouble.who()),
+    };
+    let summary = format!("{} says it publishes {topic} at {place}, an IPv6 address, and {lacks}", capital(&publisher));
     let how = match outcome {
         Outcome::Failed { errno } => format!("connect() failed: {errno}{}.", meaning(*errno)),
         _ => format!("No connect to {place} was tried: without ROS_IPV6=on a node looks for IPv4 addresses only."),
@@ -75,7 +77,15 @@ pub(super) fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding 
     }
     let v4 = trouble.better_address().filter(|(ip, _)| ip.is_ipv4());
     remedies.push(match v4 {
-        Some((ip, _)) => format!("Restart {publisher} with ROS_IP={ip} and without ROS_IPV6. Subscribers that have only IPv6 would then lose it."),
+        Some((ip, known)) => {
+            let restart = if known {
+                format!("Restart {publisher}")
+            } else {
+                format!("If {publisher} runs on the host of the master ({ip}), restart it")
+            };
+            let name = if trouble.publisher_variable("ROS_HOSTNAME").is_some() { ", without ROS_HOSTNAME" } else { "" };
+            format!("{restart} with ROS_IP={ip}{name} and without ROS_IPV6. Subscribers that have only IPv6 would then lose it.")
+        }
         None => format!("Restart {publisher} without ROS_IPV6 and with ROS_IP set to an IPv4 address of its host. Subscribers that have only IPv6 would then lose it."),
     });
     draft(trouble, Code::WrongAddressFamily, outcome).finish(&Words { summary, explanation, remedies })

@@ -345,6 +345,12 @@ impl Graph {
         }
     }
 
+    /// Masters that were reached at an address in the network of a client.
+    pub(crate) fn masters_at(&self, host: IpAddr, client: &Client) -> impl Iterator<Item = SocketAddr> {
+        let ports = self.answering_ports(host, client).map(move |port| SocketAddr::new(host, port));
+        ports.filter(|address| self.masters.addresses.contains(address))
+    }
+
     /// Where a client's master says that it is, which behind a forwarded port is not where it was reached.
     pub(crate) fn master_uri(&self, client: &Client) -> Option<&AdvertisedUri> {
         self.masters.uris.get(&self.clients.networks.of(client.place()))
