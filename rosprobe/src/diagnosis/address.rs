@@ -59,9 +59,10 @@ fn variable(trouble: &Trouble<'_>) -> String {
             return format!("; {} is the {name} of {}", trouble.host, trouble.publisher());
         }
     }
-    match trouble.knows_publisher_environment() {
-        true => "; neither ROS_IP nor ROS_HOSTNAME of its environment says so, so ROS chose it by itself".into(),
-        false => "; that is its ROS_IP or ROS_HOSTNAME, or what ROS chose by itself".into(),
+    if trouble.knows_publisher_environment() {
+        "; neither ROS_IP nor ROS_HOSTNAME of its environment says so, so ROS chose it by itself".into()
+    } else {
+        "; that is its ROS_IP or ROS_HOSTNAME, or what ROS chose by itself".into()
     }
 }
 

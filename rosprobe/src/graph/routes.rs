@@ -100,7 +100,7 @@ pub(crate) fn way_without(namespace: &Namespace, rejecting: &Subnet, address: Ip
     let is_it = |route: &Route| route.destination == rejecting.network && route.prefix == rejecting.prefix;
     let routes = namespace.routes.iter().filter(|route| !is_it(route)).cloned().collect();
     let addresses = namespace.addresses.clone();
-    way(Some(&Namespace { routes, addresses, ..Namespace::default() }), address)
+    way(Some(&Namespace { addresses, routes, ..Namespace::default() }), address)
 }
 
 #[cfg(test)]
