@@ -6,7 +6,8 @@ use super::Graph;
 use super::client::{Actor, Client, ClientId, Sight};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
-use super::links::{GoneCause, LEAVING, NewLink};
+use super::links::NewLink;
+use super::track::{GoneCause, LEAVING};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Graph;
 use super::link::{Health, LinkId, LinkKind, Outcome, Stage};
-use super::links::{Entry, GoneCause};
+use super::links::Entry;
+use super::track::{GoneCause, Stall};
 use crate::errno::Errno;
 use crate::event::{Monotonic, Transport};
 use crate::observation::{AbandonCause, Observation, What};
@@ -249,7 +250,7 @@ impl Graph {
             && entry.track.data_socket == Some(socket)
         {
             entry.track.data_socket = None;
-            entry.track.stall = super::links::Stall::default();
+            entry.track.stall = Stall::default();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Graph;
 use super::client::Actor;
 use super::link::LinkId;
-use super::links::GoneCause;
+use super::track::GoneCause;
 use crate::event::{Monotonic, ProcessRef};
 use crate::observation::Observation;
 

@@ -1,14 +1,11 @@
 //! All links with what is needed to find them again: by client and port, by name, by URI.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use super::claims::Guess;
 use super::client::ClientId;
 use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 pub(crate) use super::target::DataTarget;
-use super::target::Datagrams;
+use super::track::{GoneCause, Track};
 use crate::event::{Monotonic, Traffic};
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -18,70 +15,6 @@ pub(crate) const UNLISTED: &str = "unlisted:";
 pub(crate) const LINK_LIMIT: usize = 16_384;
 /// Links that are gone and still kept to be looked at.
 const GONE_LIMIT: usize = 1024;
-/// A node on its way out refuses callbacks this long before its unregistration arrives.
-pub(crate) const LEAVING: Duration = Duration::from_secs(2);
-/// Topics remembered that a callback was about.
-const TOPIC_LIMIT: usize = 64;
-
-/// Why a link is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GoneCause {
-    /// The subscriber unregistered or its process ended: its troubles were never resolved.
-    ClientLeft,
-    /// The publisher is no longer listed: there is nothing left to connect to.
-    Unlisted,
-    /// The subscriber closed the connection, and nothing but that told of the link.
-    HungUp,
-}
-
-/// What only the graph and its diagnosis need to know of a link.
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each was seen or not, in any combination")]
-pub(crate) struct Track {
-    /// The URI as it was given: with client, kind and name it tells links apart.
-    pub uri: String,
-    pub client: ClientId,
-    /// The publisher's, server's or master's URI taken apart; `None` when it is none.
-    pub target: Option<AdvertisedUri>,
-    pub data_target: Option<DataTarget>,
-    /// Of a link over UDPROS, from the request on.
-    pub datagrams: Option<Box<Datagrams>>,
-    /// Everything since the address was handed over was seen, so that what is missing did not happen.
-    pub judged: bool,
-    /// Its header or data socket, while that is open.
-    pub data_socket: Option<u64>,
-    /// Type and md5sum that the client asked for.
-    pub asked_type: Option<(String, String)>,
-    pub header_since: Option<Monotonic>,
-    /// Seen at the client's end; else only at the server's.
-    pub at_client: bool,
-    /// Topics whose publishers a callback was to announce.
-    pub topics: BTreeSet<String>,
-    /// The connect that is taken for its among several that it may be.
-    pub guess: Option<Guess>,
-    /// The client itself closed the connection on which it waited for an answer last.
-    pub given_up: bool,
-    /// It carried data once, or its header was accepted.
-    pub worked: bool,
-    /// When it first succeeded at anything.
-    pub gone: Option<(GoneCause, Monotonic)>,
-    pub samples: VecDeque<(Monotonic, u64, u64)>,
-    pub stall: Stall,
-}
-
-/// Whether what is sent is also acknowledged.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Stall {
-    /// Bytes acknowledged when that last advanced.
-    pub acknowledged: u64,
-    /// When that was; `None` while nothing waits for acknowledgement.
-    pub since: Option<Monotonic>,
-    /// Retransmits at that moment.
-    pub retransmits_then: u64,
-    /// Latest totals.
-    pub unacknowledged: u64,
-    pub retransmits: u64,
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -192,7 +125,7 @@ impl Links {
         if let Some(target) = &new.target {
             self.by_port.entry((new.client, target.port)).or_default().insert(id);
         }
-        self.entries.insert(id, Box::new(Entry { link: link(id, new, at), track: track(new) }));
+        self.entries.insert(id, Box::new(Entry { link: link(id, new, at), track: Track::new(new) }));
         Some((id, true))
     }
 
@@ -361,52 +294,6 @@ fn link(id: LinkId, new: &NewLink<'_>, at: Monotonic) -> Link {
         gone: false,
         unresolved: false,
         incomplete: false,
-    }
-}
-
-fn track(new: &NewLink<'_>) -> Track {
-    Track {
-        uri: new.uri.to_owned(),
-        client: new.client,
-        target: new.target.clone(),
-        data_target: None,
-        datagrams: None,
-        judged: false,
-        data_socket: None,
-        asked_type: None,
-        header_since: None,
-        at_client: false,
-        topics: BTreeSet::new(),
-        guess: None,
-        given_up: false,
-        worked: false,
-        gone: None,
-        samples: VecDeque::new(),
-        stall: Stall::default(),
-    }
-}
-
-impl Track {
-    /// True when the address is where the far end said it is; a name may stand for any address that it has.
-    pub fn is_target(&self, address: SocketAddr, resolved: impl Fn(&str, IpAddr) -> bool) -> bool {
-        self.target.as_ref().is_some_and(|uri| uri.port == address.port() && resolved(&uri.host, address.ip()))
-    }
-
-    pub fn is_data_target(&self, address: SocketAddr, resolved: impl Fn(&str, IpAddr) -> bool) -> bool {
-        self.data_target
-            .as_ref()
-            .is_some_and(|target| target.port == address.port() && resolved(&target.host, address.ip()))
-    }
-
-    /// Whether a connect is only taken for this link's.
-    pub fn is_guess(&self, socket: u64) -> bool {
-        self.guess.as_ref().is_some_and(|guess| guess.socket == socket)
-    }
-
-    pub fn about(&mut self, topic: &str) {
-        if self.topics.len() < TOPIC_LIMIT {
-            self.topics.insert(topic.to_owned());
-        }
     }
 }
 

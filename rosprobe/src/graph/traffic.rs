@@ -2,7 +2,8 @@
 
 use super::Graph;
 use super::link::{LinkId, LinkKind, Outcome, Rate, Stage};
-use super::links::{Entry, Stall};
+use super::links::Entry;
+use super::track::Stall;
 use crate::event::{Monotonic, Traffic};
 use crate::observation::{Observation, ObservationId};
 

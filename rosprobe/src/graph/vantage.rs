@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Graph;
 use super::client::{Actor, Client, ClientId};
-use super::links::Track;
+use super::track::Track;
 
 /// Addresses with connections to themselves that are remembered.
 const ADDRESS_LIMIT: usize = 16_384;

@@ -5,5 +5,6 @@ mod feed;
 mod hostile;
 mod malformed;
 mod messages;
+mod sockets;
 mod splits;
 mod streams;

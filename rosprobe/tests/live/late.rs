@@ -6,10 +6,9 @@ use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Finding};
 use rosprobe::errno::Errno;
 
-use crate::lab::{Lab, Library, Watch};
+use crate::lab::{Lab, Library, SOON, Watch};
 
 const TOPIC: &str = "/some/topic";
-const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]

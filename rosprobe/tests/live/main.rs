@@ -8,6 +8,7 @@ mod failures;
 mod healthy;
 mod lab;
 mod late;
+mod links;
 mod ros;
 mod running;
 mod sshuttle;

@@ -94,6 +94,24 @@ impl Watch {
         );
     }
 
+    /// Waits until a rosprobe on this host alone shows what is wanted.
+    pub fn until_from(&self, host: &Host, what: &str, limit: Duration, wanted: impl Fn(&Session) -> bool) {
+        let mut view = View::new(host);
+        let found = self.wait_for_line(limit, |lines| {
+            view.read(lines);
+            wanted(&view.session).then_some(())
+        });
+        let session = &view.session;
+        let links = session.graph().links().map(|link| format!("{:?}: {link:#?}", session.health(link)));
+        assert!(
+            found.is_some(),
+            "seen from {} alone, not within {limit:?}: {what}; {:?}\n{}",
+            host.name,
+            session.link_counts(),
+            links.collect::<Vec<_>>().join("\n")
+        );
+    }
+
     /// What a rosprobe on this host alone would now say is wrong.
     pub fn alarms_from(&self, host: &Host) -> Vec<Finding> {
         let mut view = View::new(host);
