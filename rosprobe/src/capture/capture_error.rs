@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use aya::EbpfError;
 use aya::maps::MapError;
 use aya::programs::{ProgramError, ProgramType};
-use aya::sys::is_program_supported;
+use aya::sys::{BpfHelper, is_helper_supported, is_program_supported};
 use caps::{CapSet, Capability};
 
 use super::btf::BtfError;
@@ -38,6 +38,12 @@ pub enum CaptureError {
     /// The kernel has no tracing programs.
     #[error("this kernel ({0}) takes no tracing programs; it needs CONFIG_BPF_EVENTS=y; {ELSEWHERE}")]
     NoTracing(String),
+    /// The kernel lets no program read its memory.
+    #[error(
+        "this kernel ({0}) is locked down in the confidentiality mode, so that programs may not read its memory; boot it with \
+         lockdown=integrity; {ELSEWHERE}"
+    )]
+    Lockdown(String),
     /// Processes have other numbers here than the kernel tells.
     #[error(
         "rosprobe runs in a pid namespace of its own, where processes have other numbers than the kernel tells; run it \
@@ -74,7 +80,7 @@ pub enum CaptureError {
     #[error("{0}; rosprobe needs the tracepoints of connect(); {ELSEWHERE}")]
     Tracepoint(String),
     /// The object or its maps were refused.
-    #[error("the kernel refused rosprobe's maps: {0}; {hint}", hint = lockdown_hint())]
+    #[error("the kernel refused rosprobe's maps: {0}; {ELSEWHERE}")]
     Object(#[source] Box<EbpfError>),
     /// Object and program do not fit together.
     #[error(
@@ -100,7 +106,7 @@ pub enum CaptureError {
         since: &'static str,
     },
     /// A program was refused.
-    #[error("the kernel ({release}) refused the program on {place}: {reason}; {hint}", hint = lockdown_hint())]
+    #[error("the kernel ({release}) refused the program on {place}: {reason}; {ELSEWHERE}")]
     Program {
         /// Its release.
         release: String,
@@ -110,7 +116,7 @@ pub enum CaptureError {
         reason: String,
     },
     /// Every way to capture was refused.
-    #[error("this kernel ({release}) takes no capture mode: {}; {hint}", reasons.join("; "), hint = lockdown_hint())]
+    #[error("this kernel ({release}) takes no capture mode: {}; {ELSEWHERE}", reasons.join("; "))]
     NoMode {
         /// Its release.
         release: String,
@@ -120,8 +126,8 @@ pub enum CaptureError {
     /// The mode that was asked for was refused.
     #[error(
         "{mode} mode cannot be had on this kernel ({release}): {}; leave --capture-mode away for the best mode that there \
-         is; {hint}",
-        reasons.join("; "), hint = lockdown_hint()
+         is; {ELSEWHERE}",
+        reasons.join("; ")
     )]
     Mode {
         /// The mode.
@@ -266,14 +272,23 @@ pub(super) fn check_pid_namespace() -> Result<(), CaptureError> {
     }
 }
 
-/// Fails where no program at all would be loaded: with one that does nothing.
+/// Fails where no program at all would be loaded, or none that reads anything.
 pub(super) fn check_programs(release: &str) -> Result<(), CaptureError> {
-    match is_program_supported(ProgramType::RawTracePoint) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(CaptureError::NoTracing(release.to_owned())),
-        Err(ProgramError::SyscallError(error)) => Err(CaptureError::Refused(error.io_error)),
-        Err(other) => Err(CaptureError::Refused(io::Error::other(other))),
+    let kind = ProgramType::RawTracePoint;
+    let answer = |answer: Result<bool, ProgramError>| {
+        answer.map_err(|error| match error {
+            ProgramError::SyscallError(error) => CaptureError::Refused(error.io_error),
+            other => CaptureError::Refused(io::Error::other(other)),
+        })
+    };
+    if !answer(is_program_supported(kind))? {
+        return Err(CaptureError::NoTracing(release.to_owned()));
     }
+    // Every kernel above the floor has it, and hides it while it is locked down.
+    if !answer(is_helper_supported(kind, BpfHelper::BPF_FUNC_probe_read_kernel))? {
+        return Err(CaptureError::Lockdown(release.to_owned()));
+    }
+    Ok(())
 }
 
 /// Fails on a kernel that no mode works on. One whose version cannot be read is tried.
@@ -291,16 +306,6 @@ pub(super) fn check_release(release: &str) -> Result<(), CaptureError> {
 pub(super) fn release() -> String {
     nix::sys::utsname::uname()
         .map_or_else(|_| "unknown".to_owned(), |name| name.release().to_string_lossy().into_owned())
-}
-
-fn lockdown_hint() -> &'static str {
-    let mode = std::fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    if mode.contains("[confidentiality]") {
-        "kernel lockdown is in its confidentiality mode, which forbids tracing: boot with lockdown=integrity, or capture with \
-         `tcpdump -i any -w fault.pcap`, which works there, and `rosprobe open fault.pcap`"
-    } else {
-        ELSEWHERE
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod failures;
 mod kernel_log;
 mod losses;
 mod network;
+mod refused;
 mod rtps;
 mod stack;
 mod udp;

@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 
-const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live_capture/client.py");
+/// The program with both ends of conversations.
+pub const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live_capture/client.py");
 
 /// A network namespace, removed at the end.
 pub struct Network {
