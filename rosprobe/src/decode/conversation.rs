@@ -71,6 +71,7 @@ impl Conversation {
 
     /// The socket was open before: its streams may begin anywhere.
     pub fn already_open(&mut self) {
+        self.shared.exchange.already_open();
         for lane in [&mut self.sent, &mut self.received] {
             if matches!(lane.state, State::Fresh { .. }) {
                 lane.state = State::Watching { first: Vec::new() };

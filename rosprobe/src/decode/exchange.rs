@@ -22,6 +22,8 @@ pub struct Exchange {
     pipelined: bool,
     /// XML-RPC was seen on this connection.
     seen: bool,
+    /// The connection was open before, and no answer has come on it since: one direction may be seen before the other.
+    half_seen: bool,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,11 @@ enum Content<'a> {
 }
 
 impl Exchange {
+    /// The connection was open before it was looked at.
+    pub fn already_open(&mut self) {
+        self.half_seen = true;
+    }
+
     /// True when XML-RPC was seen.
     pub fn seen(&self) -> bool {
         self.seen
@@ -115,6 +122,10 @@ impl Exchange {
             return;
         }
         self.unsure = false;
+        // No client of ROS calls again before it is answered: the answers to these passed before that direction was looked at.
+        if self.half_seen {
+            self.waiting.retain(|earlier| earlier.since == waiting.since);
+        }
         if self.waiting.len() == context.limits.outstanding {
             let reason = format!("{} calls wait for their answers: answers are no longer paired", self.waiting.len());
             context.malformed(Protocol::Http, direction, offset, reason);
@@ -126,6 +137,7 @@ impl Exchange {
     }
 
     fn answer(&mut self, message: Message<'_>, context: &mut Context<'_>) {
+        self.half_seen = false;
         self.pipelined |= self.waiting.len() > 1;
         let waiting = self.waiting.pop_front();
         if waiting.as_ref().is_some_and(|waiting| waiting.foreign) {

@@ -7,7 +7,7 @@ use super::name::lookup_words;
 use super::trouble::{Trouble, trouble_of, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
-use crate::graph::{Client, Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage};
+use crate::graph::{Client, Entry, Graph, IncidentKind, LEAVING, LinkKind, Outcome, Resolution, Stage, StageState};
 use crate::observation::Span;
 
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
@@ -15,6 +15,9 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         return None;
     }
     let state = entry.link.stage(Stage::Callback)?;
+    if let Some(Outcome::Refused { reason }) = &state.failure {
+        return refused(graph, entry, state, reason);
+    }
     let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
     let first = state.first_failure.unwrap_or(state.at);
@@ -23,15 +26,12 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     let (errno, ended) = ending(&trouble, &outcome)?;
     let (callee, place) = (trouble.publisher(), trouble.place());
-    if let Some(newer) = registered_again(&trouble) {
+    if let Some(newer) = graph.registered_again(entry) {
         // Nobody is there any more: whoever was has been started again, and the master knows where.
         let gone = errno == Some(Errno::ECONNREFUSED);
         return (!gone).then(|| older_left(&trouble, newer, errno, &ended));
     }
-    let dead = trouble
-        .publisher_process()
-        .and_then(|process| graph.process(process))
-        .is_some_and(|state| state.exited.is_some());
+    let dead = trouble.publisher_has_ended();
     if dead && was_replaced(graph, &callee) {
         return None;
     }
@@ -79,14 +79,23 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     Some(draft.finish(&Words { summary, explanation, remedies: fixes }))
 }
 
-/// The node of that name that registered from another address later.
-pub(super) fn registered_again<'a>(trouble: &Trouble<'a>) -> Option<&'a Client> {
-    let name = trouble.entry.link.publisher.node.as_deref()?;
-    let target = trouble.entry.track.target.as_ref()?;
-    let since = |client: &Client| client.registered.map(|registered| registered.at);
-    let named = || trouble.graph.clients_named(name, trouble.client);
-    let before = named().filter(|client| client.api.as_ref() == Some(target)).filter_map(since).max();
-    named().filter(|client| client.api.as_ref() != Some(target)).find(|client| since(client) > before)
+/// The node knows no such method. One that is on its way out does not either, and it has ended when this is said.
+fn refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str) -> Option<Finding> {
+    let trouble = Trouble::new(graph, entry, state)?;
+    if graph.now().since(state.first_failure.unwrap_or(state.at)) < LEAVING || trouble.publisher_has_ended() {
+        return None;
+    }
+    let (callee, place) = (trouble.publisher(), trouble.place());
+    let summary = format!("{callee} at {place} answered the master's call with a fault: {reason}");
+    let explanation = vec![
+        "Every node has the methods that a master calls. The node that registered this address is stopping and does not come to its end, or something else listens there.".to_owned(),
+    ];
+    let remedies =
+        vec![format!("Look at what listens at {place}, on its host run: ss -ltnp; if it is {callee}, restart it.")];
+    let draft = Draft::new(graph, Code::CallFailed, Severity::Error, state.at).link(&entry.link, Some(trouble.client));
+    let draft = draft.stage(graph, state).address(Some(place)).topic(topic(graph, entry));
+    let draft = draft.node(entry.link.publisher.node.clone());
+    Some(draft.finish(&Words { summary, explanation, remedies }))
 }
 
 /// A second node took the name, and the master cannot tell the first one to end.

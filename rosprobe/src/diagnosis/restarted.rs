@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::callback::registered_again;
-use super::trouble::{Trouble, who};
+use super::trouble::who;
 use super::{Finding, Severity};
 use crate::errno::Errno;
 use crate::event::Monotonic;
@@ -75,8 +74,7 @@ fn announced_again(graph: &Graph, entry: &Entry) -> Option<Back> {
     if entry.link.kind != LinkKind::Topic || entry.link.gone {
         return None;
     }
-    let trouble = Trouble::new(graph, entry, entry.link.stage(Stage::Xmlrpc)?)?;
-    let newer = registered_again(&trouble)?;
+    let newer = graph.registered_again(entry)?;
     let at = newer.registered?.at;
     let uri = newer.api.as_ref().map(AdvertisedUri::text)?;
     (graph.now().since(at) < TOLD_WITHIN).then_some(Back { uri, at, told: false })

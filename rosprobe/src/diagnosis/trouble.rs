@@ -78,6 +78,12 @@ impl<'a> Trouble<'a> {
         state.is_some_and(|state| state.seen_by.is_some())
     }
 
+    /// Its process is seen, and is no more.
+    pub fn publisher_has_ended(&self) -> bool {
+        let state = self.publisher_process().and_then(|process| self.graph.process(process));
+        state.is_some_and(|state| state.exited.is_some())
+    }
+
     /// The network namespace of the publisher, when its process is seen.
     pub fn publisher_namespace(&self) -> Option<&'a Namespace> {
         let state = self.graph.process(self.publisher_process()?)?;
@@ -113,12 +119,8 @@ impl<'a> Trouble<'a> {
         // It was let through there since: who is refused now has found nobody.
         let worked =
             link.stage(Stage::Header).is_some_and(|header| header.outcome == Outcome::Ok && header.at >= asked.at);
-        let ended = self
-            .publisher_process()
-            .and_then(|process| self.graph.process(process))
-            .is_some_and(|state| state.exited.is_some());
         self.state.stage == Stage::Tcpros
-            && !(worked || ended)
+            && !(worked || self.publisher_has_ended())
             && asked.address.map(|address| address.ip()) == self.ip
             && first.since(asked.at) < ALIVE_FOR
     }
@@ -235,7 +237,10 @@ pub(super) fn publisher(link: &Link) -> String {
 
 /// What is wrong with a stage that connects, if anything: the last failure stays wrong until a success.
 pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Outcome> {
-    let worked = entry.link.kind == LinkKind::Topic && entry.track.worked;
+    // Of a subscriber that was running before anybody looked it is not known what worked.
+    let process = graph.client(entry.track.client).and_then(|client| client.process.as_ref());
+    let before = process.is_some_and(|process| graph.was_listening(process.key()));
+    let worked = entry.link.kind == LinkKind::Topic && (entry.track.worked || before);
     let failed = |outcome: &Outcome| {
         matches!(outcome, Outcome::Failed { .. } | Outcome::Abandoned { .. } | Outcome::NeverAttempted { .. })
     };

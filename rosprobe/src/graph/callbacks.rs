@@ -6,7 +6,8 @@ use super::Graph;
 use super::client::{Actor, Client, ClientId, Sight};
 use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
-use super::links::NewLink;
+use super::links::{Entry, NewLink};
+use super::node::Node;
 use super::track::{GoneCause, LEAVING};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId};
@@ -24,13 +25,34 @@ impl Graph {
         let target = self.clients.get(callee)?.api.clone()?;
         let uri = target.text();
         let new = NewLink { kind: LinkKind::Callback, client: master, name: None, uri: &uri, target: Some(target) };
-        let link = match self.callback_of_same_host(master, &uri) {
+        let known = match self.callback_of_same_host(master, &uri) {
+            Some(known) => Some(known),
+            None => self.links.find(master, LinkKind::Callback, None, &uri),
+        };
+        if self.has_left(callee, known, at) {
+            return None;
+        }
+        let link = match known {
             Some(known) => known,
             None => self.links.find_or_add(&new, at)?.0,
         };
         self.links.set_back(link, at);
         self.name_parties(link);
         Some(link)
+    }
+
+    /// Whether a node has unregistered everything: what the master had still to tell it may reach nobody any more, and that is right.
+    fn has_left(&self, callee: ClientId, callback: Option<LinkId>, at: Monotonic) -> bool {
+        let Some(client) = self.clients.get(callee) else { return false };
+        let node = client.name.as_ref().and_then(|name| self.node_named(name, client));
+        let nothing = |node: &Node| node.publishes.is_empty() && node.subscribes.is_empty() && node.services.is_empty();
+        if !node.is_some_and(nothing) {
+            return false;
+        }
+        // Of a node that was running, what else it has registered was not seen.
+        let gone = callback.and_then(|link| self.links.get(link)?.track.gone);
+        client.registered.is_some()
+            || gone.is_some_and(|(cause, gone)| cause == GoneCause::Unlisted && at.since(gone) < LEAVING)
     }
 
     /// A master without a process has an address for each network that it is asked from, and calls from any of them.
@@ -103,6 +125,36 @@ impl Graph {
             }
             self.due_at(link, at, CALLBACK_DUE_AFTER);
         }
+    }
+
+    /// The node at a link's far end, where it registered from another address later: by its name, or by its
+    /// command line when it was running before anybody looked.
+    pub(crate) fn registered_again(&self, entry: &Entry) -> Option<&Client> {
+        let target = entry.track.target.as_ref()?;
+        let client = self.clients.get(entry.track.client)?;
+        let since = |client: &Client| client.registered.map(|registered| registered.at);
+        let Some(name) = entry.link.publisher.node.as_deref() else { return self.started_again(entry, client) };
+        let named = || self.clients_named(name, client);
+        let before = named().filter(|client| client.api.as_ref() == Some(target)).filter_map(since).max();
+        named().filter(|client| client.api.as_ref() != Some(target)).find(|client| since(client) > before)
+    }
+
+    /// Who has registered just before the master called somebody that nobody knows, and was started by the same command line as a process
+    /// that has ended: the master tells the older one of that name to end.
+    fn started_again(&self, entry: &Entry, master: &Client) -> Option<&Client> {
+        let called = entry.link.stage(Stage::Callback)?.first_failure?;
+        let process_of = |client: &Client| Some(&self.process(client.process.as_ref()?)?.process);
+        let just = |client: &&Client| {
+            client.registered.is_some_and(|registered| registered.at <= called && called.since(registered.at) < LEAVING)
+        };
+        let here = |client: &&Client| self.clients.networks.same(client.place(), master.place());
+        let again = |client: &&Client| {
+            process_of(client).filter(|new| !new.argv.is_empty()).is_some_and(|new| {
+                let ended = self.processes.values().filter(|state| state.exited.is_some()).map(|state| &state.process);
+                ended.into_iter().any(|old| old.argv == new.argv && old.started < new.started)
+            })
+        };
+        self.clients.iter().filter(just).filter(here).find(again)
     }
 
     /// A node unregistered: nobody needs to call it any more.

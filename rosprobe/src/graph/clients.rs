@@ -195,6 +195,14 @@ impl Clients {
         self.by_api_port.entry(port).or_default().insert(id);
     }
 
+    /// It is another client that is called there.
+    pub fn forget_api(&mut self, id: ClientId) {
+        let Some(uri) = self.all.get_mut(&id).and_then(|client| client.api.take()) else { return };
+        if let Some(ids) = self.by_api_port.get_mut(&uri.port) {
+            ids.remove(&id);
+        }
+    }
+
     pub fn set_api_if_missing(&mut self, id: ClientId, uri: AdvertisedUri) {
         if self.all.get(&id).is_some_and(|client| client.api.is_none()) {
             self.set_api(id, uri);

@@ -4,8 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Graph;
 use super::client::{Actor, ClientId, Sight};
+use super::track::GoneCause;
 use crate::event::ProcessRef;
 use crate::observation::{AdvertisedUri, Observation};
+
+/// Begins the name of who is called at an address while nothing else is known.
+const UNNAMED: &str = "node at ";
 
 /// Both ends of a conversation.
 #[derive(Clone, Debug)]
@@ -63,7 +67,12 @@ impl Graph {
     pub(super) fn called(&mut self, ends: &Ends) -> ClientId {
         let Some(address) = ends.server_address else { return self.clients.find_or_add(&ends.server, None) };
         if let Some(id) = self.client_at(address, &ends.server) {
-            return id;
+            if !self.stands_for_nobody(id, ends) {
+                return id;
+            }
+            // The master was seen to call it before the process was seen to be called.
+            self.over(&self.links.of_client(id), GoneCause::Unlisted, self.now);
+            self.clients.forget_api(id);
         }
         let id = match ends.server.actor {
             Actor::Process(_) => self.clients.find_or_add(&ends.server, None),
@@ -74,11 +83,21 @@ impl Graph {
                 self.clients.find_or_add(&server, name.as_deref())
             }
             // Behind an address are many clients, each with a port.
-            Actor::Host(_) => self.clients.find_or_add(&ends.server, Some(&format!("node at {address}"))),
+            Actor::Host(_) => self.clients.find_or_add(&ends.server, Some(&format!("{UNNAMED}{address}"))),
         };
         let uri = AdvertisedUri::at("http", address);
         self.clients.set_api_if_missing(id, uri);
         id
+    }
+
+    /// Whether a client was made up for an address, and the process that is called there is seen now.
+    fn stands_for_nobody(&self, id: ClientId, ends: &Ends) -> bool {
+        let Some(client) = self.clients.get(id) else { return false };
+        ends.server.process.as_ref().is_some_and(|process| !self.is_relay(process))
+            && client.process.is_none()
+            && client.registered.is_none()
+            && client.master.is_none()
+            && client.name.as_ref().is_some_and(|name| name.starts_with(UNNAMED))
     }
 
     /// The client whose caller API is at an address.

@@ -63,7 +63,15 @@ impl Graph {
             return self.due_at(id, self.now, Duration::from_secs(1));
         }
         let told = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
-        let busy = client.tried.is_some_and(|tried| self.now.since(tried) < DUE_AFTER);
+        // The step before this one was done a moment ago.
+        if let Some(told) = told.filter(|told| link.kind == LinkKind::Topic && self.now.since(*told) < DUE_AFTER) {
+            return self.due_at(id, told, DUE_AFTER);
+        }
+        // rospy asks the master for /tcp_keepalive before each connect.
+        let asks =
+            |call: &super::calls::WaitingCall| call.client == track.client && call.at_client && call.broken.is_none();
+        let busy = client.tried.is_some_and(|tried| self.now.since(tried) < DUE_AFTER)
+            || self.calls.iter().any(|(_, call)| asks(call));
         let patience =
             BUSY_PER_LINK.saturating_mul(self.links.count_of(track.client)).clamp(BUSY_DUE_AFTER, BUSY_AT_MOST);
         if busy && link.kind == LinkKind::Topic && told.is_some_and(|told| self.now.since(told) < patience) {

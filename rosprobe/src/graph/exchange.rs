@@ -207,6 +207,12 @@ impl Graph {
             let reason = bounded(message);
             return self.links.mark(link, Stage::Master, at, id, |state| state.fail(Outcome::Refused { reason }, at));
         }
+        // roscpp takes back its methods before it unregisters (`ros::TopicManager::shutdown`): the link ends with its node, or stays so.
+        if unknown_method && fault && matches!(call, Call::PublisherUpdate { .. } | Call::ParamUpdate { .. }) {
+            let Some(link) = waiting.link else { return };
+            let reason = bounded(message);
+            return self.links.mark(link, Stage::Callback, at, id, |state| state.fail(Outcome::Refused { reason }, at));
+        }
         if matters(call, fault) {
             let kind = IncidentKind::CallFailed {
                 client: waiting.client,

@@ -79,7 +79,7 @@ impl Graph {
     }
 
     /// Whether a process was running and listened when the capture began.
-    pub(super) fn was_listening(&self, process: ProcessKey) -> bool {
+    pub(crate) fn was_listening(&self, process: ProcessKey) -> bool {
         self.listeners.already.contains(&process)
     }
 

@@ -44,7 +44,7 @@ impl Graph {
         if process.argv.iter().take(2).any(|word| word.rsplit('/').next() == Some("rosmaster")) {
             self.masters.processes.insert(key);
         }
-        if let Some(name) = name_argument(&process.argv) {
+        if let Some(name) = name_argument(process) {
             self.runs_node(key, &name);
         }
     }
@@ -92,10 +92,12 @@ impl Graph {
     }
 }
 
-/// `__name:=` of a ROS command line, as the name that it gives: `/name`.
-fn name_argument(argv: &[String]) -> Option<String> {
-    let namespace = argv.iter().find_map(|word| word.strip_prefix("__ns:=")).unwrap_or("");
-    let name = argv.iter().find_map(|word| word.strip_prefix("__name:="))?;
+/// `__name:=` of a ROS command line, as the name that it gives in its namespace: `/name`. roslaunch tells the namespace of a group in the
+/// environment.
+fn name_argument(process: &Process) -> Option<String> {
+    let argument = |key| process.argv.iter().find_map(|word| word.strip_prefix(key));
+    let namespace = argument("__ns:=").or(process.environment.get("ROS_NAMESPACE").map(String::as_str)).unwrap_or("");
+    let name = argument("__name:=")?;
     let parts = [namespace.trim_matches('/'), name.trim_matches('/')];
     let path = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
     Some(bounded(&format!("/{path}")))

@@ -149,6 +149,32 @@ fn sockets_that_were_open_say_so_and_decode_from_the_next_message_on() {
     assert_eq!(lines(&feed), ["AlreadyOpen", "answer to 0 ", "call 3 getPid", "answer to 3 getPid"]);
 }
 
+/// The programs in the kernel are attached one after the other: calls are seen while their answers are not yet.
+#[test]
+fn answers_that_passed_before_they_were_looked_for_do_not_shift_later_ones() {
+    let mut feed = Feed::new();
+    feed.fact(Fact::AlreadyOpen);
+    for _ in 0..3 {
+        feed.sent(&get_pid());
+    }
+    feed.received(&pid(1));
+    feed.sent(&get_pid());
+    feed.received(&pid(2));
+    let seen = lines(&feed);
+    assert_eq!(
+        seen,
+        [
+            "AlreadyOpen",
+            "call 2 getPid",
+            "call 3 getPid",
+            "call 4 getPid",
+            "answer to 4 getPid",
+            "call 6 getPid",
+            "answer to 6 getPid"
+        ]
+    );
+}
+
 #[test]
 fn a_message_of_data_on_an_open_socket_is_no_header() {
     let mut feed = Feed::new();

@@ -123,6 +123,42 @@ fn a_late_start_says_which_sockets_were_already_open() {
     assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
 }
 
+/// The clients ask for the service fifty times a second while rosprobe's programs are attached one after the other.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn what_was_running_goes_on_in_silence() {
+    let lab = Lab::new();
+    let _roscore = lab.router.roscore();
+    let clients = LIBRARIES.map(|library| {
+        lab.inner.node(library, "persistent", &format!("persistent_{library:?}"), "/some/service").start()
+    });
+    let start =
+        |library| lab.router.node(library, "talker", &format!("talker_{library:?}"), &format!("/{library:?}")).start();
+    let talkers = LIBRARIES.map(start);
+    let listeners = LIBRARIES.map(|library| {
+        lab.inner.node(library, "listener", &format!("listener_{library:?}"), &format!("/{library:?}")).start()
+    });
+    for listener in &listeners {
+        listener.wait_for("heard", SOON);
+    }
+    let mut watch = Watch::start(&lab, &[]);
+    // Its last words to the master cross the master's to it.
+    for number in 0..2 {
+        lab.inner.node(Library::Roscpp, "loop", &format!("loop_{number}"), "/loop").start().wait(SOON);
+    }
+    let _server = lab.router.node(Library::Roscpp, "server", "server", "/some/service").start();
+    for client in &clients {
+        client.wait_for("answered", SOON);
+    }
+    // A call that the master never answers would be said after five seconds.
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+    drop(talkers);
+    let _talkers = LIBRARIES.map(start);
+    until_nothing_is_wrong(&watch);
+    watch.stop(Signal::SIGTERM);
+}
+
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn a_gigabyte_of_messages_is_counted_and_not_copied() {
@@ -193,7 +229,12 @@ fn nodes_that_are_killed_and_started_again_are_no_fault() {
         watch.until_data(&listener, &topic, SOON);
         nodes.push((talker, listener));
     }
-    // What was wrong for a moment is over once everybody has heard of the new addresses.
+    until_nothing_is_wrong(&watch);
+    watch.stop(Signal::SIGTERM);
+}
+
+/// What was wrong for a moment is over once everybody has heard of the new addresses.
+fn until_nothing_is_wrong(watch: &Watch) {
     let over = Instant::now() + SOON;
     let wrong =
         || watch.standing().into_iter().filter(|finding| finding.severity != Severity::Info).collect::<Vec<_>>();
@@ -201,7 +242,6 @@ fn nodes_that_are_killed_and_started_again_are_no_fault() {
         assert!(Instant::now() < over, "{:#?}", wrong());
         std::thread::sleep(Duration::from_millis(200));
     }
-    watch.stop(Signal::SIGTERM);
 }
 
 /// What a person types all day, some of it about what is not there.

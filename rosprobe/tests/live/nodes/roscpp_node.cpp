@@ -4,6 +4,7 @@
 // bulk      publishes messages of 1 MB on topic NAME, up to 500 a second
 // talkers   publishes on ARGUMENT topics, NAME_0 and so on, once a second each
 // listeners subscribes to ARGUMENT topics, NAME_0 and so on, and says when it has heard all
+// loop      publishes on NAME ten times a second, hears itself, and ends after three seconds
 // listener  subscribes to NAME as std_msgs/String and prints what it hears; bulk messages are counted
 // udp       the same, over UDPROS
 // mismatch  subscribes to NAME as std_msgs/Int32
@@ -91,6 +92,19 @@ static int talk_on_many(ros::NodeHandle &node, const std::string &name, int coun
     return 0;
 }
 
+static int loop(ros::NodeHandle &node, const std::string &name) {
+    ros::Publisher publisher = node.advertise<std_msgs::String>(name, 10);
+    ros::Subscriber subscriber = node.subscribe(name, 10, heard);
+    ros::WallRate rate(10);
+    for (int count = 0; ros::ok() && count < 30; ++count) {
+        publisher.publish(std_msgs::String());
+        ros::spinOnce();
+        rate.sleep();
+    }
+    ros::shutdown();
+    return 0;
+}
+
 static int listen_to_many(ros::NodeHandle &node, const std::string &name, int count) {
     std::vector<ros::Subscriber> subscribers;
     std::set<int> heard;
@@ -126,6 +140,7 @@ int main(int argc, char **argv) {
     say("node is up");
     if (role == "talker") return talk(node, name, argument.empty() ? 10 : std::atof(argument.c_str()));
     if (role == "bulk") return bulk(node, name);
+    if (role == "loop") return loop(node, name);
     if (role == "client") return call(node, name, false);
     if (role == "persistent") return call(node, name, true);
     if (role == "talkers") return talk_on_many(node, name, std::atoi(argument.c_str()));
