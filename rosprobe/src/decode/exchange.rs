@@ -16,14 +16,23 @@ use crate::observation::{Answer, Http, ObservationId, Protocol, What};
 #[derive(Debug, Default)]
 pub struct Exchange {
     waiting: VecDeque<Waiting>,
-    /// Messages were missed, so that it is not known which answer is whose.
-    unsure: bool,
+    pairing: Pairing,
     /// This client sends calls before earlier ones are answered.
     pipelined: bool,
     /// XML-RPC was seen on this connection.
     seen: bool,
+}
+
+/// Which answer is whose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pairing {
+    /// Answers come in the order of their calls.
+    #[default]
+    InOrder,
+    /// Messages were missed, so that it is not known.
+    Unsure,
     /// The connection was open before, and no answer has come on it since: one direction may be seen before the other.
-    half_seen: bool,
+    HalfSeen,
 }
 
 #[derive(Debug)]
@@ -46,7 +55,7 @@ enum Content<'a> {
 impl Exchange {
     /// The connection was open before it was looked at.
     pub fn already_open(&mut self) {
-        self.half_seen = true;
+        self.pairing = Pairing::HalfSeen;
     }
 
     /// True when XML-RPC was seen.
@@ -73,7 +82,7 @@ impl Exchange {
                 // Where it is answers that were missed, calls wait for these and not because the client did not.
                 self.pipelined |= role == Role::Requests && self.waiting.len() > 1;
                 self.waiting.clear();
-                self.unsure = true;
+                self.pairing = Pairing::Unsure;
             }
         }
     }
@@ -118,26 +127,27 @@ impl Exchange {
     }
 
     fn wait(&mut self, waiting: Waiting, direction: Direction, offset: u64, context: &mut Context<'_>) {
-        if self.unsure && self.pipelined {
-            return;
-        }
-        self.unsure = false;
-        // No client of ROS calls again before it is answered: the answers to these passed before that direction was looked at.
-        if self.half_seen {
-            self.waiting.retain(|earlier| earlier.since == waiting.since);
+        match self.pairing {
+            Pairing::Unsure if self.pipelined => return,
+            Pairing::Unsure => self.pairing = Pairing::InOrder,
+            // No client of ROS calls again before it is answered: the answers to these passed before that direction was looked at.
+            Pairing::HalfSeen => self.waiting.retain(|earlier| earlier.since == waiting.since),
+            Pairing::InOrder => {}
         }
         if self.waiting.len() == context.limits.outstanding {
             let reason = format!("{} calls wait for their answers: answers are no longer paired", self.waiting.len());
             context.malformed(Protocol::Http, direction, offset, reason);
             self.waiting.clear();
-            self.unsure = true;
+            self.pairing = Pairing::Unsure;
             return;
         }
         self.waiting.push_back(waiting);
     }
 
     fn answer(&mut self, message: Message<'_>, context: &mut Context<'_>) {
-        self.half_seen = false;
+        if self.pairing == Pairing::HalfSeen {
+            self.pairing = Pairing::InOrder;
+        }
         self.pipelined |= self.waiting.len() > 1;
         let waiting = self.waiting.pop_front();
         if waiting.as_ref().is_some_and(|waiting| waiting.foreign) {
