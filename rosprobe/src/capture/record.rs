@@ -1,5 +1,6 @@
 //! Raw records of the kernel side become facts. A record that is not what it should be is an error, never a panic.
 
+use std::borrow::Cow;
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -67,9 +68,9 @@ impl<'a> Parsed<'a> {
     }
 
     /// The thread's name.
-    pub fn comm(&self) -> String {
+    pub fn comm(&self) -> Cow<'_, str> {
         let name = self.record.comm.split(|byte| *byte == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(name).into_owned()
+        String::from_utf8_lossy(name)
     }
 
     /// The socket, if it is about one.
@@ -237,7 +238,7 @@ mod tests {
         assert_eq!(parsed.fact(), Ok(Some(expected)));
         let socket = parsed.socket().unwrap().unwrap();
         assert_eq!(socket.remote, Some("10.0.1.1:41235".parse().unwrap()));
-        assert_eq!((socket.local, socket.net_namespace, parsed.comm().as_str()), (None, 9, "rospy"));
+        assert_eq!((socket.local, socket.net_namespace, &*parsed.comm()), (None, 9, "rospy"));
     }
 
     #[test]

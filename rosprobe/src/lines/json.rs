@@ -85,8 +85,8 @@ struct Escaping;
 
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // DEL is a byte of its own, and C1 begins with one that is rare: most fragments are looked at once, by bytes.
-        if fragment.bytes().filter(|byte| matches!(byte, 0x7f | 0xc2)).count() == 0 {
+        // DEL is a byte of its own, and C1 begins with one that is rare: most fragments are looked at once, by bytes, many at a time.
+        if !fragment.bytes().fold(false, |found, byte| found | matches!(byte, 0x7f | 0xc2)) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut plain = 0;

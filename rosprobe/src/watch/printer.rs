@@ -95,9 +95,10 @@ impl<W: Write + Send + 'static> Printer<W> {
         writeln!(self.out, "{}", crate::printable::printable(text))
     }
 
-    fn print(&mut self, since: ObservationId) -> io::Result<()> {
+    /// Prints the last `count` observations.
+    fn print(&mut self, count: usize) -> io::Result<()> {
         let Self { out, format, filter, session, .. } = self;
-        let first = session.history().partition_point(|known| known.id < since);
+        let first = session.history().len().saturating_sub(count);
         for observation in session.history().range(first..) {
             let call = match &observation.what {
                 What::Answer { to: Some(id), .. } if !filter.is_empty() => find(session, *id),
@@ -156,11 +157,11 @@ fn find(session: &Session, id: ObservationId) -> Option<&Observation> {
 
 impl<W: Write + Send + 'static> Audience for Printer<W> {
     fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
-        let Some(first) = observations.first().map(|observation| observation.id) else { return Ok(()) };
+        let count = observations.len();
         for observation in observations {
             self.session.observe(observation);
         }
-        self.print(first)
+        self.print(count)
     }
 
     fn advance(&mut self, now: Monotonic) -> io::Result<()> {

@@ -187,3 +187,50 @@ async fn time_comes_no_further_than_what_was_taken() {
     assert!(moments.0.len() > 10 && moments.0.is_sorted(), "{:?}", moments.0);
     assert!(moments.0.iter().all(|moment| *moment <= 400_000_000), "{:?}", moments.0);
 }
+
+/// Something happens all the time, and is looked for 20 ms after the last look.
+struct Steady {
+    look_again: Instant,
+    looks: u32,
+}
+
+impl Capture for Steady {
+    async fn ready(&mut self) -> io::Result<()> {
+        sleep_until(self.look_again).await;
+        Ok(())
+    }
+
+    fn drain(&mut self, _limit: usize, out: &mut Vec<Event>) -> bool {
+        self.looks += 1;
+        self.look_again = Instant::now() + Duration::from_millis(20);
+        // What is made of it takes its time.
+        std::thread::sleep(Duration::from_millis(2));
+        out.extend(refused(self.looks.into(), "rostopic"));
+        false
+    }
+
+    fn sample(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
+
+    fn losses(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
+
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
+    }
+
+    fn now(&self) -> Monotonic {
+        Monotonic(u64::from(self.looks) * 1_000_000)
+    }
+}
+
+/// With findings made anew a moment after a look it was woken half as often again.
+#[tokio::test(flavor = "current_thread")]
+async fn findings_are_made_anew_when_it_is_looked_anyway() {
+    let mut capture = Steady { look_again: Instant::now(), looks: 0 };
+    let mut decoder = Decoder::new(Clock { zero: jiff::Timestamp::UNIX_EPOCH });
+    let mut moments = Moments::default();
+    let duration = Some(Duration::from_secs(2));
+    let plan = Plan { scope: Scope::everything(), signals: Signals::new().unwrap(), duration, command: None };
+    watch(&mut capture, &mut decoder, &mut moments, plan).await.unwrap();
+    // 100 of them, and those of the statistics and of the end.
+    assert!((10..=110).contains(&capture.looks), "{} looks", capture.looks);
+}

@@ -11,6 +11,8 @@ use std::thread::{self, JoinHandle};
 const CHUNK: usize = 64 * 1024;
 /// Chunks that wait, 32 MB. With more, printing waits; what finds no room in the ring buffer then is counted as lost.
 const WAITING_LIMIT: usize = 512;
+/// Empty chunks that are kept to be filled again: giving so much memory back and asking for it again costs more than filling it.
+const EMPTY_LIMIT: usize = 4;
 
 /// A buffer before `W`. What is written keeps its order; an error may be that of an earlier write.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct WriteBehind<W> {
 #[derive(Debug)]
 struct Thread {
     chunks: Option<SyncSender<Vec<u8>>>,
+    /// Those that were written.
+    empty: Receiver<Vec<u8>>,
     state: Arc<State>,
     handle: Option<JoinHandle<()>>,
 }
@@ -62,18 +66,29 @@ impl<W: Write + Send + 'static> WriteBehind<W> {
             Some(thread) => thread,
             none => none.insert(Thread::start(Arc::clone(&self.out))?),
         };
-        thread.take(std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK)))
+        let empty = thread.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK));
+        thread.take(std::mem::replace(&mut self.chunk, empty))
     }
 }
 
 impl<W: Write + Send + 'static> Write for WriteBehind<W> {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A chunk that grew would be copied.
+        if !self.chunk.is_empty() && self.chunk.len() + bytes.len() > CHUNK {
+            self.hand_over()?;
+        }
         self.chunk.extend_from_slice(bytes);
         if self.chunk.len() >= CHUNK {
             self.hand_over()?;
         }
         Ok(bytes.len())
+    }
+
+    /// Without the loop for a writer that takes a part: a line is written in hundreds of pieces.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).map(drop)
     }
 
     /// Afterwards everything is written, or the thread has it.
@@ -95,11 +110,12 @@ impl<W: Write + Send + 'static> Write for WriteBehind<W> {
 impl Thread {
     fn start<W: Write + Send + 'static>(out: Arc<Mutex<W>>) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(WAITING_LIMIT);
+        let (emptied, empty) = sync_channel(EMPTY_LIMIT);
         let state = Arc::new(State::default());
         let of_thread = Arc::clone(&state);
         let builder = thread::Builder::new().name("printing".to_owned());
-        let handle = builder.spawn(move || of_thread.write(&receiver, &out))?;
-        Ok(Self { chunks: Some(sender), state, handle: Some(handle) })
+        let handle = builder.spawn(move || of_thread.write(&receiver, &emptied, &out))?;
+        Ok(Self { chunks: Some(sender), empty, state, handle: Some(handle) })
     }
 
     fn take(&self, chunk: Vec<u8>) -> io::Result<()> {
@@ -126,8 +142,8 @@ impl State {
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
 
-    fn write<W: Write>(&self, chunks: &Receiver<Vec<u8>>, out: &Mutex<W>) {
-        for chunk in chunks {
+    fn write<W: Write>(&self, chunks: &Receiver<Vec<u8>>, emptied: &SyncSender<Vec<u8>>, out: &Mutex<W>) {
+        for mut chunk in chunks {
             let mut out = lock(out);
             let written = out.write_all(&chunk).and_then(|()| {
                 let last = self.waiting.load(Ordering::Acquire) == 1;
@@ -139,6 +155,10 @@ impl State {
             }
             drop(out);
             self.waiting.fetch_sub(1, Ordering::AcqRel);
+            chunk.clear();
+            chunk.shrink_to(CHUNK);
+            // One that there is no room for is given back.
+            let _ = emptied.try_send(chunk);
         }
     }
 }
