@@ -28,7 +28,10 @@ pub const LAYOUT_VERSION: u32 = 7;
 
 /// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
 pub const SOCKET_LIMIT: u32 = 16 * 1024;
-/// Threads inside `connect()`, `sendmmsg()` or `recvmmsg()` at one time; the least recently used is forgotten.
+/// Sockets of no interest that are recognized before they are looked up, one in each place; a power of two.
+pub const UNRELATED_PLACES: u32 = 16 * 1024;
+/// Threads inside `connect()`, `sendmmsg()` or `recvmmsg()` at one time. Of more, the result of `connect()` counts as lost, and of the
+/// others the least recently used is forgotten.
 pub const THREAD_LIMIT: u32 = 4 * 1024;
 /// Processes of which the end is reported; the least recently used is forgotten.
 pub const PROCESS_LIMIT: u32 = 8 * 1024;

@@ -10,7 +10,8 @@ use rosprobe_common::{Kind, Protocol, SocketAddress};
 use crate::emit::{Fact, Socket, emit};
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP};
 use crate::maps::{CONNECTS, Connect, SOCKETS, config};
-use crate::{identity, process};
+use crate::record::count_lost;
+use crate::{identity, process, unrelated};
 
 const EBADF: i32 = 9;
 const EINPROGRESS: i32 = 115;
@@ -39,7 +40,10 @@ fn begin(sk: u64, fd: i32, remote: &SocketAddress) {
     // SAFETY: a helper without arguments.
     let started = unsafe { bpf_ktime_get_ns() };
     let connect = Connect { started, sk, cookie: 0, address: *remote, fd, reserved: 0 };
-    let _ = CONNECTS.insert(bpf_get_current_pid_tgid(), &connect, 0);
+    if CONNECTS.insert(bpf_get_current_pid_tgid(), &connect, 0).is_err() {
+        // Without it nothing is told of the end.
+        count_lost(1);
+    }
 }
 
 /// The current thread's call returned.
@@ -105,7 +109,9 @@ pub fn returned(connect: &Connect, result: i32) {
         cookie = identity::own_number();
     }
     let fact = Fact::here(Kind::ConnectReturned);
-    process::remember(fact.pid);
+    if connect.cookie == 0 {
+        process::remember(fact.pid);
+    }
     // SAFETY: a helper without arguments.
     let took = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connect.started);
     let socket = Socket { sk, cookie, protocol, remote: Some(&connect.address) };
@@ -130,6 +136,7 @@ fn restart_datagrams(cookie: u64) {
     if let Some(state) = SOCKETS.get_ptr_mut(&cookie) {
         // SAFETY: memory of the map.
         unsafe { (*state).protocol = Protocol::Undecided as u8 };
+        unrelated::forget(cookie);
     }
 }
 

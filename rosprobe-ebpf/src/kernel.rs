@@ -303,13 +303,18 @@ fn walk(fd: i32) -> Option<u64> {
 
 #[inline(always)]
 fn file_of(fd: i32) -> Option<u64> {
-    let files: u64 = read(current_task(), config!(offsets.task_files))?;
-    let table: u64 = read(files, config!(offsets.files_fdt))?;
-    let count: u32 = read(table, config!(offsets.fdtable_max_fds))?;
+    let (count, array) = if config!(system_calls) == 0 {
+        let files: u64 = member_of(known_task(), config!(offsets.task_files))?;
+        let table: u64 = member_of(files, config!(offsets.files_fdt))?;
+        (member_of::<u32>(table, config!(offsets.fdtable_max_fds))?, member_of(table, config!(offsets.fdtable_fd))?)
+    } else {
+        let files: u64 = read(current_task(), config!(offsets.task_files))?;
+        let table: u64 = read(files, config!(offsets.files_fdt))?;
+        (read::<u32>(table, config!(offsets.fdtable_max_fds))?, read::<u64>(table, config!(offsets.fdtable_fd))?)
+    };
     if fd < 0 || fd as u32 >= count {
         return None;
     }
-    let array: u64 = read(table, config!(offsets.fdtable_fd))?;
     read(array + u64::from(fd as u32) * 8, 0)
 }
 

@@ -38,6 +38,7 @@ mod transfer;
 mod turns;
 mod udp;
 mod udpros;
+mod unrelated;
 mod walk;
 
 /// The kernel lets only GPL-compatible programs call some of its helpers.

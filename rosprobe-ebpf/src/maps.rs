@@ -4,8 +4,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use rosprobe_common::{
     CALL_NUMBERS, Config, FAILURE_LIMIT, FOLLOWED_LIMIT, HOLDER_LIMIT, LAYOUT_VERSION, LOSS_LIMIT, Loss, PAIR_LIMIT,
-    PROCESS_LIMIT, Peek, RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState, THREAD_LIMIT, WRITER_LIMIT,
-    WriterCount, WriterKey,
+    PROCESS_LIMIT, Peek, RING_BUFFER_BYTES, SOCKET_LIMIT, SocketAddress, SocketState, THREAD_LIMIT, UNRELATED_PLACES,
+    WRITER_LIMIT, WriterCount, WriterKey,
 };
 
 /// `BPF_NOEXIST` of `linux/bpf.h`: an entry that is there stays as it is.
@@ -63,6 +63,10 @@ pub static LOSSES: LruHashMap<u64, Loss> = LruHashMap::with_max_entries(LOSS_LIM
 #[map]
 pub static SOCKETS: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(SOCKET_LIMIT, 0);
 
+/// Cookies of sockets of no interest, each in the place that its lowest bits say, unless another one has it; 0 for nobody.
+#[map]
+pub static UNRELATED: Array<u64> = Array::with_max_entries(UNRELATED_PLACES, 0);
+
 /// Writers of RTPS that their sockets have no place for. User space removes those that have gone quiet.
 #[map]
 pub static WRITERS: HashMap<WriterKey, WriterCount> = HashMap::with_max_entries(WRITER_LIMIT, 0);
@@ -75,9 +79,10 @@ pub static PAIRS: LruHashMap<Pair, u64> = LruHashMap::with_max_entries(PAIR_LIMI
 #[map]
 pub static FAILURES: LruHashMap<FailureKey, Failures> = LruHashMap::with_max_entries(FAILURE_LIMIT, 0);
 
-/// Threads inside connect(), by pid and tgid.
+/// Threads inside connect(), by pid and tgid. Who comes in comes out, so that nobody has to be forgotten; only what io_uring begins in
+/// syscall mode stays. Were it full of that, calls would be told of without the time that they took.
 #[map]
-pub static CONNECTS: LruHashMap<u64, Connect> = LruHashMap::with_max_entries(THREAD_LIMIT, 0);
+pub static CONNECTS: HashMap<u64, Connect> = HashMap::with_max_entries(THREAD_LIMIT, 0);
 
 /// Threads inside sendmmsg() or recvmmsg(), by pid and tgid.
 #[map]

@@ -7,7 +7,7 @@ use rosprobe_common::{Kind, Protocol, SocketFlags, SocketState};
 use crate::emit::{Fact, Socket, emit};
 use crate::kernel::{self, UDP, tcp_state};
 use crate::maps::{CONNECTS, EMPTY_SOCKET, SOCKETS, config};
-use crate::process;
+use crate::{process, unrelated};
 
 /// A retransmission of data is reported at most once in this time, in nanoseconds; all are counted.
 const RETRANSMIT_INTERVAL: u64 = 100_000_000;
@@ -16,6 +16,7 @@ const RETRANSMIT_INTERVAL: u64 = 100_000_000;
 #[inline(always)]
 pub fn fresh<'a>(cookie: u64) -> Option<&'a mut SocketState> {
     let _ = SOCKETS.insert(&cookie, &EMPTY_SOCKET, 0);
+    unrelated::forget(cookie);
     known(cookie)
 }
 

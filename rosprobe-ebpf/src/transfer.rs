@@ -1,4 +1,4 @@
-//! Sends and receives on any socket, after they are done. An unrelated socket costs one map look-up.
+//! Sends and receives on any socket, after they are done.
 
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use rosprobe_common::{Cut, Framing, Kind, MID_STREAM_LOOKS, Protocol, SocketFlags, SocketState};
@@ -13,23 +13,34 @@ use crate::process;
 use crate::socket::{fresh, known};
 use crate::tcpros::next_message;
 use crate::turns;
-use crate::udp;
 use crate::walk::{Walk, miss, socket};
+use crate::{udp, unrelated};
 
 const MSG_TRUNC: i32 = 0x20;
 
 /// A send or receive of the current process is done. `sk` is a pointer that the verifier knows for a socket's.
+///
+/// Most are of no interest, and end here.
 #[inline(always)]
 pub fn done<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) {
+    let cookie = kernel::member_of(sk as u64, config!(offsets.skc_cookie)).unwrap_or(0);
+    if !unrelated::is_known(cookie) {
+        looked_up::<FLOW>(sk, result, flags);
+    }
+}
+
+/// A function of its own: what it keeps in registers and on the stack, an unrelated socket does not pay for.
+#[inline(never)]
+fn looked_up<const FLOW: usize>(sk: *mut u8, result: i32, flags: i32) -> u64 {
     let offset = config!(offsets.skc_family) as usize;
     // SAFETY: the caller's pointer; the verifier checks the offset against the kernel's own description.
     let family = unsafe { sk.add(offset).cast::<u16>().read_volatile() };
-    if family != AF_INET && family != AF_INET6 {
-        return;
+    if family == AF_INET || family == AF_INET6 {
+        // SAFETY: as above.
+        let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
+        handed::<FLOW>(sk as u64, cookie, result, flags);
     }
-    // SAFETY: as above.
-    let cookie = unsafe { bpf_get_socket_cookie(sk.cast()) };
-    handed::<FLOW>(sk as u64, cookie, result, flags);
+    0
 }
 
 /// The same for an internet socket that is known by a name.
@@ -40,13 +51,27 @@ pub fn handed<const FLOW: usize>(sk: u64, cookie: u64, result: i32, flags: i32) 
         // SAFETY: null, or memory of the map.
         state = unsafe { first_sight(sk, cookie, result).as_mut() };
     }
-    let Some(state) = state.filter(|state| state.protocol != Protocol::Other as u8) else { return };
+    let Some(state) = state else { return };
+    if is_unrelated(state) {
+        unrelated::remember(cookie);
+        // It may have begun anew on another processor at this moment.
+        if !is_unrelated(state) {
+            unrelated::forget(cookie);
+        }
+        return;
+    }
     let of_udp = state.protocol >= Protocol::Dns as u8;
     if of_udp || (state.protocol == Protocol::Undecided as u8 && kernel::protocol(sk) == UDP) {
         udp::transferred::<FLOW>(state, sk, cookie, result, flags);
     } else {
         stream::<FLOW>(state, sk, cookie, result, flags);
     }
+}
+
+#[inline(always)]
+fn is_unrelated(state: &SocketState) -> bool {
+    // SAFETY: memory of the map; volatile because others write there.
+    unsafe { (&raw const state.protocol).read_volatile() == Protocol::Other as u8 }
 }
 
 /// What a transfer asks for. Numbers, because the kernel's type format has to say the type.

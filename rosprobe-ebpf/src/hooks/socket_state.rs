@@ -6,7 +6,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::emit::Socket;
 use crate::kernel::{self, TCP};
-use crate::maps::empty;
+use crate::maps::{config, empty};
 use crate::socket;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -16,7 +16,7 @@ fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     }
     let sk: *mut u8 = ctx.arg(0);
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
-    if socket::is_told(new) && kernel::protocol(sk as u64) == TCP {
+    if socket::is_told(new) && protocol(sk) == TCP {
         socket::changed(&named(sk, TCP), old, new);
     }
     0
@@ -29,7 +29,7 @@ fn inet_sk_error_report(ctx: BtfTracePointContext) -> i32 {
     }
     let sk: *mut u8 = ctx.arg(0);
     let mut socket = named(sk, 0);
-    socket.protocol = kernel::protocol(socket.sk);
+    socket.protocol = protocol(sk);
     socket::failed(&socket);
     0
 }
@@ -53,6 +53,12 @@ fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
     }
     socket::destroyed(&named(ctx.arg(0), TCP));
     0
+}
+
+/// Protocol number of a tracepoint's argument.
+#[inline(always)]
+fn protocol(sk: *mut u8) -> u8 {
+    kernel::member_of::<u16>(sk as u64, config!(offsets.sk_protocol)).map_or(0, |protocol| protocol as u8)
 }
 
 /// A socket that a tracepoint has as an argument.
