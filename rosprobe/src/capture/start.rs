@@ -159,7 +159,9 @@ impl Machine<'_> {
         for hook in rung.hooks.iter().copied().flatten() {
             let there = hook.attach(ebpf, self.types.as_ref().ok().map(|types| &types.places));
             let refused = |error| CaptureError::program(hook.program(), hook.shown(), &self.release, error);
-            attached.extend(there.map_err(refused)?);
+            let there = there.map_err(refused)?;
+            // Two programs may be at one place.
+            attached.extend(there.filter(|place| !attached.contains(place)));
         }
         Ok(attached)
     }

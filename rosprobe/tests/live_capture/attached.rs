@@ -1,5 +1,6 @@
 //! What is attached, as rosprobe says it and as the kernel says it.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -51,6 +52,8 @@ fn the_kernel_functions_need_no_system_call_tracepoint() {
         watch.wait().unwrap();
         println!("{mode} mode: {attached:?}; types of programs {kinds:?}");
         assert_eq!(start["capture_mode"], mode.name());
+        let places: BTreeSet<&str> = attached.iter().copied().collect();
+        assert_eq!(places.len(), attached.len(), "a place is named twice: {attached:?}");
         let system_calls = attached.iter().any(|program| program.starts_with("tracepoint:syscalls:"));
         assert_eq!(kinds.contains(&TRACEPOINT.to_owned()), system_calls, "{attached:?}");
         let payload = match mode {

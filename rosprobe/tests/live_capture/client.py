@@ -338,6 +338,53 @@ def rtps(path, send_form, receive_form):
     os._exit(0)
 
 
+def rtps_sample():
+    """User data of one writer, 104 bytes with their encapsulation."""
+    sample = b"RTPS\x02\x03\x01\x10" + b"large-batch\0" + struct.pack("<BBHII", 9, 1, 8, 1, 0)
+    sample += struct.pack("<BBHHH", 0x15, 5, 124, 0, 16) + bytes(4) + bytes([0, 0, 1, 3]) + struct.pack("<iI", 0, 1)
+    return sample + bytes([0, 1, 0, 0]) + bytes(100)
+
+
+def large_batches(count):
+    """One sendmmsg() and one recvmmsg() of `count` messages: samples of one RTPS writer, then messages of one UDPROS connection."""
+    message = struct.pack("<IBBH", 9, 0, 1, 1) + struct.pack("<I", 50) + bytes(50)
+    for data in (rtps_sample(), message):
+        sender, receiver = udp(), udp()
+        receiver.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
+        receiver.bind(("127.0.0.1", 0))
+        sender.connect(receiver.getsockname())
+        array = messages([[filled(data[:8]), filled(data[8:])] for _ in range(count)])
+        assert libc.sendmmsg(sender.fileno(), array, count, 0) == count
+        assert recvmmsg(receiver, [[300]] * count) == [data] * count
+    return count
+
+
+def begins_anew():
+    """Sockets that are long known for none of ours, and then are connected again and speak ROS."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    client = socket.socket()
+    for first in (b"SSH-2.0-client\r\n" * 100, REQUEST):
+        client.connect(listener.getsockname())
+        server = listener.accept()[0]
+        for _ in range(3):
+            exchange(client, server, first, b"", "send", "recv")
+        last = client.getsockname()[1]
+        assert libc.connect(client.fileno(), bytes(16), 16) == 0  # AF_UNSPEC: connected to nobody
+    one, other, sender = udp(), udp(), udp()
+    for receiver, data, times in ((one, b"none of ours" * 5, 40), (other, rtps_sample(), 3)):
+        receiver.bind(("127.0.0.1", 0))
+        sender.connect(receiver.getsockname())
+        for _ in range(times):
+            sender.send(data)
+            assert receiver.recv(1000) == data
+    return {"client": last, "sent": (REQUEST * 3).hex()}
+
+
+ARM = platform.machine() == "aarch64"
+
+
 def outcome(call, *arguments):
     """The error number of a call, 0 for success."""
     try:
@@ -583,9 +630,6 @@ def other():
     client, server = pair("4")
     exchange(client, server, b"SSH-2.0-client\r\n" * 100, b"SSH-2.0-server\r\n" * 100, "send", "recv")
     return ports(client, server)
-
-
-ARM = platform.machine() == "aarch64"
 
 
 class Ring:

@@ -1,7 +1,7 @@
 //! Payload: the same bytes come out as went over the wire, whatever system calls carried them.
 
 use rosprobe::capture::{CaptureMode, Object, Options};
-use rosprobe::event::{Direction, Fact, GapCause};
+use rosprobe::event::{Direction, Event, Fact, GapCause};
 use serde_json::{Value, json};
 
 use crate::watched::{Watched, chunks, gaps, stream, traffic};
@@ -157,7 +157,7 @@ fn dns_comes_through_as_datagrams() {
         let mut watched = Watched::start("dns", &options);
         let result = watched.run("dns", json!([])).await;
         let datagrams = |wanted: Direction| -> Vec<Vec<u8>> {
-            let of = |event: &rosprobe::event::Event| match &event.fact {
+            let of = |event: &Event| match &event.fact {
                 Fact::Datagram { direction, bytes, length } if *direction == wanted => {
                     assert_eq!(bytes.len(), *length as usize);
                     let remote = event.socket.as_ref().unwrap().remote.unwrap();
@@ -185,6 +185,26 @@ fn what_is_not_ours_is_not_looked_at() {
             assert!(chunks(&facts, Sent).is_empty() && chunks(&facts, Received).is_empty(), "{facts:?}");
             assert_eq!(traffic(&facts), None);
         }
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn what_was_not_ours_is_looked_at_once_it_is_connected_again() {
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("anew", &options);
+        let result = watched.run("begins_anew", json!([])).await;
+        watched.sample();
+        let facts = watched.of_port(&result["client"]);
+        assert_eq!(stream(&facts, Sent), hex(&result["sent"]), "{facts:?}");
+        let inode = watched.network.inode;
+        let ours =
+            watched.events.iter().filter(|event| event.socket.as_ref().is_some_and(|s| s.net_namespace == inode));
+        let samples = |event: &Event| match event.fact {
+            Fact::RtpsData { direction: Sent, messages, .. } => Some(messages),
+            _ => None,
+        };
+        assert_eq!(ours.filter_map(samples).max(), Some(3), "{:#?}", watched.facts());
     });
 }
 

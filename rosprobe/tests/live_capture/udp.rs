@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 
+use rosprobe::capture::{CaptureMode, Object};
 use rosprobe::errno::Errno;
 use rosprobe::event::{Direction, Event, Fact};
 use serde_json::json;
@@ -158,6 +159,38 @@ fn messages_over_udpros_are_counted_at_either_end_and_failures_told() {
         });
         let failed: Vec<_> = failed.map(|(port, errno)| (port == result["port"], errno)).collect();
         assert_eq!(failed, [(true, Errno::ECONNREFUSED), (false, Errno::EPERM)], "{result}");
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn large_batches_are_counted_or_said_to_be_lost() {
+    const MESSAGES: u64 = 1000;
+    /// Of one call, by the programs without `bpf_loop()` at the end of a system call.
+    const BOUNDED: u64 = 128;
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("batches", &options);
+        watched.run("large_batches", json!([MESSAGES])).await;
+        let lost = watched.sample();
+        let inode = watched.network.inode;
+        let mut totals: Vec<_> = watched
+            .events
+            .iter()
+            .filter(|event| event.socket.as_ref().is_some_and(|socket| socket.net_namespace == inode))
+            .filter_map(|event| match event.fact {
+                Fact::RtpsData { direction, messages, bytes, .. } => Some(("RTPS", direction, messages, bytes)),
+                Fact::UdprosData { direction, messages, bytes, .. } => Some(("UDPROS", direction, messages, bytes)),
+                _ => None,
+            })
+            .collect();
+        totals.sort_unstable();
+        let few = options.mode == Some(CaptureMode::Syscall) && options.object == Some(Object::Bounded);
+        let counted = if few { BOUNDED } else { MESSAGES };
+        let expected = [("RTPS", 104), ("UDPROS", 54)].map(|(protocol, size)| {
+            [Direction::Sent, Direction::Received].map(|direction| (protocol, direction, counted, counted * size))
+        });
+        assert_eq!(totals, expected.concat());
+        assert_eq!(lost, 4 * (MESSAGES - counted), "what is not counted is said to be lost");
     });
 }
 
