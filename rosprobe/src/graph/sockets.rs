@@ -85,8 +85,8 @@ impl Sockets {
             known.net_namespace = socket.net_namespace;
         }
         let before = (known.local, known.remote);
-        known.local = socket.local.or(known.local);
-        known.remote = socket.remote.or(known.remote);
+        known.local = latest(known.local, socket.local);
+        known.remote = latest(known.remote, socket.remote);
         let after = (known.local, known.remote);
         if before != after {
             self.unlink_ends(socket.id, before);
@@ -192,6 +192,11 @@ impl Sockets {
     }
 }
 
+/// A socket that is closed has given its port back, and goes on being known by it.
+fn latest(known: Option<SocketAddr>, seen: Option<SocketAddr>) -> Option<SocketAddr> {
+    seen.filter(|seen| seen.port() != 0).or(known).or(seen)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +219,16 @@ mod tests {
         assert_eq!(sockets.mirror(1).map(|other| other.id), Some(2));
         sockets.remove(2);
         assert!(sockets.mirror(1).is_none());
+    }
+
+    #[test]
+    fn a_closed_socket_is_known_by_the_port_that_it_had() {
+        let mut sockets = Sockets::default();
+        sockets.see(&socket(1, "10.0.1.1:0", "10.0.1.2:11311", 7), None);
+        sockets.see(&socket(1, "10.0.1.1:4000", "10.0.1.2:11311", 7), None);
+        sockets.see(&socket(2, "10.0.1.2:11311", "10.0.1.1:4000", 8), None);
+        sockets.see(&socket(1, "10.0.1.1:0", "10.0.1.2:11311", 7), None);
+        assert_eq!(sockets.mirror(2).map(|other| other.id), Some(1));
     }
 
     #[test]
