@@ -279,6 +279,25 @@ fn the_end_of_a_connection() {
     assert_ne!(reused[0].socket.as_ref().unwrap().id, reused.last().unwrap().socket.as_ref().unwrap().id);
 }
 
+/// The wall clock is set back by almost an hour after the third packet: time goes on, and what took milliseconds still does.
+#[test]
+fn a_clock_that_is_set_back_does_not_turn_time_around() {
+    let mut conversation = Conversation::connected(5, 6);
+    conversation.send(b"POST / HTTP/1.0\r\n\r\n");
+    conversation.acknowledge();
+    let steady = events(&conversation.packets);
+    for (time, _) in &mut conversation.packets[..3] {
+        *time += 3_500_000;
+    }
+    let stepped = events(&conversation.packets);
+    assert_eq!(facts(&stepped), facts(&steady));
+    let times = |events: &[Event]| -> Vec<u64> { events.iter().map(|event| event.time.0).collect() };
+    let (steady, stepped) = (times(&steady), times(&stepped));
+    assert!(stepped.is_sorted(), "{stepped:?}");
+    let late = |(stepped, steady): (&u64, &u64)| stepped.abs_diff(*steady) > 100_000_000;
+    assert!(!stepped.iter().zip(&steady).any(late), "{stepped:?} {steady:?}");
+}
+
 #[test]
 fn one_packet_on_two_interfaces_is_one_packet() {
     let mut conversation = Conversation::connected(5, 6);

@@ -30,6 +30,8 @@ use crate::event::{Clock, Direction, Event, Fact, Monotonic, SocketRef, Transpor
 const DNS_PORT: u16 = 53;
 /// UDP sockets told apart at once.
 const UDP_SOCKET_LIMIT: usize = 4096;
+/// Packets of two interfaces may be this much out of order, in nanoseconds; what is more is a clock that was set back.
+const OUT_OF_ORDER_NS: u64 = 1_000_000_000;
 /// Packets read in one go.
 const BATCH: usize = 1024;
 
@@ -59,6 +61,8 @@ pub struct PacketCapture {
     progress: Progress,
     clock: Option<Clock>,
     zero: u64,
+    /// By how much the wall clock was set back while it was taken, in nanoseconds.
+    set_back: u64,
     now: u64,
     state: State,
     damage: Option<Damage>,
@@ -89,7 +93,7 @@ impl PacketCapture {
     }
 
     fn of(file: PacketFile, progress: Progress) -> Self {
-        Self { file, progress, clock: None, zero: 0, now: 0, state: State::default(), damage: None }
+        Self { file, progress, clock: None, zero: 0, set_back: 0, now: 0, state: State::default(), damage: None }
     }
 
     /// How much of the file has been read.
@@ -122,7 +126,7 @@ impl PacketCapture {
                 self.zero = packet.time;
                 self.clock = Some(clock_at(packet.time));
             }
-            let time = packet.time.saturating_sub(self.zero);
+            let time = time_of(packet.time, self.zero, &mut self.set_back, self.now);
             self.now = self.now.max(time);
             self.state.packet(time, packet.link, packet.data, out);
         }
@@ -153,6 +157,17 @@ impl PacketCapture {
     pub fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
     }
+}
+
+/// Packets carry the wall clock. Where that was set back, time goes on from where it was: no packet came before the one before it.
+fn time_of(stamp: u64, zero: u64, set_back: &mut u64, now: u64) -> u64 {
+    let begun = zero.saturating_sub(*set_back);
+    let behind = begun.saturating_add(now).saturating_sub(stamp);
+    if behind <= OUT_OF_ORDER_NS {
+        return stamp.saturating_sub(begun);
+    }
+    *set_back = set_back.saturating_add(behind);
+    now
 }
 
 fn clock_at(nanoseconds: u64) -> Clock {
