@@ -29,6 +29,7 @@ const ROWS: &[&str] = &[
     "only 11311 forwarded",
     "stale registration",
     "master cannot call back",
+    "master started again",
     "ROS_MASTER_URI wrong",
     "subscriber advertises localhost",
     "types differ",
@@ -107,6 +108,15 @@ fn every_failure_mode_has_a_scenario() {
     let shown: BTreeSet<String> = files().iter().map(|file| Scenario::read(file).row).collect();
     let rows: BTreeSet<String> = ROWS.iter().map(ToString::to_string).collect();
     assert_eq!(shown, rows);
+}
+
+/// Orders and durations come from the monotonic clock, and shown times from the wall clock as it was when the capture began.
+#[test]
+fn a_wall_clock_that_is_stepped_changes_nothing() {
+    for file in files() {
+        let scenario = Scenario::read(&file);
+        assert_eq!(scenario.findings_with_a_stepped_clock(), scenario.findings(), "{}", file.display());
+    }
 }
 
 #[test]

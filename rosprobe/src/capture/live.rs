@@ -30,7 +30,7 @@ use super::writers::{WriterMap, Writers};
 use crate::errno::Errno;
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Transport};
 
-/// Network namespaces of DDS are read again this often, in nanoseconds: ports that are reserved now, addresses, routes.
+/// Network namespaces are read again this often, in nanoseconds: ports that are reserved now, addresses, routes.
 const NAMESPACES_NS: u128 = 5_000_000_000;
 
 /// While events are being lost the whole map of losses is read; not more often than this.
@@ -260,7 +260,7 @@ impl LiveCapture {
         self.writers.sample(time, &self.sockets, &mut self.writer_map, out);
         if time.since(self.namespaces_read).as_nanos() >= NAMESPACES_NS {
             self.namespaces_read = time;
-            self.processes.refresh_namespaces(time, self.writers.participants().into_iter(), out);
+            self.processes.refresh_namespaces(time, out);
         }
     }
 

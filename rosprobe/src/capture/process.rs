@@ -101,11 +101,15 @@ impl ProcessTable {
         }
     }
 
-    /// Reads again the network namespaces of these processes, once each: what an administrator changed is seen without anything failing.
-    pub fn refresh_namespaces(&mut self, time: Monotonic, pids: impl Iterator<Item = u32>, out: &mut Vec<Event>) {
+    /// Reads again the network namespaces of all processes that are known, once each: what changed is seen without anything failing.
+    pub fn refresh_namespaces(&mut self, time: Monotonic, out: &mut Vec<Event>) {
         let mut read = HashSet::new();
+        let pids: Vec<u32> = self.known.keys().copied().collect();
         for pid in pids {
-            if self.known.get(&pid).is_some_and(|known| !known.exited && read.insert(known.net_namespace)) {
+            let Some(known) = self.known.get(&pid).filter(|known| !known.exited) else { continue };
+            // Of the end of a process nobody may have heard.
+            if !read.contains(&known.net_namespace) && self.proc.join(pid.to_string()).exists() {
+                read.insert(known.net_namespace);
                 self.refresh_namespace(time, pid, out);
             }
         }

@@ -1,6 +1,6 @@
 //! What the kernel side counted of RTPS writers and of UDPROS connections, read about once a second.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use aya::maps::{HashMap as BpfHashMap, MapData};
 use rosprobe_common::{Flow, WRITER_LIMIT, WriterCount, WriterKey, WriterState};
@@ -86,12 +86,6 @@ impl Writers {
         let remote = socket.remote.filter(|_| udpros);
         let socket = SocketRef { remote, ..socket.clone() };
         self.sockets.insert(socket.id, Met { socket, process: process.cloned(), udpros });
-    }
-
-    /// Processes that have sockets of RTPS.
-    pub fn participants(&self) -> BTreeSet<u32> {
-        let of_rtps = self.sockets.values().filter(|met| !met.udpros);
-        of_rtps.filter_map(|met| Some(met.process.as_ref()?.pid)).collect()
     }
 
     /// The process ended, and its sockets with it: appends the last totals, and forgets them.

@@ -88,6 +88,8 @@ pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
     let mut lines: Vec<String> = trouble.resolved().into_iter().collect();
     if trouble.client.process.is_some() {
         lines.push("rosprobe sees every connect() on this machine, and there was none to that address.".into());
+    } else if let Some(moved) = trouble.moved().filter(|_| arrives_here(trouble)) {
+        lines.push(moved);
     } else if arrives_here(trouble) && trouble.is_of_no_interface() {
         lines.push(format!(
             "{} is an address of no interface of this host, where {} runs: {} talks to another host, or to none. Did the host's address change?",
@@ -142,6 +144,7 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
         ));
     }
     match cause {
+        Cause::Moved => remedies.extend(trouble.advertise_present()),
         Cause::Loopback | Cause::Other => remedies.extend(trouble.advertise_better()),
         Cause::NoRoute | Cause::NotForwarded | Cause::Refused => {
             remedies.extend(trouble.remove_route());
@@ -183,6 +186,7 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
             }
         }
         Cause::PortRejected | Cause::GivenUp | Cause::RejectedOnLink | Cause::Dropped => {
+            remedies.extend(trouble.look_for_it().filter(|_| cause == Cause::Dropped));
             remedies.extend(trouble.open_ports());
             remedies.extend(trouble.open_router());
             remedies.extend(trouble.let_out());

@@ -10,6 +10,8 @@ use crate::observation::Span;
 pub(super) enum Cause {
     /// The address is the client's own loopback.
     Loopback,
+    /// The publisher's host had the address, and has it no more.
+    Moved,
     /// No route leads to it.
     NoRoute,
     /// On a network of this host, and nobody answers there.
@@ -39,6 +41,9 @@ impl Trouble<'_> {
     pub fn cause(&self, outcome: &Outcome) -> Cause {
         if self.ip.is_some_and(|ip| ip.is_loopback()) && self.publisher_is_elsewhere() == Some(true) {
             return Cause::Loopback;
+        }
+        if self.former().is_some() {
+            return Cause::Moved;
         }
         let errno = outcome.errno();
         match errno {
@@ -171,6 +176,7 @@ impl Trouble<'_> {
                 self.who(),
                 self.publisher()
             ),
+            Cause::Moved => self.moved().unwrap_or_default(),
             Cause::NoRoute => format!("{}{}", self.no_route(&ip), self.master_contrast()),
             Cause::OnLinkSilent => format!(
                 "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to {}).",
@@ -299,12 +305,7 @@ impl Trouble<'_> {
     }
 
     fn live_ports(&self) -> String {
-        let ports = self.answering_ports();
-        if ports.is_empty() {
-            return String::new();
-        }
-        let shown: Vec<String> = ports.iter().take(3).map(ToString::to_string).collect();
-        format!(" (it answered at port {})", shown.join(", "))
+        answered(&self.answering_ports())
     }
 
     fn dropped(&self, place: &str, outcome: &Outcome) -> String {
@@ -321,20 +322,23 @@ impl Trouble<'_> {
             ),
             _ => format!("Nothing at all came back from {place}"),
         };
-        let ports = self.answering_ports();
-        let contrast = if ports.is_empty() {
-            match self.way {
+        let contrast = match (&self.alive_ports()[..], self.last_answered()) {
+            ([], None) => match self.way {
                 // Without an answer to ARP the attempt would have failed.
                 Way::OnLink { .. } => {
                     format!("a firewall drops it, there or on {} itself{}", self.client_host(), self.way_words())
                 }
                 _ => format!("a firewall drops it, or no such host exists{}", self.way_words()),
-            }
-        } else {
-            format!(
+            },
+            ([], Some((port, at))) => format!(
+                "the last that came from that address was {} before this began, from port {port}, so the host may have gone, or have another address now; else a firewall drops it{}",
+                self.before_it_began(at),
+                self.way_words()
+            ),
+            (ports, _) => format!(
                 "while the same host answered{}: a firewall drops it, or only single ports are forwarded",
-                self.live_ports().trim_start_matches(" (it answered").trim_end_matches(')')
-            )
+                answered(ports).trim_start_matches(" (it answered").trim_end_matches(')')
+            ),
         };
         format!("{tries}: {contrast}.")
     }
@@ -351,6 +355,14 @@ impl Trouble<'_> {
             _ => String::new(),
         }
     }
+}
+
+fn answered(ports: &[u16]) -> String {
+    if ports.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = ports.iter().take(3).map(ToString::to_string).collect();
+    format!(" (it answered at port {})", shown.join(", "))
 }
 
 /// ` (no route to that network)`: what stands behind an error number, where there is more to say than its name.

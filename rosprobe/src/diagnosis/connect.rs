@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::address::{arrives_here, draft, no_errno, not_come, remedies, silence, told, unseen};
+use super::callback::registered_again;
 use super::cause::{capital, meaning};
 use super::draft::{Draft, Words};
 use super::name::{is_unresolved, unresolved};
@@ -85,8 +86,25 @@ fn failed(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
     let mut explanation = vec![told(trouble)];
     explanation.extend(trouble.because(cause, outcome));
     explanation.push(silence(trouble));
-    let remedies = remedies(trouble, cause, outcome);
+    let mut remedies = remedies(trouble, cause, outcome);
+    if let Some((now_at, start_again)) = elsewhere_now(trouble) {
+        explanation.push(now_at);
+        remedies.insert(0, start_again);
+    }
     draft(trouble, code, outcome).finish(&Words { summary, explanation, remedies })
+}
+
+/// The node registered again from another address, perhaps on another host, and this subscriber still has the old one.
+fn elsewhere_now(trouble: &Trouble<'_>) -> Option<(String, String)> {
+    let newer = registered_again(trouble).filter(|_| !trouble.entry.link.gone)?;
+    let (publisher, who) = (trouble.publisher(), trouble.who());
+    let since = Span(trouble.graph.now().0.saturating_sub(newer.registered?.at.0));
+    let now_at = format!(
+        "{publisher} registered again {since} ago, from {}, and {who} was not told: it still has the old address.",
+        newer.api.as_ref()?.text()
+    );
+    let start_again = format!("Start {who} again: the master then tells it where {publisher} is now.");
+    Some((now_at, start_again))
 }
 
 fn never_attempted(trouble: &Trouble<'_>) -> Finding {
@@ -108,7 +126,7 @@ fn never_attempted(trouble: &Trouble<'_>) -> Finding {
             remedies.extend(trouble.tunnel(no_errno(trouble)));
             remedies.extend(trouble.open_ports().filter(|_| arrives_here(trouble)));
         }
-        remedies.extend(trouble.advertise_better());
+        remedies.extend(trouble.advertise_present().or_else(|| trouble.advertise_better()));
         if remedies.is_empty() {
             remedies.push(format!(
                 "Restart {} with ROS_IP set to an address of its host that {} reaches.",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cause::capital;
 use super::draft::{Draft, Words};
+use super::moved;
 use super::trouble::{publisher, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
@@ -62,14 +63,19 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
             errno.map(|errno| errno.to_string()).unwrap_or_default()
         ),
     };
-    let explanation = vec![
-        "The headers went through, so addresses and ports are right; the way between the two hosts was cut afterwards, or lets only small packets pass (an MTU that is too large for a tunnel on the way).".to_owned(),
-        "Neither side notices for minutes.".to_owned(),
-    ];
+    let end = link.stage(Stage::Header).and_then(|state| state.address);
+    let moved = end.and_then(|end| moved::of_connection(graph, link.publisher.process.as_ref(), end.ip(), &publisher));
+    let why = match &moved {
+        Some((became, _)) => became.clone(),
+        None => "The headers went through, so addresses and ports are right; the way between the two hosts was cut afterwards, or lets only small packets pass (an MTU that is too large for a tunnel on the way).".to_owned(),
+    };
+    let explanation = vec![why, "Neither side notices for minutes.".to_owned()];
     let mut remedies = vec![format!(
         "Check the network between the two hosts (cable, wireless, VPN), then restart the subscriber {subscriber} to connect anew."
     )];
-    if let Some(party) = client.and_then(|client| client.reaches_master_from).filter(|ip| !ip.is_loopback()) {
+    if let Some((_, start_again)) = moved {
+        remedies = vec![start_again];
+    } else if let Some(party) = client.and_then(|client| client.reaches_master_from).filter(|ip| !ip.is_loopback()) {
         remedies.push(format!("If small messages pass and large ones do not, find the largest packet that passes, run on the publisher's host: tracepath -n {party}"));
     }
     let at = since.unwrap_or(state.at);

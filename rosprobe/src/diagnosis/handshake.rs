@@ -57,6 +57,9 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         Some(Outcome::Refused { reason }) if link.kind == LinkKind::Service => {
             Some(service_failed(graph, entry, data, reason))
         }
+        Some(Outcome::Abandoned { .. }) if link.kind == LinkKind::Service && unanswered(graph, entry, data) => {
+            Some(super::service::request_unanswered(graph, entry, data))
+        }
         _ => None,
     }
 }
@@ -95,16 +98,16 @@ fn unanswered(graph: &Graph, state: &StageState) -> bool {
     }
 }
 
-fn draft(graph: &Graph, entry: &Entry, state: &StageState, code: Code, severity: Severity) -> Draft {
+pub(super) fn draft(graph: &Graph, entry: &Entry, state: &StageState, code: Code, severity: Severity) -> Draft {
     let client = graph.client(entry.track.client);
     Draft::new(graph, code, severity, state.at).link(&entry.link, client).stage(graph, state)
 }
 
-fn client(graph: &Graph, entry: &Entry) -> String {
+pub(super) fn client(graph: &Graph, entry: &Entry) -> String {
     graph.client(entry.track.client).map_or_else(|| "a client".into(), who)
 }
 
-fn place(state: &StageState) -> String {
+pub(super) fn place(state: &StageState) -> String {
     state.address.map(|address| address.to_string()).or_else(|| state.advertised.clone()).unwrap_or_default()
 }
 
@@ -162,7 +165,7 @@ fn no_response(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
         place(state),
         client(graph, entry)
     );
-    let (mut explanation, mut remedies) = silent_peer(entry, state, &publisher);
+    let (mut explanation, mut remedies) = silent_peer(graph, entry, state, &publisher);
     explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
     if asks_for_datagrams(graph, entry) {
         explanation.push("The request is for UDPROS: roscpp ends some of these with a NUL byte, depending on the lengths of names, and a publisher that gets it waits for ever for the rest.".into());
@@ -181,7 +184,7 @@ fn unread(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
         client(graph, entry),
         Span(graph.now().0.saturating_sub(since.0))
     );
-    let (mut explanation, mut remedies) = silent_peer(entry, state, &publisher);
+    let (mut explanation, mut remedies) = silent_peer(graph, entry, state, &publisher);
     explanation.insert(0, "The connection was established, so network and firewall are right.".into());
     if let Some(process) = &entry.link.publisher.process {
         explanation.push("Or it has no file descriptors left to accept with.".into());
@@ -216,7 +219,7 @@ fn ending(graph: &Graph, entry: &Entry, state: &StageState) -> String {
 }
 
 /// Why a peer that accepted says nothing.
-fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<String>, Vec<String>) {
+fn silent_peer(graph: &Graph, entry: &Entry, state: &StageState, publisher: &str) -> (Vec<String>, Vec<String>) {
     let closed = matches!(state.failure, Some(Outcome::Abandoned { .. })) && !entry.track.given_up;
     if let Some(carrier) = &entry.link.carried_by {
         let explanation = format!(
@@ -237,9 +240,14 @@ fn silent_peer(entry: &Entry, state: &StageState, publisher: &str) -> (Vec<Strin
         );
     }
     let process = entry.link.publisher.process.as_ref();
+    let moved = state.address.and_then(|end| super::moved::of_connection(graph, process, end.ip(), publisher));
+    if let Some((became, start_again)) = moved {
+        return (vec![became], vec![start_again]);
+    }
     let whom = process.map_or_else(|| publisher.to_owned(), |process| format!("{publisher} (pid {})", process.pid));
+    let gone = if process.is_some() { "" } else { "; or its host has left that address since" };
     let explanation = format!(
-        "The kernel of its host accepts connections by itself, so {whom} may be stopped, hanging, or overloaded."
+        "The kernel of its host accepts connections by itself, so {whom} may be stopped, hanging, or overloaded{gone}."
     );
     let remedy = match process {
         Some(process) => format!(
@@ -289,7 +297,7 @@ fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
         client(graph, entry),
         ending(graph, entry, state)
     );
-    let (mut explanation, remedies) = silent_peer(entry, state, &publisher);
+    let (mut explanation, remedies) = silent_peer(graph, entry, state, &publisher);
     let whose = if entry.link.kind == LinkKind::Service { "server" } else { "publisher" };
     explanation.insert(
         0,
@@ -357,7 +365,7 @@ fn unanswered_call(graph: &Graph, link: LinkId, method: &str, calls: &[(Observat
         place(state),
         client(graph, entry)
     );
-    let (mut explanation, remedies) = silent_peer(entry, state, &peer);
+    let (mut explanation, remedies) = silent_peer(graph, entry, state, &peer);
     explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
     let count = calls.iter().filter(|call| call.1).count().max(calls.len().div_ceil(2)) as u64;
     let draft = draft(graph, entry, state, Code::NoResponse, Severity::Error).times(graph, first, last, count);

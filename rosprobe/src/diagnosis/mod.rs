@@ -11,11 +11,13 @@ mod flow;
 mod handshake;
 mod master;
 mod master_uri;
+mod moved;
 mod name;
 mod nodes;
 mod remedy;
 mod restarted;
 mod service;
+mod succession;
 mod tool;
 mod trouble;
 mod udpros;
@@ -53,6 +55,7 @@ pub fn diagnose(graph: &Graph) -> Diagnosis {
     }
     let findings = &mut diagnosis.findings;
     findings.extend(master::unresolved(graph));
+    findings.extend(succession::forgotten(graph));
     // Every node publishes /rosout: trouble with it must not hide what is wrong with the node itself.
     let loud = findings.iter().filter(|finding| !finding.topic.as_deref().is_some_and(is_rosout));
     let blamed: BTreeSet<String> = loud.filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();

@@ -20,7 +20,10 @@ pub(super) fn unusable_apis(graph: &Graph, blamed: &BTreeSet<String>) -> Vec<Fin
     graph
         .clients()
         .filter(|client| is_running(graph, client))
-        .filter_map(|client| unusable_api(graph, client, blamed).or_else(|| odd_api(graph, client, blamed)))
+        .filter_map(|client| {
+            let unusable = super::moved::api(graph, client, blamed).or_else(|| unusable_api(graph, client, blamed));
+            unusable.or_else(|| odd_api(graph, client, blamed))
+        })
         .collect()
 }
 

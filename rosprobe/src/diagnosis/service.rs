@@ -1,12 +1,13 @@
-//! Services whose server cannot be reached.
+//! Services whose server cannot be reached, or ends before it answers.
 
 use std::net::IpAddr;
 
 use super::address::{no_errno, not_come, remedies, unseen};
 use super::cause::{capital, meaning};
 use super::draft::{Draft, Words};
+use super::handshake;
 use super::name::{is_unresolved, lookup_words, unknown_name};
-use super::trouble::{Trouble, trouble_of};
+use super::trouble::{Trouble, publisher, trouble_of};
 use super::{Code, Finding, Severity};
 use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage, StageState};
 use crate::observation::Span;
@@ -60,7 +61,8 @@ fn never_attempted(trouble: &Trouble<'_>, state: &StageState) -> Option<Finding>
     }
     explanation.extend(unseen(trouble));
     let summary = format!("{at}; {} was told so, and {}", trouble.who(), not_come(trouble));
-    let remedies = trouble.tunnel(no_errno(trouble)).into_iter().chain(trouble.advertise_better()).collect();
+    let better = trouble.advertise_present().or_else(|| trouble.advertise_better());
+    let remedies = trouble.tunnel(no_errno(trouble)).into_iter().chain(better).collect();
     Some(draft(trouble, state).finish(&Words { summary, explanation, remedies }))
 }
 
@@ -77,4 +79,39 @@ fn draft(trouble: &Trouble<'_>, state: &StageState) -> Draft {
 fn told(trouble: &Trouble<'_>) -> String {
     let (service, uri) = (trouble.entry.link.shown_name(), trouble.entry.link.publisher.uri.as_deref());
     format!("The master told {} that {service} is at {}.", trouble.who(), uri.unwrap_or_default())
+}
+
+/// The server ended the connection between a request and its answer.
+pub(super) fn request_unanswered(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
+    let (service, server) = (&entry.link.name, publisher(&entry.link));
+    let summary = format!(
+        "{} at {} closed the connection of {} before it had answered the request for {service}",
+        capital(&server),
+        handshake::place(state),
+        handshake::client(graph, entry)
+    );
+    let mut explanation = vec!["The connection and both headers were fine, and the request was sent whole.".to_owned()];
+    let process = entry.link.publisher.process.as_ref();
+    let ended = process.and_then(|process| graph.process(process)).is_some_and(|state| state.exited.is_some());
+    let pid = process.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
+    explanation.push(if ended {
+        format!(
+            "The process of {server}{pid} has ended with it: it crashed or was killed while it worked on the request."
+        )
+    } else if process.is_some() {
+        format!("{} still runs{pid}: it closed the connection by itself.", capital(&server))
+    } else {
+        format!("{} crashed, was killed, or was stopped while it worked on the request.", capital(&server))
+    });
+    explanation.push("Whether the request was carried out is not known. A client with a persistent connection does not connect again by itself.".to_owned());
+    let remedies = vec![
+        format!("Look at the output of {server} for why it ended, and start it again."),
+        format!(
+            "A client that keeps a persistent connection has to make a new one then: start {} again unless it does.",
+            handshake::client(graph, entry)
+        ),
+    ];
+    let ladder = entry.link.stages.iter().flat_map(|state| state.evidence.iter().copied());
+    let draft = handshake::draft(graph, entry, state, Code::NoResponse, Severity::Error).evidence(ladder);
+    draft.finish(&Words { summary, explanation, remedies })
 }

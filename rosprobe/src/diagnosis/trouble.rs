@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::event::{Namespace, ProcessRef};
-use crate::graph::{Actor, Client, Entry, Graph, Link, LinkKind, Outcome, Resolution, Stage, StageState, Subnet, Way};
+use crate::event::{Monotonic, Namespace, ProcessRef};
+use crate::graph::{
+    Actor, Client, Entry, Former, Graph, Link, LinkKind, Outcome, Resolution, Stage, StageState, Subnet, Way,
+};
+use crate::observation::Span;
 
 /// A connect under way this long without an answer is no longer a slow link. The SYN is sent again after 1 and after 2 more
 /// seconds, and an address on the link that nobody has is given up after 3.1 s: that is a failure of its own.
@@ -13,6 +16,8 @@ const PENDING_AFTER: Duration = Duration::from_secs(4);
 const BUSY_AFTER: Duration = Duration::from_secs(30);
 /// A link that worked may fail this long before it counts: its publisher may be on its way out, and the master says so in time.
 const GRACE: Duration = Duration::from_secs(3);
+/// What came this shortly before a trouble began shows that the host was alive then, in nanoseconds: totals are told once a second.
+const ALIVE_BEFORE_NS: u64 = 2_000_000_000;
 /// A node that answered this long ago is taken to be alive still.
 const ALIVE_FOR: Duration = Duration::from_secs(5);
 
@@ -169,9 +174,38 @@ impl<'a> Trouble<'a> {
 
     /// Ports of the failing host that do answer.
     pub fn answering_ports(&self) -> Vec<u16> {
-        self.ip
-            .map(|ip| self.graph.answering_ports(ip, self.client).filter(|port| *port != self.port).collect())
-            .unwrap_or_default()
+        self.other_ports().map(|(port, _)| port).collect()
+    }
+
+    /// The same, of a host that was alive when this trouble began, or since.
+    pub fn alive_ports(&self) -> Vec<u16> {
+        let since = Monotonic(self.began().0.saturating_sub(ALIVE_BEFORE_NS));
+        self.other_ports().filter(|(_, at)| *at >= since).map(|(port, _)| port).collect()
+    }
+
+    /// The port from which something came last.
+    pub fn last_answered(&self) -> Option<(u16, Monotonic)> {
+        self.other_ports().max_by_key(|(_, at)| *at)
+    }
+
+    fn other_ports(&self) -> impl Iterator<Item = (u16, Monotonic)> {
+        let ports = self.ip.into_iter().flat_map(|ip| self.graph.answering_ports(ip, self.client));
+        ports.filter(|(port, _)| *port != self.port)
+    }
+
+    /// When the first of the failures in a row began.
+    fn began(&self) -> Monotonic {
+        self.state.first_try.or(self.state.first_failure).unwrap_or(self.state.at)
+    }
+
+    /// How long before this began that was.
+    pub fn before_it_began(&self, at: Monotonic) -> Span {
+        Span(self.began().0.saturating_sub(at.0))
+    }
+
+    /// The address that the publisher's host, which is seen, had and has no more.
+    pub fn former(&self) -> Option<&'a Former> {
+        self.graph.former_address(self.publisher_namespace()?.net_namespace, self.ip?)
     }
 
     /// The network that the advertised address is in: as its owner sees it, or else what is usual.

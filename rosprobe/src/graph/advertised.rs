@@ -33,11 +33,17 @@ impl Graph {
         let own = known.api.clone();
         // Who is told of many is busy with them.
         known.connects(at, None);
+        if let Some(last) = &mut known.last_registered {
+            last.at = at.max(last.at);
+        }
         let before = known.told(topic, uris.clone());
         // Of a list that was not seen before it is unknown which of its publishers are already connected.
         let judged = registration || before.is_some();
         for uri in &uris {
             let target = AdvertisedUri::parse(uri).ok();
+            if let Some(target) = &target {
+                self.known_to_master(target, client, at);
+            }
             if target.is_some() && target == own {
                 continue;
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use super::mastership::LastRegistered;
 use super::networks::Place;
 use crate::event::{Monotonic, ProcessKey, ProcessRef};
 use crate::observation::{AdvertisedUri, ObservationId};
@@ -51,6 +52,8 @@ pub(crate) struct Client {
     pub api: Option<AdvertisedUri>,
     /// The call that said so; `None` when the address was concluded from a connection.
     pub registered: Option<Registered>,
+    /// When it last told a master of itself, or a master was seen to know it.
+    pub last_registered: Option<LastRegistered>,
     /// What it said when that was no URI, with what the master was told so by.
     pub odd_api: Option<(String, Registered)>,
     /// Another host has called it at its caller API.

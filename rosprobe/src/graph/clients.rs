@@ -128,6 +128,7 @@ impl Clients {
             name: None,
             api: None,
             registered: None,
+            last_registered: None,
             odd_api: None,
             called: false,
             behind: None,

@@ -72,7 +72,7 @@ impl Graph {
         if matches!(observation.what, What::Connected { .. })
             && let Some(remote) = remote
         {
-            self.answers(remote);
+            self.answers(remote, at);
         }
         self.reached_or_not(observation);
         let carrier = self.sockets.redirected(socket).and_then(|other| other.owner.clone());
@@ -84,6 +84,12 @@ impl Graph {
                 continue;
             }
             let guessed = self.links.get(link).is_some_and(|entry| entry.track.is_guess(socket));
+            if let (Stage::Master, What::ConnectFailed { errno: Errno::ECONNREFUSED, .. }, Some(remote)) =
+                (stage, &observation.what, remote)
+            {
+                let net_namespace = self.sockets.get(socket).map_or(0, |socket| socket.net_namespace);
+                self.master_refused(net_namespace, remote, at, observation.id);
+            }
             if let Some(entry) = self.links.get_mut(link) {
                 if let Some(client) = self.clients.get_mut(entry.track.client) {
                     client.connects(at, answered);
@@ -111,14 +117,24 @@ impl Graph {
     }
 
     /// A host answered at a port.
-    pub(super) fn answers(&mut self, address: SocketAddr) {
+    pub(super) fn answers(&mut self, address: SocketAddr, at: Monotonic) {
         let host = (self.network, address.ip());
         if self.answering.len() >= ANSWERING_LIMIT && !self.answering.contains_key(&host) {
             self.answering.pop_first();
         }
         let ports = self.answering.entry(host).or_default();
         if ports.len() < ANSWERING_LIMIT {
-            ports.insert(address.port());
+            ports.insert(address.port(), at);
+        }
+    }
+
+    /// Something came from a host that answered before: it is alive.
+    pub(super) fn still_answers(&mut self, socket: u64, at: Monotonic) {
+        let Some(socket) = self.sockets.get(socket).filter(|socket| socket.connecting == Some(true)) else { return };
+        let Some(remote) = socket.remote else { return };
+        let ports = self.answering.get_mut(&(self.network, remote.ip()));
+        if let Some(last) = ports.and_then(|ports| ports.get_mut(&remote.port())) {
+            *last = at.max(*last);
         }
     }
 
@@ -174,6 +190,7 @@ impl Graph {
             }
         }
         if gone {
+            self.hung_up_on_a_request(observation, id, by_client);
             self.hung_up_before_the_header(observation, id, at);
             self.sockets.remove(id);
         }
@@ -209,11 +226,47 @@ impl Graph {
         }
     }
 
+    /// The server of a service closed the connection with a request on it that it had not answered.
+    fn hung_up_on_a_request(&mut self, observation: &Observation, socket: u64, by_client: bool) {
+        let Some(known) = self.sockets.get(socket).filter(|known| known.header_from_server && !by_client) else {
+            return;
+        };
+        let Some(link) = known.link.filter(|link| self.links.is(*link, LinkKind::Service)) else { return };
+        let at_client = known.connecting == Some(true);
+        // The connecting end tells it better.
+        if !at_client && self.sockets.mirror(socket).is_some_and(|mirror| mirror.owner.is_some()) {
+            return;
+        }
+        let (sent, received) = (known.traffic.sent_messages, known.traffic.received_messages);
+        let (requests, answers) = if at_client { (sent, received) } else { (received, sent) };
+        if requests <= answers || self.links.get(link).is_none_or(|entry| entry.link.incomplete) {
+            return;
+        }
+        let (at, address) = (observation.monotonic, if at_client { known.remote } else { known.local });
+        let asked = known.header_from_client.unwrap_or(at);
+        self.given_up(link, false);
+        self.links.mark(link, Stage::Data, at, observation.id, |state| {
+            state.address = address;
+            state.socket = Some(socket);
+            state.fail(Outcome::Abandoned { after_ns: at.0.saturating_sub(asked.0), syn_retransmits: 0 }, at);
+        });
+    }
+
     /// The connection was accepted, and the peer ended it before the client had said what it wants.
     fn hung_up_before_the_header(&mut self, observation: &Observation, socket: u64, at: Monotonic) {
         let Some(known) = self.sockets.get(socket) else { return };
         let silent = known.header_from_client.is_none() && !known.header_from_server && known.link.is_none();
-        if !(known.connecting == Some(true) && known.connected && known.ended_by_peer && silent) {
+        let by_server = match known.connecting {
+            Some(true) => known.ended_by_peer,
+            // At its own end, where the client is not seen: whoever listens there goes on running. A socket that nobody read has no owner.
+            Some(false) => {
+                let listens = known.local.and_then(|local| self.listener(known.net_namespace, local));
+                let alone = self.sockets.mirror(socket).is_none_or(|mirror| mirror.owner.is_none());
+                !known.ended_by_peer && listens.is_some() && alone
+            }
+            None => false,
+        };
+        if !(known.connected && by_server && silent) {
             return;
         }
         let wanted = known.claims.iter().find(|(_, stage)| matches!(stage, Stage::Tcpros | Stage::Service));

@@ -135,6 +135,7 @@ impl Graph {
         answer: &Answer,
     ) {
         let Some(ends) = self.ends(observation, direction == Direction::Received) else { return };
+        self.still_answers(ends.socket, observation.monotonic);
         let Some(to) = to else { return self.answered_somebody(ends.socket) };
         let Some(waiting) = self.calls.answered(to) else { return };
         let (at, id) = (observation.monotonic, observation.id);

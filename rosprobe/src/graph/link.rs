@@ -158,6 +158,8 @@ pub struct StageState {
     pub outcome: Outcome,
     /// When that was.
     pub at: Monotonic,
+    /// When the first attempt since a success began, where its beginning was seen.
+    pub first_try: Option<Monotonic>,
     /// When the first failure in a row was; `None` after a success.
     pub first_failure: Option<Monotonic>,
     /// When the last failure was; `None` after a success.
@@ -283,6 +285,7 @@ impl StageState {
             stage,
             outcome: Outcome::NotReached,
             at,
+            first_try: None,
             first_failure: None,
             last_failure: None,
             failure: None,
@@ -298,11 +301,13 @@ impl StageState {
     pub(super) fn begin(&mut self, at: Monotonic) {
         self.outcome = Outcome::Pending { since: at, syn_retransmits: 0 };
         self.at = at;
+        self.first_try.get_or_insert(at);
     }
 
     pub(super) fn succeed(&mut self, at: Monotonic) {
         self.outcome = Outcome::Ok;
         self.at = at;
+        self.first_try = None;
         self.first_failure = None;
         self.last_failure = None;
         self.failure = None;
@@ -322,6 +327,7 @@ impl StageState {
     /// What became of it is not known any more.
     pub(super) fn forget(&mut self) {
         self.outcome = Outcome::NotReached;
+        self.first_try = None;
         self.first_failure = None;
         self.last_failure = None;
         self.failure = None;

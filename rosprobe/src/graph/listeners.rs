@@ -72,7 +72,8 @@ impl Graph {
         Some(Sight { actor, process: reference, net_namespace: process.net_namespace, ..ends.server.clone() })
     }
 
-    fn listener(&self, net_namespace: u64, address: SocketAddr) -> Option<&ProcessState> {
+    /// The running process that listens at an address of a network namespace.
+    pub(super) fn listener(&self, net_namespace: u64, address: SocketAddr) -> Option<&ProcessState> {
         let (ip, process) = self.listeners.by_port.get(&(net_namespace, address.port()))?;
         let state = self.processes.get(process).filter(|state| state.exited.is_none())?;
         (ip.is_unspecified() || *ip == address.ip()).then_some(state)

@@ -17,6 +17,7 @@ pub mod dds;
 mod due;
 mod ending;
 mod exchange;
+mod former;
 mod headers;
 mod incidents;
 mod joining;
@@ -24,6 +25,7 @@ mod link;
 mod links;
 mod listeners;
 mod losing;
+mod mastership;
 mod names;
 mod networks;
 mod node;
@@ -51,12 +53,16 @@ pub(crate) use self::client::{Actor, Client, ClientId};
 use self::clients::Clients;
 pub(crate) use self::connects::MASTER_PORT;
 pub use self::counts::LinkCounts;
+pub(crate) use self::former::Former;
+use self::former::FormerAddresses;
 use self::incidents::Incidents;
 pub(crate) use self::incidents::{Incident, IncidentKind};
 pub use self::link::{Health, Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 use self::links::Links;
 pub(crate) use self::links::{Entry, LINK_LIMIT};
 use self::listeners::Listeners;
+use self::mastership::Mastership;
+pub(crate) use self::mastership::{Change, Succession};
 use self::names::Names;
 pub(crate) use self::names::{Resolution, in_hosts};
 pub(crate) use self::networks::Place;
@@ -85,6 +91,7 @@ pub struct Graph {
     links: Links,
     processes: BTreeMap<ProcessKey, ProcessState>,
     namespaces: BTreeMap<u64, Namespace>,
+    former: FormerAddresses,
     /// The network in which the present observation was made.
     network: Place,
     nodes: BTreeMap<(Place, String), Node>,
@@ -98,6 +105,7 @@ pub struct Graph {
     calls: WaitingCalls,
     incidents: Incidents,
     masters: Masters,
+    mastership: Mastership,
     /// Processes that were seen passing on the calls of others.
     relays: BTreeSet<ProcessKey>,
     /// Who listens where on this machine.
@@ -105,8 +113,8 @@ pub struct Graph {
     /// By network namespace and address.
     rejecting: BTreeMap<(u64, IpAddr), rejecting::Rejecting>,
     retries: Retries,
-    /// Hosts and ports that answered a connect.
-    answering: BTreeMap<(Place, IpAddr), BTreeSet<u16>>,
+    /// Hosts and ports that answered a connect, and when they last sent anything.
+    answering: BTreeMap<(Place, IpAddr), BTreeMap<u16, Monotonic>>,
     due: BTreeSet<(Monotonic, LinkId)>,
     /// Addresses with connections to themselves: their host is where a packet capture was taken.
     to_themselves: BTreeSet<IpAddr>,
@@ -170,7 +178,7 @@ impl Graph {
         match &observation.what {
             What::Process(process) => self.know_process(process, at, observation.id),
             What::Listening { .. } => self.listening_observed(observation),
-            What::Namespace(namespace) => self.know_namespace(namespace),
+            What::Namespace(namespace) => self.know_namespace(namespace, at, observation.id),
             What::ProcessExited => self.process_exited(observation, at),
             What::Lost { events } => self.lost_observed(observation, *events),
             What::NameQuery { name, .. } => self.name_asked(observation, name),
@@ -330,9 +338,15 @@ impl Graph {
         self.nodes.get(&(self.clients.networks.of(client.place()), name.to_owned()))
     }
 
-    /// Ports of a host that answered a connect, from anywhere in the client's network.
-    pub(crate) fn answering_ports(&self, host: IpAddr, client: &Client) -> impl Iterator<Item = u16> {
-        self.answering.get(&(self.clients.networks.of(client.place()), host)).into_iter().flatten().copied()
+    /// The name of the node that a URI is of, in a client's network.
+    pub(crate) fn name_of_uri(&self, uri: &str, client: &Client) -> Option<String> {
+        self.uri_nodes.get(&(self.clients.networks.of(client.place()), uri.to_owned())).cloned()
+    }
+
+    /// Ports of a host that answered a connect from anywhere in the client's network, and when they last sent anything.
+    pub(crate) fn answering_ports(&self, host: IpAddr, client: &Client) -> impl Iterator<Item = (u16, Monotonic)> {
+        let ports = self.answering.get(&(self.clients.networks.of(client.place()), host));
+        ports.into_iter().flatten().map(|(port, at)| (*port, *at))
     }
 
     /// Whether a process is in the network of a client.

@@ -49,7 +49,10 @@ impl Graph {
         }
     }
 
-    pub(super) fn know_namespace(&mut self, namespace: &Namespace) {
+    pub(super) fn know_namespace(&mut self, namespace: &Namespace, at: Monotonic, id: ObservationId) {
+        if let Some(before) = self.namespaces.get(&namespace.net_namespace) {
+            self.former.changed(before, namespace, at, id);
+        }
         if self.namespaces.len() >= NAMESPACE_LIMIT && !self.namespaces.contains_key(&namespace.net_namespace) {
             self.namespaces.pop_first();
         }

@@ -46,6 +46,7 @@ impl Graph {
         if ends.at_client && ends.server.process.is_none() {
             self.join_master(ends.client.place(), address);
         }
+        self.master_seen(ends, address, at, id);
         let link = self.master_link(client, address, at)?;
         self.links.mark(link, Stage::Master, at, id, |state| {
             state.address = Some(address);
@@ -77,6 +78,12 @@ impl Graph {
     }
 
     pub(super) fn register(&mut self, ends: &Ends, client: ClientId, call: &Call, at: Monotonic, id: ObservationId) {
+        if matches!(
+            call,
+            Call::RegisterSubscriber { .. } | Call::RegisterPublisher { .. } | Call::RegisterService { .. }
+        ) {
+            self.registered(ends, client, at);
+        }
         match call {
             Call::RegisterSubscriber { caller_id, topic, caller_api, .. } => {
                 self.advertises(client, caller_id, caller_api, Registered { by: id, at }, |node| {

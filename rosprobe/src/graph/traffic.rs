@@ -17,8 +17,13 @@ impl Graph {
         let Some(socket) = observation.socket.as_ref().and_then(|socket| self.sockets.get_mut(socket.id)) else {
             return;
         };
+        let news = totals.received_bytes > socket.traffic.received_bytes;
         socket.traffic = *totals;
         let (id, connecting) = (socket.id, socket.connecting);
+        if news {
+            self.still_answers(id, observation.monotonic);
+        }
+        let Some(socket) = self.sockets.get(id) else { return };
         if let Some(link) = socket.link {
             self.add_traffic(link, id, connecting, totals, observation.monotonic, observation.id);
         }

@@ -60,6 +60,14 @@ impl Player<'_> {
                 let process = self.scenario.processes[who].reference();
                 self.say(at, Some(process), None, What::ProcessExited);
             }
+            // `router has eth0=10.0.1.7/24`: these are the addresses of a host from now on, loopback left out.
+            (host, "has") if self.scenario.hosts.contains_key(host) => {
+                let mut now = namespace(&self.scenario.hosts[host]);
+                now.addresses.retain(|own| own.address.is_loopback());
+                let pairs = words[3..].iter().filter_map(|word| word.split_once('='));
+                now.addresses.extend(pairs.map(|(interface, address)| interface_address(interface, address)));
+                self.say(at, None, None, What::Namespace(Box::new(now)));
+            }
             // Of a socket that was named, or of nobody.
             (who, "lost") if !self.sockets.contains_key(who) => {
                 self.say(at, None, None, What::Lost { events: words[3].parse().unwrap() });
@@ -80,8 +88,9 @@ impl Player<'_> {
     /// `TIME WHO opens NAME LOCAL REMOTE`.
     fn open(&mut self, who: &str, words: &[&str]) {
         let actor = self.scenario.processes.get(who);
-        let net_namespace =
-            actor.map_or(0, |actor| self.scenario.hosts.get(&actor.host).map_or(0, |host| host.net_namespace));
+        // A socket that nobody has read is a host's, and no process's.
+        let host = actor.map_or(who, |actor| actor.host.as_str());
+        let net_namespace = self.scenario.hosts.get(host).map_or(0, |host| host.net_namespace);
         let address = |word: &str| (word != "-").then(|| word.parse::<SocketAddr>().unwrap());
         let transport = if words[2] == "opens" { Transport::Tcp } else { Transport::Udp };
         let (local, remote) = (address(words[4]), address(words[5]));
@@ -286,17 +295,20 @@ fn traffic(words: &[&str]) -> Traffic {
     serde_json::from_value(object.into()).unwrap()
 }
 
+fn subnet(text: &str) -> (IpAddr, u8) {
+    let text = if text == "default" { "0.0.0.0/0" } else { text };
+    let (ip, prefix) = text.split_once('/').unwrap();
+    (ip.parse().unwrap(), prefix.parse().unwrap())
+}
+
+fn interface_address(interface: &str, address: &str) -> InterfaceAddress {
+    let (address, prefix) = subnet(address);
+    InterfaceAddress { interface: interface.into(), address, prefix }
+}
+
 fn namespace(host: &Host) -> Namespace {
-    let subnet = |text: &str| -> (IpAddr, u8) {
-        let text = if text == "default" { "0.0.0.0/0" } else { text };
-        let (ip, prefix) = text.split_once('/').unwrap();
-        (ip.parse().unwrap(), prefix.parse().unwrap())
-    };
-    let addresses = host.addresses.iter().map(|line| {
-        let (interface, address) = line.split_once(' ').unwrap();
-        let (address, prefix) = subnet(address);
-        InterfaceAddress { interface: interface.into(), address, prefix }
-    });
+    let addresses = host.addresses.iter().map(|line| line.split_once(' ').unwrap());
+    let addresses = addresses.map(|(interface, address)| interface_address(interface, address));
     let routes = host.routes.iter().map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (destination, prefix) = subnet(words[0]);

@@ -9,6 +9,7 @@ use rosprobe::diagnosis::{Code, Finding, Severity};
 use rosprobe::errno::Errno;
 use rosprobe::event::{ClientLibrary, Monotonic, Process, ProcessRef};
 use rosprobe::graph::{LinkCounts, Stage};
+use rosprobe::observation::Observation;
 use rosprobe::session::Session;
 use serde::Deserialize;
 
@@ -218,11 +219,27 @@ impl Scenario {
         last
     }
 
+    /// The same with a wall clock that is set back by an hour halfway.
+    pub fn findings_with_a_stepped_clock(&self) -> Vec<Finding> {
+        let mut observations = language::observations(self);
+        let half = observations.len() / 2;
+        for observation in &mut observations[half..] {
+            observation.time -= jiff::SignedDuration::from_hours(1);
+        }
+        let mut last = Vec::new();
+        self.play_these(observations, |session| last = session.findings().to_vec());
+        last
+    }
+
     /// Plays the observations, a tick every half second, and shows the session after each observation and tick.
-    pub fn play(&self, mut seen: impl FnMut(&Session)) {
+    pub fn play(&self, seen: impl FnMut(&Session)) {
+        self.play_these(language::observations(self), seen);
+    }
+
+    fn play_these(&self, observations: Vec<Observation>, mut seen: impl FnMut(&Session)) {
         let mut session = Session::default();
         let mut now = 0;
-        for observation in language::observations(self) {
+        for observation in observations {
             while now + 500_000_000 < observation.monotonic.0 {
                 now += 500_000_000;
                 session.advance(Monotonic(now));

@@ -21,6 +21,8 @@ pub enum Cure {
     RestartSubscriber(Place, &'static str),
     /// The publisher is simply started again.
     StartPublisher(Place),
+    /// The publisher, which runs, is ended and started again.
+    StartPublisherAgain(Place),
     /// The server of a service is simply started again.
     StartServer(Place),
     /// The command with sshuttle through a jump host, on outer; router and inner let outer in by ssh.
@@ -67,6 +69,10 @@ impl Cure {
                 publisher.push(with(node, &variables(finding, "/talker")).start());
             }
             Self::StartPublisher(place) => {
+                publisher.push(place(lab).node(Library::Rospy, "talker", "talker", TOPIC).start());
+            }
+            Self::StartPublisherAgain(place) => {
+                publisher.drain(..).for_each(leave);
                 publisher.push(place(lab).node(Library::Rospy, "talker", "talker", TOPIC).start());
             }
             Self::StartServer(place) => {

@@ -27,6 +27,14 @@ pub fn cases() -> Vec<Case> {
             on_inner("closed without a header", library, header(Code::NoHeader), "listener")
                 .publisher(|lab| fake_publisher(lab, "close"))
                 .seen_from(router, header(Code::NoHeader)),
+            on_inner("publisher hangs up", library, header(Code::NoHeader), "listener")
+                .publisher(|lab| fake_publisher(lab, "hang-up"))
+                .seen_from(inner, header(Code::NoHeader))
+                .seen_from(router, header(Code::NoHeader)),
+            on_inner("publisher resets", library, header(Code::NoHeader), "listener")
+                .publisher(|lab| fake_publisher(lab, "reset"))
+                .seen_from(inner, header(Code::NoHeader))
+                .seen_from(router, header(Code::NoHeader)),
             on_inner("publisher is stopped", library, no_response(), "listener")
                 .publisher(stopped_talker)
                 .cure(Cure::Run("kill -CONT", router)),

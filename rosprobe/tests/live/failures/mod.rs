@@ -1,12 +1,15 @@
 //! Every way a ROS 1 connection fails that we know of, made to happen, and what rosprobe must say about it.
 
 mod callback;
+mod changes;
 mod connect;
 mod cure;
 mod handshake;
 mod name;
 mod service;
 mod udpros;
+
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use nix::sys::signal::Signal;
@@ -37,6 +40,8 @@ pub struct Case {
     publisher: fn(&Lab) -> Vec<Program>,
     /// Starts whoever needs it.
     subscriber: fn(&Lab, Library) -> Program,
+    /// The master is ended and started again once the subscriber hears something; from this host somebody asks it meanwhile.
+    master_again: Option<Place>,
     /// Goes on once the subscriber runs: what breaks later.
     afterwards: fn(&Lab, &Program) -> Vec<Program>,
     /// What must be reported, one after the other.
@@ -81,6 +86,8 @@ pub enum Address {
 pub enum About {
     Subscriber,
     Master,
+    /// The finding names this node.
+    Node(&'static str),
     Anybody,
 }
 
@@ -95,6 +102,7 @@ impl Case {
             network: |_| (),
             publisher: |lab| vec![lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start()],
             subscriber: |lab, library| lab.outer.node(library, "listener", "listener", TOPIC).start(),
+            master_again: None,
             afterwards: |_, _| Vec::new(),
             expected: vec![expected],
             elsewhere: Vec::new(),
@@ -123,6 +131,10 @@ impl Case {
         Self { subscriber, ..self }
     }
 
+    pub fn master_again(self, asked_from: Place) -> Self {
+        Self { master_again: Some(asked_from), ..self }
+    }
+
     pub fn afterwards(self, afterwards: fn(&Lab, &Program) -> Vec<Program>) -> Self {
         Self { afterwards, ..self }
     }
@@ -134,7 +146,8 @@ impl Case {
 
     /// A rosprobe that runs on this host and sees no other.
     pub fn seen_from(mut self, place: Place, expected: Expected) -> Self {
-        self.elsewhere.push((place, expected.about(About::Anybody)));
+        let about = if expected.about == About::Subscriber { About::Anybody } else { expected.about };
+        self.elsewhere.push((place, expected.about(about)));
         self
     }
 
@@ -178,10 +191,19 @@ impl Row for Case {
         let lab = Lab::new();
         (self.network)(&lab);
         let mut watch = Watch::start(&lab, &[]);
-        let roscore = (self.master)(&lab).roscore();
+        let mut roscore = (self.master)(&lab).roscore();
         let publisher = (self.publisher)(&lab);
         let advertised = (self.master)(&lab).lookup_node("/talker");
         let subscriber = (self.subscriber)(&lab, self.library);
+        if let Some(asked_from) = self.master_again {
+            subscriber.wait_for("heard", SOON);
+            // What /rosout was about to do is done.
+            std::thread::sleep(Duration::from_secs(2));
+            cure::leave(roscore);
+            let mut asks = asked_from(&lab).start("rostopic list");
+            asks.ends_within(SOON);
+            roscore = (self.master)(&lab).roscore();
+        }
         let later = (self.afterwards)(&lab, &subscriber);
         let mut last = None;
         for expected in &self.expected {
@@ -193,7 +215,7 @@ impl Row for Case {
             last = Some(found.finding);
         }
         for (place, expected) in &self.elsewhere {
-            let wanted = |finding: &Finding| expected.is_met(finding);
+            let wanted = |finding: &Finding| expected.is_met(finding) && expected.about.is_met(finding, &subscriber);
             let found = watch.finding_from(place(&lab), &expected.describe(), SOON, wanted);
             expected.check(&found, advertised.as_deref());
         }
@@ -318,6 +340,7 @@ impl About {
         match self {
             Self::Subscriber => process.is_some_and(|process| process.pid == subscriber.pid()),
             Self::Master => process.is_some_and(|process| process.comm.contains("rosmaster")),
+            Self::Node(name) => finding.node.as_deref() == Some(name),
             Self::Anybody => true,
         }
     }
@@ -332,7 +355,14 @@ fn host_and_port(uri: &str) -> &str {
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn every_failure_is_diagnosed() {
-    let cases =
-        [connect::cases(), name::cases(), callback::cases(), handshake::cases(), udpros::cases(), service::cases()];
+    let cases = [
+        connect::cases(),
+        name::cases(),
+        callback::cases(),
+        handshake::cases(),
+        udpros::cases(),
+        service::cases(),
+        changes::cases(),
+    ];
     table::run(cases.into_iter().flatten().collect());
 }

@@ -45,9 +45,24 @@ pub fn cases() -> Vec<Case> {
         cases.extend([
             fake("service header unanswered", |lab| fake_server(lab, "silent")).seen_from(router, no_header()),
             fake("service closed without a header", |lab| fake_server(lab, "close")).seen_from(router, no_header()),
-            fake("service hangs up", |lab| fake_server(lab, "hang-up")).seen_from(inner, no_header()),
-            fake("service resets", |lab| fake_server(lab, "reset")).seen_from(inner, no_header()),
+            fake("service hangs up", |lab| fake_server(lab, "hang-up"))
+                .seen_from(inner, no_header())
+                .seen_from(router, no_header()),
+            fake("service resets", |lab| fake_server(lab, "reset"))
+                .seen_from(inner, no_header())
+                .seen_from(router, no_header()),
         ]);
+        cases.push(
+            Case::new("the server dies between request and answer", library, no_answer())
+                .about(SERVICE)
+                .publisher(|lab| mortal_server(lab, "3"))
+                .subscriber(|lab, library| lab.inner.node(library, "persistent", "listener", SERVICE).start())
+                .seen_from(inner, no_answer())
+                .seen_from(router, no_answer())
+                // The dead server's log is not to be had either.
+                .also_true(&[Code::ConnectFailed, Code::ServiceUnreachable])
+                .cure(Cure::StartServer(router)),
+        );
     }
     let tool = |name, server: fn(&Lab) -> Vec<Program>| {
         let case = Case::new(name, Library::Rospy, no_header()).about(SERVICE).publisher(server);
@@ -56,6 +71,14 @@ pub fn cases() -> Vec<Case> {
     cases.extend([
         tool("rosservice call, header unanswered", |lab| fake_server(lab, "silent")),
         tool("rosservice call, closed without a header", |lab| fake_server(lab, "close")),
+        Case::new("rosservice call, the server dies before it answers", Library::Rospy, no_answer())
+            .about(SERVICE)
+            .publisher(|lab| mortal_server(lab, "1"))
+            .subscriber(|lab, _| lab.inner.start(&format!("rosservice call {SERVICE}")))
+            .seen_from(inner, no_answer())
+            .seen_from(router, no_answer())
+            .also_true(&[Code::ConnectFailed])
+            .cure(Cure::StartServer(router)),
     ]);
     cases
 }
@@ -63,6 +86,15 @@ pub fn cases() -> Vec<Case> {
 fn no_header() -> Expected {
     let expected = Expected::new(Code::NoHeader, Stage::Header).address(Address::Host("10.0.1.1"));
     expected.says(&[SERVICE])
+}
+
+fn no_answer() -> Expected {
+    let expected = Expected::new(Code::NoResponse, Stage::Data).address(Address::Host("10.0.1.1"));
+    expected.says(&[SERVICE, "before it had answered the request"])
+}
+
+fn mortal_server(lab: &Lab, request: &str) -> Vec<Program> {
+    vec![lab.router.node(Library::Rospy, "mortal", "talker", SERVICE).argument(request).start()]
 }
 
 fn fake_server(lab: &Lab, behaviour: &str) -> Vec<Program> {

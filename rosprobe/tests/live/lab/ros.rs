@@ -89,7 +89,7 @@ impl Node<'_> {
     pub fn start(self) -> Program {
         let ready = match self.words[0].as_str() {
             "talker" | "talkers" | "big" => "advertised",
-            "server" => "serving",
+            "server" | "mortal" => "serving",
             _ => "node is up",
         };
         let program = self.launch();

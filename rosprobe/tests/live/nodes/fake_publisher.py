@@ -5,6 +5,8 @@ accepts connections, and then, by BEHAVIOUR:
 
 silent     reads the header and never answers
 close      reads the header and closes
+hang-up    closes at once
+reset      resets the connection at once
 hostile    answers each connection with another piece of nonsense
 """
 import os
@@ -29,6 +31,10 @@ NONSENSE = [
 
 
 def serve(connection, number):
+    if behaviour == "reset":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if behaviour in ("hang-up", "reset"):
+        return connection.close()
     connection.recv(65536)
     if behaviour == "silent":
         while connection.recv(65536):

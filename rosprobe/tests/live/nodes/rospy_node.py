@@ -7,11 +7,13 @@ talkers   publishes on ARGUMENT topics, NAME_0 and so on, once a second each
 listeners subscribes to ARGUMENT topics, NAME_0 and so on, and says when it has heard all
 mismatch  subscribes to NAME as std_msgs/Int32
 server    provides service NAME (std_srvs/Trigger)
+mortal    the same, and is killed while it works on request number ARGUMENT
 client    calls service NAME (std_srvs/Trigger) once a second and prints what became of it
 persistent the same over one connection that stays
 setter    sets parameter NAME to a text of ARGUMENT bytes, once
 """
 import os
+import signal
 import sys
 
 import rospy
@@ -77,6 +79,20 @@ def mismatch(name, _):
 
 def server(name, _):
     rospy.Service(name, Trigger, lambda request: TriggerResponse(True, "done"))
+    print("serving", flush=True)
+    rospy.spin()
+
+
+def mortal(name, argument):
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        if len(requests) == int(argument):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return TriggerResponse(True, "done")
+
+    rospy.Service(name, Trigger, answer)
     print("serving", flush=True)
     rospy.spin()
 
