@@ -140,6 +140,8 @@ impl Graph {
                 let mut seats = self.mastership.seats.values().filter_map(|seat| seat.succession.as_ref());
                 seats.find(|one| matches!(one.change, Change::Process { before, .. } if before == with))
             }
+            // A tunnel that is gone refuses as well, and says nothing of the master behind it.
+            None if client.master_through.is_some() || master.ip().is_loopback() => None,
             None => self.mastership.far.get(&(client.net_namespace, master))?.succession.as_ref(),
         };
         let since = |one: &Succession| match one.change {

@@ -104,7 +104,8 @@ pub struct Graph {
     names: Names,
     calls: WaitingCalls,
     incidents: Incidents,
-    masters: Masters,
+    /// Boxed: whoever holds a graph across an await holds all of it.
+    masters: Box<Masters>,
     mastership: Mastership,
     /// Processes that were seen passing on the calls of others.
     relays: BTreeSet<ProcessKey>,
