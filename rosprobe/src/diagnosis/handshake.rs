@@ -57,7 +57,7 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
         Some(Outcome::Refused { reason }) if link.kind == LinkKind::Service => {
             Some(service_failed(graph, entry, data, reason))
         }
-        Some(Outcome::Abandoned { .. }) if link.kind == LinkKind::Service && unanswered(graph, entry, data) => {
+        Some(Outcome::Abandoned { .. }) if link.kind == LinkKind::Service && unanswered(graph, data) => {
             Some(super::service::request_unanswered(graph, entry, data))
         }
         _ => None,

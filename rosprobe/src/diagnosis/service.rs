@@ -83,7 +83,7 @@ fn told(trouble: &Trouble<'_>) -> String {
 
 /// The server ended the connection between a request and its answer.
 pub(super) fn request_unanswered(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {
-    let (service, server) = (&entry.link.name, publisher(&entry.link));
+    let (service, server) = (entry.link.name.as_deref().unwrap_or("the service"), publisher(&entry.link));
     let summary = format!(
         "{} at {} closed the connection of {} before it had answered the request for {service}",
         capital(&server),

@@ -133,7 +133,8 @@ fn untold_of(
     }];
     let severity = if runs { Severity::Error } else { Severity::Warning };
     let at = subscriber.last_registered.map_or(succession.at, |last| last.at);
-    let draft = Draft::new(graph, Code::MasterUnreachable, severity, at).on(Stage::Master).client(subscriber);
+    // The connection to the master works: what is missing is what it should have told.
+    let draft = Draft::new(graph, Code::MasterUnreachable, severity, at).on(Stage::Advertised).client(subscriber);
     let draft = draft.node(subscriber.name.clone()).topic(Some(topic.to_owned())).peer(node, Some(uri));
     let draft = draft.address(subscriber.master.map(|master| master.to_string()));
     let evidence = succession.by.iter().copied().chain(subscriber.registered.map(|registered| registered.by));

@@ -89,7 +89,7 @@ fn advertises_a_former_address() -> Expected {
 }
 
 fn not_told(severity: Severity) -> Expected {
-    let expected = Expected::new(Code::MasterUnreachable, Stage::Master).severity(severity);
+    let expected = Expected::new(Code::MasterUnreachable, Stage::Advertised).severity(severity);
     let expected = expected.address(Address::Exactly("10.0.1.1:11311")).about(About::Node("/late"));
     expected.says(&["did not tell", "/talker", TOPIC]).remedy(&["/talker"])
 }
