@@ -364,7 +364,7 @@ impl Graph {
 
     /// Masters that were reached at an address in the network of a client.
     pub(crate) fn masters_at(&self, host: IpAddr, client: &Client) -> impl Iterator<Item = SocketAddr> {
-        let ports = self.answering_ports(host, client).map(move |port| SocketAddr::new(host, port));
+        let ports = self.answering_ports(host, client).map(move |(port, _)| SocketAddr::new(host, port));
         ports.filter(|address| self.masters.addresses.contains(address))
     }
 
