@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::address::{arrives_here, draft, no_errno, not_come, remedies, silence, told, unseen};
-use super::callback::registered_again;
 use super::cause::{capital, meaning};
 use super::draft::{Draft, Words};
 use super::name::{is_unresolved, unresolved};
@@ -96,7 +95,7 @@ fn failed(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding {
 
 /// The node registered again from another address, perhaps on another host, and this subscriber still has the old one.
 fn elsewhere_now(trouble: &Trouble<'_>) -> Option<(String, String)> {
-    let newer = registered_again(trouble).filter(|_| !trouble.entry.link.gone)?;
+    let newer = trouble.graph.registered_again(trouble.entry).filter(|_| !trouble.entry.link.gone)?;
     let (publisher, who) = (trouble.publisher(), trouble.who());
     let since = Span(trouble.graph.now().0.saturating_sub(newer.registered?.at.0));
     let now_at = format!(
