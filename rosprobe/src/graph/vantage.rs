@@ -64,7 +64,10 @@ impl Graph {
         let name = self.uri_nodes.get(&(self.clients.networks.of(client.place()), track.uri.clone()));
         let node = name.and_then(|name| self.node_named(name, client));
         let Some(process) = node.and_then(|node| node.process.as_ref()) else { return false };
-        self.process(process).is_some_and(|state| state.exited.is_none())
+        // Two nodes may have one name, and only one of them be here.
+        let publishers = self.clients.of(Actor::Process(process.key())).iter().filter_map(|id| self.clients.get(*id));
+        let is_another = publishers.filter_map(|one| one.api.as_ref()).any(|api| Some(api) != track.target.as_ref());
+        !is_another && self.process(process).is_some_and(|state| state.exited.is_none())
     }
 
     /// Whether a packet capture was taken on the host of that address: it talks to itself, or, where nobody does, it takes part in
