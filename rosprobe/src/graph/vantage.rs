@@ -66,7 +66,8 @@ impl Graph {
         let Some(process) = node.and_then(|node| node.process.as_ref()) else { return false };
         // Two nodes may have one name, and only one of them be here.
         let publishers = self.clients.of(Actor::Process(process.key())).iter().filter_map(|id| self.clients.get(*id));
-        let is_another = publishers.filter_map(|one| one.api.as_ref()).any(|api| Some(api) != track.target.as_ref());
+        let mut hosts = publishers.filter_map(|publisher| publisher.api.as_ref().map(|api| &api.host));
+        let is_another = track.target.as_ref().is_some_and(|target| hosts.any(|host| *host != target.host));
         !is_another && self.process(process).is_some_and(|state| state.exited.is_none())
     }
 
