@@ -1,6 +1,5 @@
-//! After the connect: refused headers, missing headers, requests without an answer, calls that failed.
+//! After the connect: refused headers, missing headers, requests without an answer.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::address::told;
@@ -9,15 +8,15 @@ use super::draft::{Draft, Words};
 use super::trouble::{Trouble, publisher, who};
 use super::wrong_address::{is_loopback, loopback};
 use super::{Code, Finding, Severity};
-use crate::graph::{Entry, Graph, Incident, IncidentKind, Link, LinkId, LinkKind, Outcome, Party, Stage, StageState};
-use crate::observation::{Call, ObservationId, Span};
+use crate::graph::{Entry, Graph, Link, LinkKind, Outcome, Party, Stage, StageState};
+use crate::observation::{Call, Span};
 
 /// An answer that has not come after this long will not come: nodes answer within milliseconds.
-const ANSWER_AFTER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_AFTER: Duration = Duration::from_secs(5);
 /// A refusal may be that of a node on its way out, or be tried again at once.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 /// The same for a connection closed without an answer. That the answer was lost on its way to rosprobe is told by then.
-const CLOSED_AFTER: Duration = Duration::from_secs(3);
+pub(super) const CLOSED_AFTER: Duration = Duration::from_secs(3);
 
 /// Who is refused tries again sooner: roscpp waits 20 s at most (`TransportPublisherLink::onRetryTimer`).
 const RETRIED_WITHIN: Duration = Duration::from_secs(30);
@@ -219,7 +218,12 @@ fn ending(graph: &Graph, entry: &Entry, state: &StageState) -> String {
 }
 
 /// Why a peer that accepted says nothing.
-fn silent_peer(graph: &Graph, entry: &Entry, state: &StageState, publisher: &str) -> (Vec<String>, Vec<String>) {
+pub(super) fn silent_peer(
+    graph: &Graph,
+    entry: &Entry,
+    state: &StageState,
+    publisher: &str,
+) -> (Vec<String>, Vec<String>) {
     let closed = matches!(state.failure, Some(Outcome::Abandoned { .. })) && !entry.track.given_up;
     if let Some(carrier) = &entry.link.carried_by {
         let explanation = format!(
@@ -323,81 +327,4 @@ fn service_failed(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
     let explanation = vec!["The connection works; the service itself reported that it could not do it.".to_owned()];
     let remedies = vec![format!("Look at the output of {}.", publisher(&entry.link))];
     draft(graph, entry, state, Code::CallFailed, Severity::Warning).finish(&Words { summary, explanation, remedies })
-}
-
-/// Calls of masters and callbacks that nobody answered, one finding a link and method.
-pub(super) fn unanswered_calls(graph: &Graph) -> Vec<(LinkId, Finding)> {
-    let mut silent: BTreeMap<(LinkId, String), Vec<(ObservationId, bool)>> = BTreeMap::new();
-    for (id, call) in graph.waiting_calls() {
-        let late = match call.broken {
-            Some(at) => graph.now().since(at) >= CLOSED_AFTER,
-            None => graph.now().since(call.at) >= ANSWER_AFTER,
-        };
-        if let (true, Some(link)) = (late, call.link) {
-            silent.entry((link, call.call.method().to_owned())).or_default().push((id, call.at_client));
-        }
-    }
-    let finding = |link, method: &str, calls: &[_]| Some((link, unanswered_call(graph, link, method, calls)?));
-    silent.into_iter().filter_map(|((link, method), calls)| finding(link, &method, &calls)).collect()
-}
-
-fn unanswered_call(graph: &Graph, link: LinkId, method: &str, calls: &[(ObservationId, bool)]) -> Option<Finding> {
-    let entry = graph.entries().find(|entry| entry.link.id == link)?;
-    let state = match entry.link.kind {
-        LinkKind::Master => entry.link.stage(Stage::Master)?,
-        LinkKind::Callback => entry.link.stage(Stage::Callback)?,
-        _ => return None,
-    };
-    let times: Vec<_> = graph
-        .waiting_calls()
-        .filter(|(id, _)| calls.iter().any(|call| call.0 == *id))
-        .map(|(_, call)| call.at)
-        .collect();
-    let (first, last) = (times.iter().min().copied()?, times.iter().max().copied()?);
-    let peer = match entry.link.kind {
-        LinkKind::Master => "the master".to_owned(),
-        _ => publisher(&entry.link),
-    };
-    let waited = Span(graph.now().0.saturating_sub(first.0));
-    let summary = format!(
-        "{} at {} has not answered the {method} of {} for {waited}",
-        capital(&peer),
-        place(state),
-        client(graph, entry)
-    );
-    let (mut explanation, remedies) = silent_peer(graph, entry, state, &peer);
-    explanation.insert(0, "The connection was accepted and the request was sent whole.".into());
-    let count = calls.iter().filter(|call| call.1).count().max(calls.len().div_ceil(2)) as u64;
-    let draft = draft(graph, entry, state, Code::NoResponse, Severity::Error).times(graph, first, last, count);
-    Some(draft.evidence(calls.iter().map(|call| call.0)).finish(&Words { summary, explanation, remedies }))
-}
-
-/// Calls of the master that were answered with a failure or a fault.
-pub(super) fn failed_call(graph: &Graph, kind: &IncidentKind, incident: &Incident) -> Option<Finding> {
-    let IncidentKind::CallFailed { client, method, subject, message, fault } = kind else { return None };
-    // What roscpp answers when it cannot connect to a publisher that it was told of: that connect is a finding of its own.
-    if method == "publisherUpdate" && message == "Unknown Error" {
-        return None;
-    }
-    let client = graph.client(*client)?;
-    let about = if subject.is_empty() { String::new() } else { format!(" {subject}") };
-    let word = if *fault { "a fault" } else { "a failure" };
-    let summary = format!("{method}{about} of {} was answered with {word}: {message}", who(client));
-    let explanation = vec!["The connection works; the call itself was refused.".to_owned()];
-    let topic = subject
-        .starts_with('/')
-        .then(|| subject.clone())
-        .filter(|_| matches!(method.as_str(), "registerPublisher" | "registerSubscriber" | "publisherUpdate"));
-    let draft = Draft::new(graph, Code::CallFailed, Severity::Error, incident.last)
-        .client(client)
-        .topic(topic)
-        .on(Stage::Master);
-    let draft =
-        draft.times(graph, incident.first, incident.last, incident.count).evidence(incident.evidence.iter().copied());
-    let draft = draft.address(client.master.map(|master| master.to_string()));
-    Some(draft.finish(&Words {
-        summary,
-        explanation,
-        remedies: vec![format!("Correct what the message names; {} asked for it.", who(client))],
-    }))
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod callback;
+mod calls;
 mod cause;
 mod connect;
 mod dds;
@@ -44,7 +45,7 @@ pub fn diagnose(graph: &Graph) -> Diagnosis {
             diagnosis.blame(entry.link.id, restarted::settled(graph, entry, finding));
         }
     }
-    for (link, finding) in handshake::unanswered_calls(graph) {
+    for (link, finding) in calls::unanswered(graph) {
         diagnosis.blame(link, finding);
     }
     for (link, finding) in master_uri::unusable(graph) {
@@ -61,7 +62,7 @@ pub fn diagnose(graph: &Graph) -> Diagnosis {
     let blamed: BTreeSet<String> = loud.filter_map(|finding| finding.peer.as_ref()?.uri.clone()).collect();
     findings.extend(nodes::unusable_apis(graph, &blamed));
     for (kind, incident) in graph.incidents() {
-        findings.extend(handshake::failed_call(graph, kind, incident));
+        findings.extend(calls::failed(graph, kind, incident));
         findings.extend(nodes::replaced(graph, kind, incident));
         findings.extend(tool::of_incident(graph, kind, incident));
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use rosprobe::diagnosis::{Code, Finding};
 use rosprobe::errno::Errno;
+use rosprobe::observation::What;
 
+use crate::healthy::{LIBRARIES, nodes, until_nothing_is_wrong};
 use crate::lab::{Lab, Library, SOON, Watch};
 
 const TOPIC: &str = "/some/topic";
@@ -49,4 +51,57 @@ fn what_nodes_still_try_is_diagnosed_from_their_host_and_from_the_masters() {
     assert_eq!(callback.errno, Some(Errno::ENETUNREACH), "{callback:#?}");
     assert!(callback.address.is_some_and(|address| address.starts_with("10.9.9.9:")));
     watch.stop(Signal::SIGINT);
+}
+
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn a_late_start_says_which_sockets_were_already_open() {
+    let lab = Lab::new();
+    let _roscore = lab.router.roscore();
+    let nodes = nodes(&lab);
+    let watch = Watch::start(&lab, &[]);
+    watch.observation("a socket that was open before", SOON, |observation| {
+        let ours =
+            observation.process.as_ref().is_some_and(|process| nodes.iter().any(|node| node.pid() == process.pid));
+        ours && matches!(observation.what, What::AlreadyOpen)
+    });
+    let newcomer = lab.inner.node(Library::Roscpp, "listener", "newcomer", TOPIC).start();
+    watch.until_data(&newcomer, TOPIC, SOON);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
+/// The clients ask for the service fifty times a second while rosprobe's programs are attached one after the other.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn what_was_running_goes_on_in_silence() {
+    let lab = Lab::new();
+    let _roscore = lab.router.roscore();
+    let clients = LIBRARIES.map(|library| {
+        lab.inner.node(library, "persistent", &format!("persistent_{library:?}"), "/some/service").start()
+    });
+    let start =
+        |library| lab.router.node(library, "talker", &format!("talker_{library:?}"), &format!("/{library:?}")).start();
+    let talkers = LIBRARIES.map(start);
+    let listeners = LIBRARIES.map(|library| {
+        lab.inner.node(library, "listener", &format!("listener_{library:?}"), &format!("/{library:?}")).start()
+    });
+    for listener in &listeners {
+        listener.wait_for("heard", SOON);
+    }
+    let mut watch = Watch::start(&lab, &[]);
+    // Its last words to the master cross the master's to it.
+    for number in 0..2 {
+        lab.inner.node(Library::Roscpp, "loop", &format!("loop_{number}"), "/loop").start().wait(SOON);
+    }
+    let _server = lab.router.node(Library::Roscpp, "server", "server", "/some/service").start();
+    for client in &clients {
+        client.wait_for("answered", SOON);
+    }
+    // A call that the master never answers would be said after five seconds.
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+    drop(talkers);
+    let _talkers = LIBRARIES.map(start);
+    until_nothing_is_wrong(&watch);
+    watch.stop(Signal::SIGTERM);
 }
