@@ -86,12 +86,17 @@ pub(super) fn of_connection(
     Some((became(graph, former, namespace, node), start_again(graph, former, process, node)))
 }
 
+/// The address that a client advertises, where its host had it and has it no more.
+pub(super) fn of_api<'a>(graph: &'a Graph, client: &Client) -> Option<&'a Former> {
+    let ip = client.api.as_ref()?.host.parse::<IpAddr>().ok()?;
+    graph.former_address(graph.namespace_of(client)?.net_namespace, ip)
+}
+
 /// A node on this host that advertises an address which its host has no more. `blamed` are URIs about which something worse was found.
 pub(super) fn api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Option<Finding> {
     let (api, process, name) = (client.api.as_ref()?, client.process.as_ref()?, client.name.clone()?);
-    let ip = api.host.parse::<IpAddr>().ok()?;
-    let namespace = graph.namespace_of(client)?;
-    let former = graph.former_address(namespace.net_namespace, ip)?;
+    let (namespace, former) = (graph.namespace_of(client)?, of_api(graph, client)?);
+    let ip = former.own.address;
     let uri = format!("http://{api}/");
     if blamed.contains(&uri) || graph.now().since(former.at) < GONE_FOR {
         return None;

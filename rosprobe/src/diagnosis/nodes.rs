@@ -47,6 +47,10 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
     if blamed.contains(&uri) || master_is_elsewhere(graph, client) != Some(true) {
         return None;
     }
+    // It was right when the node started; whether it comes back shows in a moment.
+    if super::moved::of_api(graph, client).is_some() {
+        return None;
+    }
     let node = graph.node_named(&name, client)?;
     let used = !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty();
     let (code, what) = complaint(graph, client, &api.host).filter(|_| used)?;

@@ -25,7 +25,13 @@ pub fn cases() -> Vec<Case> {
                 .seen_from(inner, advertises_a_former_address())
                 .seen_from(outer, Expected::new(Code::ConnectFailed, Stage::Xmlrpc).errno(Errno::EHOSTUNREACH))
                 // The log of the talker stays out of reach as well.
-                .also_true(&[Code::CallbackFailed, Code::Stalled, Code::NoResponse, Code::NeverAttempted])
+                .also_true(&[
+                    Code::CallbackFailed,
+                    Code::Stalled,
+                    Code::NoResponse,
+                    Code::NeverAttempted,
+                    Code::ConnectPending,
+                ])
                 .cure(Cure::RestartPublisher(inner)),
             Case::new("packets for the former address vanish", library, vanishes())
                 .publisher(talker_that_moves_unnoticed)
