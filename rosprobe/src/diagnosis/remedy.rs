@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::trouble::{Trouble, is_advertisable};
 use crate::errno::Errno;
+use crate::event::Namespace;
 use crate::graph::{LinkKind, Resolution, Subnet, Way, way};
 
 /// Ports that Linux hands out to nodes when nobody says otherwise (`net.ipv4.ip_local_port_range`).
@@ -70,8 +71,12 @@ impl Trouble<'_> {
 
     /// The host that a tunnel would lead to is seen, and it has no route to the address either.
     fn ends_at(&self, master: IpAddr, ip: IpAddr) -> bool {
-        let there = self.graph.only_owner(master).and_then(|owner| self.graph.namespace(owner));
+        let there = self.host_of(master);
         there.is_some_and(|there| matches!(way(Some(there), ip), Way::None | Way::Rejected { .. }))
+    }
+
+    fn host_of(&self, ip: IpAddr) -> Option<&Namespace> {
+        self.graph.only_owner(ip).and_then(|owner| self.graph.namespace(owner))
     }
 
     /// Where nothing else helps: a network that only its own host knows, of containers or virtual machines.
@@ -90,10 +95,12 @@ impl Trouble<'_> {
         } else {
             ""
         };
-        format!(
-            "Carry {subnet} over ssh through {master}{reason}; on {}, run: {route}sshuttle -r {master} {subnet}",
-            self.client_host()
-        )
+        let carry = if self.host_of(master).is_some() {
+            format!("Carry {subnet} over ssh through {master}")
+        } else {
+            format!("If {master} reaches {subnet}, carry it over ssh through {master}")
+        };
+        format!("{carry}{reason}; on {}, run: {route}sshuttle -r {master} {subnet}", self.client_host())
     }
 
     /// The command that makes a route where there is none, to be followed by the tunnel's.
