@@ -31,11 +31,16 @@ impl Graph {
             known.pop_first();
         }
         let before = known.insert(key, (local.ip().to_canonical(), process.key()));
-        // They are looked for a moment after the capture began: whoever was seen to begin has begun after that.
-        let was_seen = before.is_some_and(|(_, owner)| owner == process.key());
-        let already = observation.what == What::Listening { already: true } && !was_seen;
-        if already && self.listeners.already.len() < LISTENER_LIMIT {
-            self.listeners.already.insert(process.key());
+        // They are looked for a moment after the capture began: whoever was seen to begin has begun after that, told before or behind.
+        let same = before.is_some_and(|(_, owner)| owner == process.key());
+        match observation.what {
+            What::Listening { already: true } if !same && self.listeners.already.len() < LISTENER_LIMIT => {
+                self.listeners.already.insert(process.key());
+            }
+            What::Listening { already: false } if same => {
+                self.listeners.already.remove(&process.key());
+            }
+            _ => {}
         }
         let at_port = |entry: &&super::Entry| {
             let target = entry.track.target.as_ref().filter(|target| target.port == local.port());
