@@ -30,7 +30,7 @@ use crate::event::{Event, Monotonic};
 const DRAIN_LIMIT: usize = 1024;
 /// Drains after the end of the capture; a machine that goes on talking must not keep us.
 const LAST_DRAINS: usize = 256;
-/// Findings are made anew this long after an event; no longer than from one look into the ring buffer to the next, for which it stands.
+/// Findings are made anew this long after what an event led to: where much comes, looking into the ring buffer goes first.
 const SETTLE: Duration = Duration::from_millis(20);
 /// Findings are made anew this often without any event, for those that time alone brings.
 const IDLE: Duration = Duration::from_millis(500);
@@ -167,11 +167,9 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                 }
                 ready = self.capture.ready() => {
                     ready.map_err(WatchError::Capture)?;
-                    // Counted from before the drain: it takes the place of the next look, and does not come a moment after it.
-                    let settled = Instant::now() + SETTLE;
                     self.drain()?;
                     if self.dirty {
-                        advance = advance.min(settled);
+                        advance = advance.min(Instant::now() + SETTLE);
                     }
                 }
                 () = self.audience.gone() => return Ok(End::Gone),
