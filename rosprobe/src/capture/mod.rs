@@ -1,5 +1,6 @@
 //! Where events come from: the kernel, `/proc`, or a packet capture.
 
+mod backlog;
 mod bounded;
 mod btf;
 mod calibration;

@@ -30,8 +30,10 @@ use crate::event::{Event, Monotonic};
 const DRAIN_LIMIT: usize = 1024;
 /// Drains after the end of the capture; a machine that goes on talking must not keep us.
 const LAST_DRAINS: usize = 256;
-/// Findings are made anew this long after what an event led to: where much comes, looking into the ring buffer goes first.
+/// Findings are not made anew sooner than this after the last time.
 const SETTLE: Duration = Duration::from_millis(20);
+/// Nor sooner than this many times what that took: where many links stand, taking events goes first.
+const SHARE: u32 = 4;
 /// Findings are made anew this often without any event, for those that time alone brings.
 const IDLE: Duration = Duration::from_millis(500);
 /// Totals of sockets are read, and statistics said, this often.
@@ -146,6 +148,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         command: &mut Option<&mut Command>,
     ) -> Result<End, WatchError> {
         let mut advance = Instant::now() + IDLE;
+        let mut settled = Instant::now();
         let mut sample = Instant::now() + SAMPLE;
         loop {
             tokio::select! {
@@ -162,14 +165,17 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                 () = sleep_until(advance) => {
                     // What has come until now would only make findings anew a moment later.
                     self.drain()?;
-                    self.advance()?;
+                    settled = self.advance()?;
                     advance = Instant::now() + IDLE;
                 }
                 ready = self.capture.ready() => {
                     ready.map_err(WatchError::Capture)?;
-                    self.drain()?;
-                    if self.dirty {
-                        advance = advance.min(Instant::now() + SETTLE);
+                    let more = self.drain()?;
+                    if self.dirty && !more && settled <= Instant::now() {
+                        settled = self.advance()?;
+                        advance = Instant::now() + IDLE;
+                    } else if self.dirty {
+                        advance = advance.min(settled);
                     }
                 }
                 () = self.audience.gone() => return Ok(End::Gone),
@@ -245,7 +251,9 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         self.audience.observations(observations)
     }
 
-    fn advance(&mut self) -> io::Result<()> {
+    /// Makes findings anew; when that may be done again.
+    fn advance(&mut self) -> io::Result<Instant> {
+        let begun = Instant::now();
         let now = self.now();
         // Before anything is concluded from what was not seen.
         self.capture.losses(now, &mut self.events);
@@ -256,7 +264,8 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         if !observations.is_empty() {
             self.audience.observations(observations)?;
         }
-        self.audience.advance(now)
+        self.audience.advance(now)?;
+        Ok(Instant::now() + SETTLE.max(begun.elapsed() * SHARE))
     }
 
     fn finish(&mut self) -> io::Result<()> {
