@@ -82,50 +82,68 @@ impl Hook {
         }
     }
 
-    /// Loads the program and attaches it. What is attached, as [`Hook::shown`] says it; `None` when the kernel has no such place and none
-    /// is needed.
-    pub fn attach(self, ebpf: &mut Ebpf, types: Option<&Btf>) -> Result<Option<String>, ProgramError> {
+    /// Whether the kernel tells by this alone, and soon, that it lets no program be called by its functions: small, and refused first.
+    pub const fn is_trial(self) -> bool {
+        matches!(self, Self::Entry { .. })
+    }
+
+    /// Hands the program to the kernel, whose verification takes long. `None` when the kernel has no such place and none is needed.
+    pub fn load(self, program: &mut Program, types: Option<&Btf>) -> Result<Option<Loaded>, ProgramError> {
         let described = || types.ok_or(ProgramError::Btf(BtfError::UnknownBtfTypeName { type_name: "vmlinux".into() }));
         match self {
-            Self::Btf { name } => {
-                let program: &mut BtfTracePoint = find(ebpf, name)?;
-                program.load(name, described()?)?;
-                program.attach()?;
-            }
-            Self::Raw { name, program } => attach_raw(ebpf, name, program)?,
-            Self::RawOr { name, program, before: (older, older_program) } => {
-                if let Err(error) = attach_raw(ebpf, name, program) {
-                    if !is_no_such_place(&error) || ebpf.program(older_program).is_none() {
-                        return Err(error);
-                    }
-                    return Self::Raw { name: older, program: older_program }.attach(ebpf, types);
-                }
-            }
-            Self::Entry { function, program } => {
-                let program: &mut FEntry = find(ebpf, program)?;
-                program.load(function, described()?)?;
-                program.attach()?;
-            }
-            Self::Exit { function, program } => attach_exit(ebpf, function, program, described()?)?,
-            Self::ExitIfThere { function } => match attach_exit(ebpf, function, function, described()?) {
+            Self::Btf { name } => of_kind::<BtfTracePoint>(program)?.load(name, described()?)?,
+            Self::Raw { .. } | Self::RawOr { .. } => of_kind::<RawTracePoint>(program)?.load()?,
+            Self::Entry { function, .. } => of_kind::<FEntry>(program)?.load(function, described()?)?,
+            Self::Exit { function, .. } => of_kind::<FExit>(program)?.load(function, described()?)?,
+            Self::ExitIfThere { function } => match of_kind::<FExit>(program)?.load(function, described()?) {
                 Err(ProgramError::Btf(BtfError::UnknownBtfTypeName { .. })) => return Ok(None),
                 other => other?,
             },
-            Self::TracePoint { category, name, program } => {
-                let program: &mut TracePoint = find(ebpf, program)?;
-                program.load()?;
-                program.attach(category, name)?;
-            }
+            Self::TracePoint { .. } => of_kind::<TracePoint>(program)?.load()?,
         }
-        Ok(Some(self.shown()))
+        Ok(Some(Loaded(self)))
     }
 }
 
-fn attach_raw(ebpf: &mut Ebpf, name: &str, program: &str) -> Result<(), ProgramError> {
-    let program: &mut RawTracePoint = find(ebpf, program)?;
-    program.load()?;
-    program.attach(name)?;
-    Ok(())
+/// A hook whose program the kernel has.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded(Hook);
+
+impl Loaded {
+    /// From now on the kernel calls the program. What is attached, as [`Hook::shown`] says it.
+    pub fn attach(self, ebpf: &mut Ebpf) -> Result<String, ProgramError> {
+        let Self(hook) = self;
+        let attached = match hook {
+            Hook::Btf { name } => find::<BtfTracePoint>(ebpf, name)?.attach().map(drop),
+            Hook::Raw { name, program } => find::<RawTracePoint>(ebpf, program)?.attach(name).map(drop),
+            Hook::RawOr { name, program, before } => return attach_or_before(ebpf, name, program, before),
+            Hook::Entry { program, .. } => find::<FEntry>(ebpf, program)?.attach().map(drop),
+            Hook::Exit { program, .. } => find::<FExit>(ebpf, program)?.attach().map(drop),
+            Hook::ExitIfThere { function } => find::<FExit>(ebpf, function)?.attach().map(drop),
+            Hook::TracePoint { category, name, program } => {
+                find::<TracePoint>(ebpf, program)?.attach(category, name).map(drop)
+            }
+        };
+        attached.map(|()| hook.shown())
+    }
+}
+
+fn attach_or_before(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    program: &'static str,
+    before: (&'static str, &'static str),
+) -> Result<String, ProgramError> {
+    let now = Hook::Raw { name, program };
+    let (name, program) = before;
+    match Loaded(now).attach(ebpf) {
+        Err(error) if is_no_such_place(&error) && ebpf.program(program).is_some() => {
+            let before = Hook::Raw { name, program };
+            find::<RawTracePoint>(ebpf, program)?.load()?;
+            Loaded(before).attach(ebpf)
+        }
+        other => other,
+    }
 }
 
 /// Whether the kernel has no tracepoint of that name.
@@ -133,11 +151,11 @@ fn is_no_such_place(error: &ProgramError) -> bool {
     matches!(error, ProgramError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn attach_exit(ebpf: &mut Ebpf, function: &str, program: &str, types: &Btf) -> Result<(), ProgramError> {
-    let program: &mut FExit = find(ebpf, program)?;
-    program.load(function, types)?;
-    program.attach()?;
-    Ok(())
+fn of_kind<'a, P>(program: &'a mut Program) -> Result<&'a mut P, ProgramError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    program.try_into()
 }
 
 fn find<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProgramError>

@@ -1,7 +1,12 @@
 //! The start of a live capture: up the ladder, until a rung holds.
 
+use std::collections::HashMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
+use aya::programs::ProgramError;
 use aya::{Ebpf, EbpfLoader};
 use rosprobe_common::{CALL_NUMBERS, Config, UNKNOWN_OFFSET};
 
@@ -9,6 +14,7 @@ use super::btf::{self, Btf};
 use super::calibration;
 use super::capture_error::{self, CaptureError};
 use super::holders;
+use super::hook::{Hook, Loaded};
 use super::kernel::{self, Architecture, ConnectFields};
 use super::kernel_log;
 use super::mode::{LADDER, Rung};
@@ -155,15 +161,61 @@ impl Machine<'_> {
 
     /// Attaches everything of a rung; what is attached.
     fn attach(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<Vec<String>, CaptureError> {
+        let (trials, others): (Vec<_>, Vec<_>) = rung.hooks.iter().copied().flatten().partition(|hook| hook.is_trial());
+        let mut loaded = self.load(ebpf, &trials)?;
+        loaded.extend(self.load(ebpf, &others)?);
         let mut attached = Vec::new();
-        for hook in rung.hooks.iter().copied().flatten() {
-            let there = hook.attach(ebpf, self.types.as_ref().ok().map(|types| &types.places));
-            let refused = |error| CaptureError::program(hook.program(), hook.shown(), &self.release, error);
-            let there = there.map_err(refused)?;
+        for (hook, loaded) in loaded {
+            let place = loaded.attach(ebpf).map_err(|error| self.refused(hook, error))?;
             // Two programs may be at one place.
-            attached.extend(there.filter(|place| !attached.contains(place)));
+            if !attached.contains(&place) {
+                attached.push(place);
+            }
         }
         Ok(attached)
+    }
+
+    /// Has the programs of hooks verified, on all processors; those whose place the kernel has.
+    fn load(&self, ebpf: &mut Ebpf, hooks: &[Hook]) -> Result<Vec<(Hook, Loaded)>, CaptureError> {
+        let types = self.types.as_ref().ok().map(|types| &types.places);
+        let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
+        let hooks = hooks.iter().enumerate();
+        let to_load: Vec<_> = hooks.map(|(place, hook)| (place, *hook, programs.remove(hook.program()))).collect();
+        let to_load = Mutex::new(to_load.into_iter());
+        let rest = || to_load.lock().unwrap_or_else(PoisonError::into_inner);
+        let load = || {
+            let mut verified = Vec::new();
+            let next = || rest().next();
+            while let Some((place, hook, program)) = next() {
+                let there = program.map_or(Err(ProgramError::UnexpectedProgramType), |it| hook.load(it, types));
+                if there.is_err() {
+                    // One that is refused is enough.
+                    rest().by_ref().for_each(drop);
+                }
+                verified.push((place, hook, there));
+            }
+            verified
+        };
+        let mut verified = thread::scope(|scope| {
+            let others = 1..thread::available_parallelism().map_or(1, NonZero::get);
+            // Who is not there leaves the work to the others.
+            let others: Vec<_> = others.filter_map(|_| thread::Builder::new().spawn_scoped(scope, load).ok()).collect();
+            let mut verified = load();
+            for other in others {
+                verified.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            verified
+        });
+        verified.sort_by_key(|(place, ..)| *place);
+        let there = verified.into_iter().map(|(_, hook, there)| {
+            let there = there.map_err(|error| self.refused(hook, error))?;
+            Ok(there.map(|there| (hook, there)))
+        });
+        there.filter_map(Result::transpose).collect()
+    }
+
+    fn refused(&self, hook: Hook, error: ProgramError) -> CaptureError {
+        CaptureError::program(hook.program(), hook.shown(), &self.release, error)
     }
 }
 
