@@ -18,12 +18,20 @@ pub(super) fn unanswered(graph: &Graph) -> Vec<(LinkId, Finding)> {
             Some(at) => graph.now().since(at) >= CLOSED_AFTER,
             None => graph.now().since(call.at) >= ANSWER_AFTER,
         };
-        if let (true, Some(link)) = (late, call.link) {
+        let Some(link) = call.link.filter(|_| late) else { continue };
+        if call.broken.is_none() || !called_has_ended(graph, link) {
             silent.entry((link, call.call.method().to_owned())).or_default().push((id, call.at_client));
         }
     }
     let finding = |link, method: &str, calls: &[_]| Some((link, unanswered_method(graph, link, method, calls)?));
     silent.into_iter().filter_map(|((link, method), calls)| finding(link, &method, &calls)).collect()
+}
+
+/// That it ended with a call unanswered says nothing of whoever is called next: that will be refused, or answered.
+fn called_has_ended(graph: &Graph, link: LinkId) -> bool {
+    let entry = graph.entries().find(|entry| entry.link.id == link);
+    let process = entry.and_then(|entry| graph.process(entry.link.publisher.process.as_ref()?));
+    process.is_some_and(|state| state.exited.is_some())
 }
 
 fn unanswered_method(graph: &Graph, link: LinkId, method: &str, calls: &[(ObservationId, bool)]) -> Option<Finding> {

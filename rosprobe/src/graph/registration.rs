@@ -126,6 +126,7 @@ impl Graph {
             }
             Call::UnregisterService { caller_id, service, .. } => {
                 self.node(&bounded(caller_id)).services.remove(&bounded(service));
+                self.callee_left(client, at);
             }
             _ => {}
         }
