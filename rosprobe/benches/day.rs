@@ -172,13 +172,13 @@ fn minute(robot: &mut Robot, node: &ProcessRef, links: &mut [(SocketRef, u64)], 
     let topic = format!("<string>/robot/broken_{}</string>", minute % 20);
     let uri = format!("http://127.0.0.1:{}/", 50_000 + minute % 20);
     let publishers = format!("<array><data><value><string>{uri}</string></value></data></array>");
-    let params =
-        [name.as_str(), &topic, "<string>std_msgs/String</string>", "<string>http://127.0.0.1:45000/</string>"];
+    let api = "<string>http://127.0.0.1:45000/</string>";
+    let params = [name.as_str(), &topic, "<string>std_msgs/String</string>", api];
     robot.call(&visitor, "registerSubscriber", &params, &publishers);
     let port = u16::try_from(50_000 + minute % 20).unwrap_or(0);
     let refused = robot.connect(&visitor, port, Some(Errno::ECONNREFUSED));
     robot.event(&visitor, Some(&refused), Fact::Closed);
-    robot.call(&visitor, "unregisterSubscriber", &params[..2], "<int>1</int>");
+    robot.call(&visitor, "unregisterSubscriber", &[&name, &topic, api], "<int>1</int>");
     robot.event(&visitor, None, Fact::ProcessExited);
     let number = minute % TOPICS;
     if let Some(link) = links.get_mut(usize::try_from(number).unwrap_or(0)) {

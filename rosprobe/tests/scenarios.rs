@@ -203,3 +203,18 @@ fn the_story_of_the_readme() {
     let text = format!("{}\n\nWhy: {}\n\n{}", finding.summary, finding.explanation, finding.remedies.join("\n"));
     insta::assert_snapshot!(text);
 }
+
+/// A robot has a visitor a minute for months.
+#[test]
+fn who_took_everything_back_and_ended_is_forgotten_and_who_is_still_registered_is_not() {
+    let scenario = Scenario::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/ended-long-ago.toml"));
+    let (mut known, mut at_the_end) = (BTreeSet::new(), BTreeSet::new());
+    scenario.play(|session| {
+        let processes = session.graph().processes().map(|state| state.process.comm.clone());
+        at_the_end = processes.chain(session.graph().nodes().map(|node| node.name.clone())).collect();
+        known.extend(at_the_end.iter().cloned());
+    });
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(known, names(&["visitor", "/visitor", "crashed", "/crashed"]));
+    assert_eq!(at_the_end, names(&["crashed", "/crashed"]));
+}

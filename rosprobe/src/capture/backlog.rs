@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 
+use super::start::return_memory;
+
 /// Where records come from.
 pub(super) trait Source: Send + 'static {
     /// Hands the next record to `take`; false when there is none.
@@ -27,6 +29,8 @@ impl Source for RingBuf<MapData> {
 const LIMIT: usize = 32 * 1024 * 1024;
 /// Bytes of one piece of memory: whole pieces are given back.
 const CHUNK: usize = 1024 * 1024;
+/// Bytes taken that are worth asking the allocator to give back.
+const MANY: usize = 4 * CHUNK;
 /// Between two looks of the thread.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -66,6 +70,8 @@ struct Taken {
     read: usize,
     /// Bytes in all chunks that were not read.
     bytes: usize,
+    /// The most that these were, since memory was given back.
+    most: usize,
 }
 
 impl Taken {
@@ -80,6 +86,7 @@ impl Taken {
             chunk.extend_from_slice(&length.to_ne_bytes());
             chunk.extend_from_slice(record);
             self.bytes += bytes;
+            self.most = self.most.max(self.bytes);
         }
     }
 
@@ -142,6 +149,9 @@ impl Backlog {
         }
         self.grows = grows;
         self.shared.tell(if grows { Task::Take } else { Task::Wait });
+        if !grows && std::mem::take(&mut self.shared.lock().taken.most) >= MANY {
+            return_memory();
+        }
         if grows && self.thread.is_none() {
             let shared = Arc::clone(&self.shared);
             // Without it the ring buffer is all the room there is, and what is lost then is counted.

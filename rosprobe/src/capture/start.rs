@@ -219,8 +219,8 @@ impl Machine<'_> {
     }
 }
 
-/// Gives the kernel back what the start needed and the capture does not. The allocator would keep it.
-fn return_memory() {
+/// Gives the kernel back what was freed. The allocator would keep it.
+pub(super) fn return_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes no pointer, and may be called at any time and from any thread.
     unsafe {

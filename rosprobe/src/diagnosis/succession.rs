@@ -30,8 +30,9 @@ pub(super) fn forgotten(graph: &Graph) -> Vec<Finding> {
 /// The master that took the place of its own, long enough ago.
 fn known_before<'a>(graph: &'a Graph, client: &Client) -> Option<&'a Succession> {
     let node = graph.node_named(client.name.as_deref()?, client)?;
-    let used = !node.publishes.is_empty() || !node.subscribes.is_empty() || !node.services.is_empty();
-    graph.succession_of(client).filter(|succession| used && graph.now().since(succession.at) >= BACK_WITHIN)
+    graph
+        .succession_of(client)
+        .filter(|succession| !node.has_nothing() && graph.now().since(succession.at) >= BACK_WITHIN)
 }
 
 fn runs_here(graph: &Graph, client: &Client) -> bool {

@@ -45,8 +45,7 @@ impl Graph {
     fn has_left(&self, callee: ClientId, callback: Option<LinkId>, at: Monotonic) -> bool {
         let Some(client) = self.clients.get(callee) else { return false };
         let node = client.name.as_ref().and_then(|name| self.node_named(name, client));
-        let nothing = |node: &Node| node.publishes.is_empty() && node.subscribes.is_empty() && node.services.is_empty();
-        if !node.is_some_and(nothing) {
+        if !node.is_some_and(Node::has_nothing) {
             return false;
         }
         // Of a node that was running, what else it has registered was not seen.

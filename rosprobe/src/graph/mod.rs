@@ -53,6 +53,7 @@ pub(crate) use self::client::{Actor, Client, ClientId};
 use self::clients::Clients;
 pub(crate) use self::connects::MASTER_PORT;
 pub use self::counts::LinkCounts;
+use self::ending::Departed;
 pub(crate) use self::former::Former;
 use self::former::FormerAddresses;
 use self::incidents::Incidents;
@@ -90,6 +91,7 @@ pub struct Graph {
     changes: u64,
     links: Links,
     processes: BTreeMap<ProcessKey, ProcessState>,
+    departed: Departed,
     namespaces: BTreeMap<u64, Namespace>,
     former: FormerAddresses,
     /// The network in which the present observation was made.

@@ -41,6 +41,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether a master believes nothing of it, as far as was seen.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.publishes.is_empty() && self.subscribes.is_empty() && self.services.is_empty()
+    }
+
     /// Takes over what was known of it where it was not known yet that it is the same.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.process = self.process.take().or_else(|| other.process.clone());

@@ -8,7 +8,7 @@ use crate::event::{Monotonic, Namespace, Process, ProcessKey, ProcessRef};
 use crate::observation::ObservationId;
 
 /// Processes remembered at once.
-const PROCESS_LIMIT: usize = 16_384;
+pub(super) const PROCESS_LIMIT: usize = 16_384;
 /// Network namespaces remembered at once.
 const NAMESPACE_LIMIT: usize = 1024;
 /// Nodes remembered at once.
