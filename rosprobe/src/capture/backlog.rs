@@ -31,6 +31,8 @@ const LIMIT: usize = 32 * 1024 * 1024;
 const CHUNK: usize = 1024 * 1024;
 /// Bytes taken that are worth asking the allocator to give back.
 const MANY: usize = 4 * CHUNK;
+/// Seconds after a burst until its memory is given back: what was made of it has been printed by then.
+const REST: u32 = 2;
 /// Between two looks of the thread.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -41,6 +43,8 @@ pub(super) struct Backlog {
     thread: Option<JoinHandle<()>>,
     /// What the thread was told last.
     grows: bool,
+    /// Seconds since a burst; `None` when its memory was given back.
+    rested: Option<u32>,
 }
 
 struct Shared {
@@ -134,7 +138,7 @@ impl Backlog {
         }
         let records = Records { source: Box::new(source), taken, task: Task::Wait };
         let shared = Arc::new(Shared { records: Mutex::new(records), told: Condvar::new() });
-        Self { shared, thread: None, grows: false }
+        Self { shared, thread: None, grows: false, rested: None }
     }
 
     /// Replaces `raw` by the oldest record; false when there is none.
@@ -149,13 +153,23 @@ impl Backlog {
         }
         self.grows = grows;
         self.shared.tell(if grows { Task::Take } else { Task::Wait });
-        if !grows && std::mem::take(&mut self.shared.lock().taken.most) >= MANY {
-            return_memory();
-        }
         if grows && self.thread.is_none() {
             let shared = Arc::clone(&self.shared);
             // Without it the ring buffer is all the room there is, and what is lost then is counted.
             self.thread = thread::Builder::new().name("reading".to_owned()).spawn(move || shared.stand_in()).ok();
+        }
+    }
+
+    /// A second has passed. Gives back the memory of a burst that is over, with what was made of it and freed since.
+    pub fn rest(&mut self) {
+        if self.grows || std::mem::take(&mut self.shared.lock().taken.most) >= MANY {
+            self.rested = Some(0);
+        } else if let Some(seconds) = &mut self.rested {
+            *seconds += 1;
+            if *seconds >= REST {
+                self.rested = None;
+                return_memory();
+            }
         }
     }
 }

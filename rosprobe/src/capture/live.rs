@@ -251,6 +251,7 @@ impl LiveCapture {
     /// once a second.
     pub fn sample(&mut self, time: Monotonic, out: &mut Vec<Event>) {
         self.say_log();
+        self.ring.rest();
         if !self.looked_around {
             self.looked_around = true;
             self.look_around(time, out);

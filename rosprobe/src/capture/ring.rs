@@ -120,6 +120,11 @@ impl Ring {
         false
     }
 
+    /// A second has passed.
+    pub fn rest(&mut self) {
+        self.backlog.rest();
+    }
+
     /// There may be more records: the look goes on at once.
     pub fn interrupted(&mut self) {
         self.backlog.grows(true);
