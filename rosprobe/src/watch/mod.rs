@@ -108,7 +108,8 @@ pub async fn watch<C: Capture, A: Audience>(
     plan: Plan<'_>,
 ) -> Result<(), WatchError> {
     let Plan { scope, mut signals, duration, command } = plan;
-    let mut watch = Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false, behind: None };
+    let mut watch =
+        Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false, known_until: Monotonic(0) };
     watch.run(&mut signals, duration, command).await
 }
 
@@ -120,8 +121,8 @@ struct Watch<'a, C, A> {
     events: Vec<Event>,
     /// Something was observed since findings were made.
     dirty: bool,
-    /// Of events that have happened and were not taken yet, the moment before which there are none.
-    behind: Option<Monotonic>,
+    /// The moment up to which everything that happened was taken.
+    known_until: Monotonic,
 }
 
 impl<C: Capture, A: Audience> Watch<'_, C, A> {
@@ -218,22 +219,19 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     }
 
     fn drain(&mut self) -> io::Result<bool> {
+        // Not the time afterwards: between the look and the conclusion we may stand still for seconds.
+        let begun = self.capture.now();
         let more = self.capture.drain(DRAIN_LIMIT, &mut self.events);
-        let latest = self.events.iter().map(|event| event.time).max();
-        self.behind = if more { latest.max(self.behind) } else { None };
+        let taken = if more { self.events.iter().map(|event| event.time).max() } else { Some(begun) };
+        self.known_until = self.known_until.max(taken.unwrap_or_default());
         self.hand_on()?;
         Ok(more)
-    }
-
-    /// The moment up to which it is known what happened: where more happens than is taken, that is not now.
-    fn now(&self) -> Monotonic {
-        self.behind.unwrap_or_else(|| self.capture.now())
     }
 
     fn sample(&mut self) -> io::Result<()> {
         // What was counted until now comes after what happened until now.
         self.drain()?;
-        let now = self.now();
+        let now = self.known_until;
         self.capture.sample(now, &mut self.events);
         self.hand_on()?;
         self.audience.statistics(&self.capture.statistics())
@@ -254,7 +252,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     /// Makes findings anew; when that may be done again.
     fn advance(&mut self) -> io::Result<Instant> {
         let begun = Instant::now();
-        let now = self.now();
+        let now = self.known_until;
         // Before anything is concluded from what was not seen.
         self.capture.losses(now, &mut self.events);
         self.hand_on()?;
@@ -274,7 +272,7 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
                 break;
             }
         }
-        let now = self.now();
+        let now = self.known_until;
         self.capture.sample(now, &mut self.events);
         self.hand_on()?;
         let mut observations = Vec::new();

@@ -187,3 +187,44 @@ async fn time_comes_no_further_than_what_was_taken() {
     assert!(moments.0.len() > 10 && moments.0.is_sorted(), "{:?}", moments.0);
     assert!(moments.0.iter().all(|moment| *moment <= 400_000_000), "{:?}", moments.0);
 }
+
+/// Gets no time for three seconds after each look, in which something happens.
+struct StandsStill {
+    now: Monotonic,
+}
+
+impl Capture for StandsStill {
+    async fn ready(&mut self) -> io::Result<()> {
+        std::future::pending().await
+    }
+
+    fn drain(&mut self, _limit: usize, out: &mut Vec<Event>) -> bool {
+        out.extend(refused(self.now.0 / 1_000_000 - 2000, "rostopic"));
+        self.now.0 += 3_000_000_000;
+        false
+    }
+
+    fn sample(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
+
+    fn losses(&mut self, _now: Monotonic, _out: &mut Vec<Event>) {}
+
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
+    }
+
+    fn now(&self) -> Monotonic {
+        self.now
+    }
+}
+
+/// Seen on CI: rosprobe was stopped between the look and what was concluded from it, and a connect of meanwhile was never attempted.
+#[tokio::test(flavor = "current_thread")]
+async fn what_happens_while_rosprobe_stands_still_is_not_missed_before_it_was_looked_for() {
+    let mut capture = StandsStill { now: Monotonic(3_000_000_000) };
+    let mut decoder = Decoder::new(Clock { zero: jiff::Timestamp::UNIX_EPOCH });
+    let mut moments = Moments::default();
+    let duration = Some(Duration::from_millis(1200));
+    let plan = Plan { scope: Scope::everything(), signals: Signals::new().unwrap(), duration, command: None };
+    watch(&mut capture, &mut decoder, &mut moments, plan).await.unwrap();
+    assert!(moments.0.len() > 4 && moments.0.is_sorted(), "{:?}", moments.0);
+}
