@@ -24,7 +24,7 @@ pub use system_call::{CALL_NUMBERS, CallClass};
 pub use udpros::{UDPROS_DATA0, UDPROS_DATAN, UDPROS_HEADER, UDPROS_OPENING, begins_udpros, udpros_operation};
 
 /// Changes whenever a shared layout or the meaning of a field changes.
-pub const LAYOUT_VERSION: u32 = 7;
+pub const LAYOUT_VERSION: u32 = 8;
 
 /// Sockets remembered at one time, the ones of no interest included; the least recently used is forgotten.
 pub const SOCKET_LIMIT: u32 = 16 * 1024;
@@ -43,7 +43,8 @@ pub const FOLLOWED_LIMIT: u32 = 8 * 1024;
 /// Default size of the ring buffer, in bytes. The kernel maps it twice, one behind the other, and counts it twice in the reader's
 /// resident memory.
 pub const RING_BUFFER_BYTES: u32 = 4 * 1024 * 1024;
-/// User space is woken at most once in this time, in nanoseconds; what comes in between it finds by looking again.
+/// User space is woken at most once in this time, in nanoseconds; what comes in between it finds by looking again. While it says that it
+/// will, it is woken only where the ring buffer fills.
 pub const WAKE_UP_INTERVAL: u64 = 5_000_000;
 /// Default limit on the payload that is copied of one XML-RPC message, in bytes.
 pub const PAYLOAD_LIMIT: u32 = 1024 * 1024;

@@ -47,9 +47,13 @@ pub static LAYOUT: Array<u32> = Array::with_max_entries(LAYOUT_VERSION, 0);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BUFFER_BYTES, 0);
 
-/// When user space was woken last, on the clock of the records.
+/// When it was decided last whether to wake user space, on the clock of the records.
 #[map]
-pub static WOKEN: Array<u64> = Array::with_max_entries(1, 0);
+pub static WAKE_UPS: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Not 0 while user space is going to look for records before long. Written by user space.
+#[map]
+pub static LOOKING: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Records that found the ring buffer full.
 #[map]

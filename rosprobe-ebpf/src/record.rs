@@ -3,12 +3,15 @@
 
 use core::arch::asm;
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, BPF_RB_RING_SIZE};
 use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_ktime_get_ns, bpf_probe_read_user};
 use rosprobe_common::{CHUNK_CLASSES, Cut, Kind, Record, SocketAddress, WAKE_UP_INTERVAL};
 
 use crate::kernel;
-use crate::maps::{BPF_NOEXIST, EVENTS, LOSSES, LOST, NO_LOSS, WOKEN};
+use crate::maps::{BPF_NOEXIST, EVENTS, LOOKING, LOSSES, LOST, NO_LOSS, WAKE_UPS};
+
+/// One part in so many of the ring buffer filled is too much to wait for user space's next look.
+const FILLED: u64 = 4;
 
 /// Everything about one record, without pointers: the argument of a function that the verifier looks at once, and not anew for
 /// every place that it is called from.
@@ -123,19 +126,22 @@ fn fill(record: &mut Record, emission: &Emission) {
     record.length = emission.length;
 }
 
-/// How to submit a record of that time. A wake-up costs the watched program more than everything else here, so there is at most one in
-/// each interval: user space, once awake, looks again until an interval brings nothing.
+/// How to submit a record of that time. A wake-up costs the watched program more than everything else here, so it is thought about once
+/// in each interval only: user space, once awake, looks again until an interval brings nothing. As long as it does, it is woken only
+/// where the ring buffer would be full before it looks.
 #[inline(always)]
 fn wake_up(time: u64) -> u64 {
-    let Some(woken) = WOKEN.get_ptr_mut(0) else { return u64::from(BPF_RB_FORCE_WAKEUP) };
+    let Some(decided) = WAKE_UPS.get_ptr_mut(0) else { return u64::from(BPF_RB_FORCE_WAKEUP) };
     // SAFETY: memory of the map. Two processors that read the same time both wake user space, which does no harm.
     unsafe {
-        if time.wrapping_sub(*woken) < WAKE_UP_INTERVAL {
+        if time.wrapping_sub(*decided) < WAKE_UP_INTERVAL {
             return u64::from(BPF_RB_NO_WAKEUP);
         }
-        *woken = time;
+        *decided = time;
     }
-    u64::from(BPF_RB_FORCE_WAKEUP)
+    let looking = LOOKING.get(0).is_some_and(|looking| *looking != 0);
+    let room = || EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) < EVENTS.query(u64::from(BPF_RB_RING_SIZE)) / FILLED;
+    u64::from(if looking && room() { BPF_RB_NO_WAKEUP } else { BPF_RB_FORCE_WAKEUP })
 }
 
 /// Counts a record that found no room, and remembers whose it was: what is shown of that socket is incomplete from then on.

@@ -83,7 +83,7 @@ impl LiveCapture {
     pub fn start(options: &Options) -> Result<Self, CaptureError> {
         let Started { mut ebpf, description, held_back, unacknowledged_known } = start::climb(options)?;
         let log = options.kernel_log.then(|| KernelLog::of(&mut ebpf)).transpose()?;
-        let ring = Ring::new(object::take_map(&mut ebpf, "EVENTS")?, &held_back)?;
+        let ring = Ring::new(&mut ebpf, &held_back)?;
         Self::over(ebpf, ring, log, description, unacknowledged_known)
     }
 

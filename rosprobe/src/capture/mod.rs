@@ -29,6 +29,7 @@ mod ring;
 mod search;
 mod start;
 mod statistics;
+mod timer;
 mod writers;
 
 pub use self::capture_error::CaptureError;

@@ -2,45 +2,57 @@
 //!
 //! A wake-up costs the watched program, and rosprobe more than the few records that came: most of what a look costs is that nothing of
 //! rosprobe is in the processor's caches any more. So a wake-up says only that there will be something to look at. As long as records
-//! come, the buffer is looked into now and then, and nobody listens to wake-ups; when a look finds nothing, one is waited for.
+//! come, the buffer is looked into now and then, and the kernel side, which is told so, wakes nobody unless the buffer fills; when a look
+//! finds nothing, a wake-up is waited for.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use aya::maps::{Map, RingBuf};
+use aya::Ebpf;
+use aya::maps::{Array, MapData, RingBuf};
 use rosprobe_common::WAKE_UP_INTERVAL;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, sleep_until, timeout};
 
 use super::backlog::Backlog;
 use super::capture_error::CaptureError;
+use super::object;
+use super::timer::{Timer, readable};
 
-/// The name of its map.
-const NAME: &str = "EVENTS";
 /// From a wake-up to the look: what belongs to it has come by then.
 const LOOK_AFTER: Duration = Duration::from_nanos(4 * WAKE_UP_INTERVAL);
-/// Between two looks. Records that came without a wake-up are there after this time: the interval, and as much for one that is still on
-/// its way. Twice that again: a finding is still there long before anybody asks.
-const LOOK_AGAIN: Duration = Duration::from_nanos(8 * WAKE_UP_INTERVAL);
-/// The same where much comes: the default buffer holds about 70 ms of the fastest that was seen, 5,000 connections in 0.3 s.
+/// Between two looks: a finding is still there before anybody asks. Records that came when nobody was to be woken for them are there
+/// after twice the interval.
+const LOOK_AGAIN: Duration = Duration::from_nanos(12 * WAKE_UP_INTERVAL);
+/// The same where much comes: the default buffer holds about 35 ms of the fastest that was seen, 20,000 calls of 1 kB a second.
 const LOOK_SOON: Duration = Duration::from_nanos(WAKE_UP_INTERVAL);
-/// Bytes between two looks that are much.
-const MUCH: usize = 64 * 1024;
+/// Bytes that are much after [`LOOK_SOON`], and in the same time after [`LOOK_AGAIN`].
+const MUCH: [usize; 2] = [64 * 1024, 12 * 64 * 1024];
 /// A record whose program was held up for longer than that is found after this time at the latest.
 const LOOK_ANYWAY: Duration = Duration::from_millis(250);
 
 /// The reading end of the ring buffer.
 pub(super) struct Ring {
     backlog: Backlog,
-    /// The ring buffer's own descriptor, for wake-ups.
-    descriptor: OwnedFd,
-    /// Where wake-ups arrive. Only while one is waited for: each would wake us, asked or not.
-    wake_ups: Option<AsyncFd<OwnedFd>>,
+    /// Where wake-ups arrive.
+    wake_ups: AsyncFd<OwnedFd>,
+    /// Tells the kernel side whether a look is to come.
+    looking: Array<MapData, u32>,
+    /// What it was told last.
+    told: bool,
+    timer: Timer,
     pace: Pace,
-    /// When to look without having been woken.
-    look_again: Option<Instant>,
+    next: Look,
+}
+
+/// When to look for records the next time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Now,
+    /// When the timer expires, or earlier where the ring buffer fills.
+    Later,
+    /// Some time after the next wake-up.
+    WhenWoken,
 }
 
 /// How soon to look again.
@@ -53,9 +65,15 @@ struct Pace {
 }
 
 impl Pace {
+    /// Whether this look has found so much that the next comes soon.
+    fn much(self) -> bool {
+        let [soon, again] = MUCH;
+        self.found >= if self.soon { soon } else { again }
+    }
+
     /// A look is over: after which time comes the next; `None` when a wake-up can be relied on.
     fn next(&mut self) -> Option<Duration> {
-        let much = self.found >= MUCH;
+        let much = self.much();
         // Nothing after a short time does not mean that the interval without wake-ups is over.
         let nothing = self.found == 0 && !self.soon;
         *self = Self { found: 0, soon: much };
@@ -64,60 +82,84 @@ impl Pace {
 }
 
 impl Ring {
-    pub fn new(map: Map, held_back: &[Vec<u8>]) -> Result<Self, CaptureError> {
-        let buffer = RingBuf::try_from(map).map_err(CaptureError::map(NAME))?;
-        let descriptor = buffer.as_fd().try_clone_to_owned().map_err(CaptureError::Poll)?;
+    /// Takes its maps out of `ebpf`. Call it inside a tokio runtime.
+    pub fn new(ebpf: &mut Ebpf, held_back: &[Vec<u8>]) -> Result<Self, CaptureError> {
+        let buffer = RingBuf::try_from(object::take_map(ebpf, "EVENTS")?).map_err(CaptureError::map("EVENTS"))?;
+        let looking = Array::try_from(object::take_map(ebpf, "LOOKING")?).map_err(CaptureError::map("LOOKING"))?;
+        let wake_ups = readable(&buffer).map_err(CaptureError::Poll)?;
+        let timer = Timer::new().map_err(CaptureError::Poll)?;
         let backlog = Backlog::new(buffer, held_back);
         // For what has come since the programs were attached.
-        let look_again = Some(Instant::now());
-        Ok(Self { backlog, descriptor, wake_ups: None, pace: Pace::default(), look_again })
-    }
-
-    /// What is there already counts as a wake-up.
-    fn listen(&mut self) -> io::Result<&mut AsyncFd<OwnedFd>> {
-        let listening = if let Some(listening) = self.wake_ups.take() {
-            listening
-        } else {
-            let descriptor = self.descriptor.try_clone()?;
-            // SAFETY: it owns its descriptor, gives the same one each time, and lives as long as the registration.
-            unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?
-        };
-        Ok(self.wake_ups.insert(listening))
+        Ok(Self { backlog, wake_ups, looking, told: false, timer, pace: Pace::default(), next: Look::Now })
     }
 
     /// Waits until it is time to look for records. May be dropped at any time.
     pub async fn ready(&mut self) -> io::Result<()> {
-        if self.look_again.is_none()
-            && let Ok(woken) = timeout(LOOK_ANYWAY, self.listen()?.readable_mut()).await
-        {
-            drop(woken?);
+        if self.next == Look::WhenWoken {
+            tokio::select! {
+                woken = self.woken() => woken?,
+                expired = self.timer.expired() => return expired,
+            }
             self.look_in(LOOK_AFTER);
         }
-        if let Some(at) = self.look_again {
-            sleep_until(at).await;
+        if self.next == Look::Later {
+            return tokio::select! {
+                woken = self.woken() => woken,
+                expired = self.timer.expired() => expired,
+            };
         }
+        // Else nothing else would get its turn.
+        tokio::task::yield_now().await;
         Ok(())
     }
 
-    /// Nobody listens until then.
+    async fn woken(&self) -> io::Result<()> {
+        self.wake_ups.readable().await?.clear_ready();
+        Ok(())
+    }
+
     fn look_in(&mut self, pause: Duration) {
-        self.wake_ups = None;
-        self.look_again = Some(Instant::now() + pause);
+        self.tell_looking(true);
+        // A timer that cannot be set costs time of the processor, and no record.
+        self.next = if self.timer.set(pause).is_ok() { Look::Later } else { Look::Now };
+    }
+
+    fn look_when_woken(&mut self) {
+        self.tell_looking(false);
+        self.next = if self.timer.set(LOOK_ANYWAY).is_ok() { Look::WhenWoken } else { Look::Now };
+    }
+
+    fn tell_looking(&mut self, looking: bool) {
+        // Who was not told wakes for nothing, or not, and then there is a look anyway.
+        if looking != self.told && self.looking.set(0, u32::from(looking), 0).is_ok() {
+            self.told = looking;
+        }
     }
 
     /// Takes the next record. Without one the look is over, and `ready` waits for the next.
     pub fn next(&mut self, raw: &mut Vec<u8>) -> bool {
-        if self.backlog.next(raw) {
-            self.pace.found += raw.len();
+        if self.take(raw) {
             return true;
         }
-        self.backlog.grows(self.pace.found >= MUCH);
+        self.backlog.grows(self.pace.much());
         match self.pace.next() {
             Some(pause) => self.look_in(pause),
-            // What came since is waited for: it counts as a wake-up.
-            None => self.look_again = None,
+            None if self.next == Look::WhenWoken => {}
+            None => {
+                self.look_when_woken();
+                // For what has come before that was heard nobody is woken.
+                return self.take(raw);
+            }
         }
         false
+    }
+
+    fn take(&mut self, raw: &mut Vec<u8>) -> bool {
+        let taken = self.backlog.next(raw);
+        if taken {
+            self.pace.found += raw.len();
+        }
+        taken
     }
 
     /// A second has passed.
@@ -128,7 +170,8 @@ impl Ring {
     /// There may be more records: the look goes on at once.
     pub fn interrupted(&mut self) {
         self.backlog.grows(true);
-        self.look_again = Some(Instant::now());
+        self.tell_looking(true);
+        self.next = Look::Now;
     }
 }
 
@@ -139,15 +182,17 @@ mod tests {
     #[test]
     fn a_wake_up_is_waited_for_only_when_the_interval_without_them_brought_nothing() {
         let mut pace = Pace::default();
+        let [soon, again] = MUCH;
         for (found, next) in [
             (0, None),
             (100, Some(LOOK_AGAIN)),
-            (100, Some(LOOK_AGAIN)),
+            (again - 1, Some(LOOK_AGAIN)),
             (0, None),
-            (MUCH, Some(LOOK_SOON)),
-            (MUCH, Some(LOOK_SOON)),
-            (100, Some(LOOK_AGAIN)),
-            (MUCH, Some(LOOK_SOON)),
+            (again, Some(LOOK_SOON)),
+            (soon, Some(LOOK_SOON)),
+            (soon - 1, Some(LOOK_AGAIN)),
+            (soon, Some(LOOK_AGAIN)),
+            (again, Some(LOOK_SOON)),
             (0, Some(LOOK_AGAIN)),
             (0, None),
         ] {
