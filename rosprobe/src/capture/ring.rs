@@ -177,7 +177,53 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::capture::Options;
+    use crate::capture::start::{self, Started};
+
+    /// A call that somebody sends and somebody else reads.
+    fn call(bytes: usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let request = format!("POST / HTTP/1.1\r\nContent-Length: {bytes}\r\n\r\n{}", "x".repeat(bytes));
+        let reader = std::thread::spawn(move || server.read_to_end(&mut Vec::new()));
+        client.write_all(request.as_bytes()).unwrap();
+        drop(client);
+        reader.join().unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    #[ignore = "needs root and a kernel that loads eBPF"]
+    async fn until_the_next_look_a_wake_up_comes_only_when_the_ring_buffer_fills() {
+        let Started { mut ebpf, held_back, .. } = start::climb(&Options::default()).unwrap();
+        let mut ring = Ring::new(&mut ebpf, &held_back).unwrap();
+        let short = Duration::from_millis(100);
+        let mut raw = Vec::new();
+        while ring.next(&mut raw) || ring.next != Look::WhenWoken {}
+        // What has come until now may have woken somebody.
+        let _ = timeout(short, ring.woken()).await;
+        call(100);
+        timeout(short * 100, ring.woken()).await.expect("who waits is woken").unwrap();
+
+        ring.look_in(Duration::from_hours(1));
+        call(100);
+        assert!(timeout(short, ring.ready()).await.is_err(), "nobody is woken for a little");
+        // A quarter of the buffer is a megabyte, and each byte is seen at both ends.
+        for _ in 0..10 {
+            call(100_000);
+            std::thread::sleep(Duration::from_nanos(2 * WAKE_UP_INTERVAL));
+        }
+        timeout(short * 100, ring.ready()).await.expect("the buffer fills").unwrap();
+
+        while ring.next(&mut raw) {}
+        assert_eq!(ring.next, Look::Later);
+    }
 
     #[test]
     fn a_wake_up_is_waited_for_only_when_the_interval_without_them_brought_nothing() {

@@ -68,8 +68,7 @@ pub fn rates(bench: &Bench, report: &mut Report) -> Result<()> {
     for _ in 0..bench.times(1, 3) {
         let seconds = bench.times(3, 8).to_string();
         let one = calls(bench, &[], &["--rate", "200", "--seconds", &seconds, "--bytes", "100"])?;
-        let other =
-            calls(bench, &[], &["--rate", "200", "--seconds", &seconds, "--bytes", "100", "--connections", "4"])?;
+        let other = calls(bench, &[], &[&QUIET[..], &["--seconds", &seconds]].concat())?;
         fresh.push(one.percent);
         kept.push(other.percent);
     }
@@ -103,8 +102,25 @@ pub fn storm(bench: &Bench, report: &mut Report) -> Result<()> {
         report.add(format!("{what}: processor"), "% of a core", processor, None);
         report.add(format!("{what}: RSS"), "MB", resident, None);
     }
+    onset(bench, report)
+}
+
+/// The same, beginning in the middle of calls that rosprobe looks for now and then.
+fn onset(bench: &Bench, report: &mut Report) -> Result<()> {
+    let mut lost = Vec::new();
+    for _ in 0..bench.times(2, 5) {
+        let beside = bench.load(&[&["calls"], &QUIET[..], &["--seconds", "4"]].concat())?;
+        let words = ["--rate", "20000", "--seconds", "1", "--bytes", "1000", "--connections", "8"];
+        lost.push(calls(bench, &["--failures"], &words)?.lost);
+        beside.wait_for(LIMIT, |line| line.starts_with('{'))?;
+    }
+    let name = "storm that begins among 200 calls a second: events lost";
+    report.add(name, "events", lost, Some(Target::AtMost(0.0)));
     Ok(())
 }
+
+/// 200 calls a second on connections that stay open, for `load calls`.
+const QUIET: [&str; 6] = ["--rate", "200", "--bytes", "100", "--connections", "4"];
 
 struct Watched {
     percent: f64,
