@@ -41,7 +41,7 @@ impl Robot {
         let event = Event { time: Monotonic(self.now), process: Some(process.clone()), socket: socket.cloned(), fact };
         let mut observations = Vec::new();
         self.decoder.handle(event, &mut observations);
-        self.printer.observations(observations).expect("a sink takes everything");
+        self.printer.observations(&mut observations).expect("a sink takes everything");
     }
 
     fn process(&mut self, comm: &str) -> ProcessRef {
@@ -121,7 +121,7 @@ impl Robot {
         self.now = self.now.max(to);
         let mut observations = Vec::new();
         self.decoder.advance(Monotonic(self.now), &mut observations);
-        self.printer.observations(observations).expect("a sink takes everything");
+        self.printer.observations(&mut observations).expect("a sink takes everything");
         self.printer.advance(Monotonic(self.now)).expect("a sink takes everything");
         self.printer.statistics(&Statistics::default()).expect("a sink takes everything");
     }

@@ -38,7 +38,7 @@ impl Watch {
         let (time, process, socket) = (Monotonic(self.now), Some(self.process.clone()), Some(socket.clone()));
         let mut observations = Vec::new();
         self.decoder.handle(Event { time, process, socket, fact }, &mut observations);
-        self.printer.observations(observations).expect("a sink takes everything");
+        self.printer.observations(&mut observations).expect("a sink takes everything");
     }
 
     fn bytes(&mut self, socket: &SocketRef, direction: Direction, bytes: &[u8]) {

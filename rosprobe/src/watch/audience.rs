@@ -10,8 +10,8 @@ use crate::session::Session;
 /// Whoever looks on. An error ends the watch; `BrokenPipe` says that nobody looks any more.
 #[expect(async_fn_in_trait, reason = "used on one thread, never boxed")]
 pub trait Audience {
-    /// Observations, in the order of their ids.
-    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()>;
+    /// Takes all `observations`, which are in the order of their ids, and leaves the memory to the next ones if it can.
+    fn observations(&mut self, observations: &mut Vec<Observation>) -> io::Result<()>;
 
     /// Time has come to `now`: findings are due.
     fn advance(&mut self, now: Monotonic) -> io::Result<()>;

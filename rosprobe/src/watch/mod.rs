@@ -25,6 +25,7 @@ pub use self::signals::{Caught, Signals};
 use crate::capture::{LiveCapture, Statistics};
 use crate::decode::Decoder;
 use crate::event::{Event, Monotonic};
+use crate::observation::Observation;
 
 /// Records taken from the ring buffer before anything else gets its turn.
 const DRAIN_LIMIT: usize = 1024;
@@ -108,8 +109,16 @@ pub async fn watch<C: Capture, A: Audience>(
     plan: Plan<'_>,
 ) -> Result<(), WatchError> {
     let Plan { scope, mut signals, duration, command } = plan;
-    let mut watch =
-        Watch { capture, decoder, audience, scope, events: Vec::new(), dirty: false, known_until: Monotonic(0) };
+    let mut watch = Watch {
+        capture,
+        decoder,
+        audience,
+        scope,
+        events: Vec::new(),
+        observations: Vec::new(),
+        dirty: false,
+        known_until: Monotonic(0),
+    };
     watch.run(&mut signals, duration, command).await
 }
 
@@ -119,6 +128,7 @@ struct Watch<'a, C, A> {
     audience: &'a mut A,
     scope: Scope,
     events: Vec<Event>,
+    observations: Vec<Observation>,
     /// Something was observed since findings were made.
     dirty: bool,
     /// The moment up to which everything that happened was taken.
@@ -238,15 +248,15 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     }
 
     fn hand_on(&mut self) -> io::Result<()> {
-        let mut observations = Vec::with_capacity(self.events.len());
         for event in self.events.drain(..) {
-            self.scope.sift(event, &mut |event| self.decoder.handle(event, &mut observations));
+            self.scope.sift(event, &mut |event| self.decoder.handle(event, &mut self.observations));
         }
-        if observations.is_empty() {
-            return Ok(());
-        }
-        self.dirty = true;
-        self.audience.observations(observations)
+        self.dirty |= !self.observations.is_empty();
+        self.say_observations()
+    }
+
+    fn say_observations(&mut self) -> io::Result<()> {
+        if self.observations.is_empty() { Ok(()) } else { self.audience.observations(&mut self.observations) }
     }
 
     /// Makes findings anew; when that may be done again.
@@ -257,11 +267,8 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         self.capture.losses(now, &mut self.events);
         self.hand_on()?;
         self.dirty = false;
-        let mut observations = Vec::new();
-        self.decoder.advance(now, &mut observations);
-        if !observations.is_empty() {
-            self.audience.observations(observations)?;
-        }
+        self.decoder.advance(now, &mut self.observations);
+        self.say_observations()?;
         self.audience.advance(now)?;
         Ok(Instant::now() + SETTLE.max(begun.elapsed() * SHARE))
     }
@@ -275,9 +282,8 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
         let now = self.known_until;
         self.capture.sample(now, &mut self.events);
         self.hand_on()?;
-        let mut observations = Vec::new();
-        self.decoder.finish(now, &mut observations);
-        self.audience.observations(observations)?;
+        self.decoder.finish(now, &mut self.observations);
+        self.say_observations()?;
         self.audience.finish(now, &self.capture.statistics())
     }
 }

@@ -156,9 +156,9 @@ fn find(session: &Session, id: ObservationId) -> Option<&Observation> {
 }
 
 impl<W: Write + Send + 'static> Audience for Printer<W> {
-    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
+    fn observations(&mut self, observations: &mut Vec<Observation>) -> io::Result<()> {
         let count = observations.len();
-        for observation in observations {
+        for observation in observations.drain(..) {
             self.session.observe(observation);
         }
         self.print(count)

@@ -72,9 +72,9 @@ fn write_trace(folder: &Path, meta: &Meta, session: &Session) -> String {
 }
 
 impl<A: Audience> Audience for Recording<A> {
-    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
+    fn observations(&mut self, observations: &mut Vec<Observation>) -> io::Result<()> {
         if let Some(recorder) = &mut self.recorder {
-            for observation in &observations {
+            for observation in observations.iter() {
                 recorder.observation(observation);
             }
         }

@@ -34,8 +34,8 @@ impl Screen {
 }
 
 impl Audience for Screen {
-    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
-        self.send(Message::Observations(observations))
+    fn observations(&mut self, observations: &mut Vec<Observation>) -> io::Result<()> {
+        self.send(Message::Observations(std::mem::take(observations)))
     }
 
     fn advance(&mut self, now: Monotonic) -> io::Result<()> {

@@ -148,8 +148,8 @@ impl Capture for Backlog {
 struct Moments(Vec<u64>);
 
 impl Audience for Moments {
-    fn observations(&mut self, observations: Vec<Observation>) -> io::Result<()> {
-        self.0.extend(observations.iter().map(|observation| observation.monotonic.0));
+    fn observations(&mut self, observations: &mut Vec<Observation>) -> io::Result<()> {
+        self.0.extend(observations.drain(..).map(|observation| observation.monotonic.0));
         Ok(())
     }
 

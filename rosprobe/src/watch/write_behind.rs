@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Bytes that are handed over at once. Less is written without the thread: waking it costs more than writing.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: usize = 128 * 1024;
 /// Chunks that wait, 32 MB. With more, printing waits; what finds no room in the ring buffer then is counted as lost.
-const WAITING_LIMIT: usize = 512;
+const WAITING_LIMIT: usize = 256;
 /// Empty chunks that are kept to be filled again: giving so much memory back and asking for it again costs more than filling it.
 const EMPTY_LIMIT: usize = 4;
 
