@@ -1,5 +1,5 @@
 //! What is printed, on its way out. A disk that writes back, or a reader that pauses, takes nothing for up to some hundred milliseconds,
-//! while the ring buffer holds about 30 of a storm. So little is written at once, and much by a thread of its own.
+//! while the ring buffer holds 35 of a storm. So little is written at once, and much by a thread of its own.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
