@@ -38,6 +38,7 @@ const ROWS: &[&str] = &[
     "never answers",
     "idle",
     "half open",
+    "the subscriber takes nothing",
     "MTU black hole",
     "service unreachable",
     "IPv6 publisher",

@@ -1,11 +1,21 @@
 //! What the kernel side counted of TCP sockets, read about once a second.
 
 use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
 
 use aya::maps::{HashMap as BpfHashMap, MapData};
 use rosprobe_common::{Flow, SocketState, WRITERS_OF_SOCKET, WriterCount};
 
+use super::tcp_table::SendQueues;
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic};
+
+/// What was not acknowledged when something was sent last is looked for again after this time without anything.
+const QUIET: Duration = Duration::from_secs(3);
+/// Network namespaces whose connections are read at one time.
+const TABLES_AT_ONCE: usize = 4;
 
 /// What the kernel side keeps of each socket.
 pub(super) type SocketMap = BpfHashMap<MapData, u64, SocketStatePod>;
@@ -35,7 +45,12 @@ impl SocketStatePod {
 struct Counted {
     socket: SocketRef,
     process: Option<ProcessRef>,
-    traffic: Traffic,
+    /// As the kernel side had it last.
+    seen: Traffic,
+    /// When that changed, or its send queue was looked at since.
+    looked: Monotonic,
+    /// As it was told last.
+    told: Traffic,
 }
 
 /// The sockets that are counted, with their totals as they were told last.
@@ -53,8 +68,9 @@ impl Counters {
 
     /// The socket is counted from now on.
     pub fn meet(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
-        let counted = Counted { socket: socket.clone(), process: process.cloned(), traffic: Traffic::default() };
-        self.counted.insert(socket.id, counted);
+        let (seen, told, looked) = (Traffic::default(), Traffic::default(), Monotonic::default());
+        let (socket, process) = (socket.clone(), process.cloned());
+        self.counted.insert(socket.id, Counted { socket, process, seen, looked, told });
     }
 
     /// The socket is counted, and perhaps has been for long.
@@ -66,7 +82,7 @@ impl Counters {
 
     /// The socket is closed: appends its last totals.
     pub fn closed(&mut self, time: Monotonic, id: u64, sockets: &mut SocketMap, out: &mut Vec<Event>) {
-        self.read(time, id, sockets, out);
+        self.read(time, id, sockets, &mut Tables::default(), out);
         // Not there for a socket that was not counted.
         let _ = sockets.remove(&id);
         self.counted.remove(&id);
@@ -75,26 +91,67 @@ impl Counters {
     /// Appends the totals that changed since they were told last.
     pub fn sample(&mut self, time: Monotonic, sockets: &SocketMap, out: &mut Vec<Event>) {
         let ids: Vec<u64> = self.counted.keys().copied().collect();
+        let mut tables = Tables::default();
         for id in ids {
-            self.read(time, id, sockets, out);
+            self.read(time, id, sockets, &mut tables, out);
         }
     }
 
-    fn read(&mut self, time: Monotonic, id: u64, sockets: &SocketMap, out: &mut Vec<Event>) {
+    fn read(&mut self, time: Monotonic, id: u64, sockets: &SocketMap, tables: &mut Tables, out: &mut Vec<Event>) {
         let Some(counted) = self.counted.get_mut(&id) else { return };
         let Ok(SocketStatePod(state)) = sockets.get(&id, 0) else {
             // Forgotten by the kernel side, which remembers a limited number of sockets.
             self.counted.remove(&id);
             return;
         };
-        let traffic = traffic(&state, self.unacknowledged_known);
-        if traffic == counted.traffic {
+        let traffic = counted.now(traffic(&state, self.unacknowledged_known), time, tables);
+        if traffic == counted.told {
             return;
         }
-        counted.traffic = traffic;
+        counted.told = traffic;
         let (socket, process) = (Some(counted.socket.clone()), counted.process.clone());
         out.push(Event { time, process, socket, fact: Fact::Traffic(traffic) });
     }
+}
+
+impl Counted {
+    /// What is to be told, after the kernel side counted `traffic`. It looks at a socket when something goes through it, and what was
+    /// not acknowledged then may have been since.
+    fn now(&mut self, traffic: Traffic, time: Monotonic, tables: &mut Tables) -> Traffic {
+        if traffic != self.seen {
+            (self.seen, self.looked) = (traffic, time);
+            return traffic;
+        }
+        let waits = self.told.unacknowledged_bytes.is_some_and(|bytes| bytes > 0);
+        if !waits || time.since(self.looked) < QUIET || !tables.can_be_read(self.socket.net_namespace) {
+            return self.told;
+        }
+        self.looked = time;
+        Traffic { unacknowledged_bytes: tables.send_queue(&self.socket, self.process.as_ref()), ..traffic }
+    }
+}
+
+/// The connections of each network namespace, read when they are needed first.
+#[derive(Default)]
+struct Tables(HashMap<u64, Option<SendQueues>>);
+
+impl Tables {
+    fn can_be_read(&self, net_namespace: u64) -> bool {
+        self.0.contains_key(&net_namespace) || self.0.len() < TABLES_AT_ONCE
+    }
+
+    /// Bytes that wait in the send queue of a socket; `None` when that cannot be known.
+    fn send_queue(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) -> Option<u64> {
+        let folder = Path::new("/proc").join(process?.pid.to_string());
+        let queues = self.0.entry(socket.net_namespace).or_insert_with(|| read(&folder, socket.net_namespace));
+        queues.as_ref()?.of(socket.local?, socket.remote?).map(u64::from)
+    }
+}
+
+fn read(folder: &Path, net_namespace: u64) -> Option<SendQueues> {
+    let inode = fs::metadata(folder.join("ns/net")).ok()?.ino();
+    // The process may have ended, and another one have its number.
+    (inode == net_namespace).then(|| SendQueues::read(folder))
 }
 
 fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use procfs::FromBufReadSI;
-use procfs::net::{TcpNetEntries, TcpState};
+use procfs::net::TcpState;
 
-use super::existing::{BY_INODE, TABLE_LIMIT, held, processes};
-use super::{bounded, library};
+use super::existing::{BY_INODE, held, processes};
+use super::{bounded, library, tcp_table};
 use crate::event::{SocketRef, Transport};
 
 /// How much of an environment or a command line is searched, in bytes.
@@ -62,17 +61,8 @@ fn is_for_ros(folder: &Path) -> bool {
 
 /// Listening sockets of a process's network namespace, by inode.
 fn table(folder: &Path) -> BTreeMap<u64, SocketAddr> {
-    let mut sockets = BTreeMap::new();
-    for name in ["net/tcp", "net/tcp6"] {
-        let bytes = bounded::read(&folder.join(name), TABLE_LIMIT).unwrap_or_default();
-        // At the limit the last line may be half a line.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let entries = TcpNetEntries::from_buf_read(&bytes[..whole], procfs::current_system_info());
-        let entries = entries.map(|TcpNetEntries(entries)| entries).unwrap_or_default();
-        let listening = entries.into_iter().filter(|entry| entry.state == TcpState::Listen);
-        sockets.extend(listening.map(|entry| (entry.inode, entry.local_address)));
-    }
-    sockets
+    let listening = tcp_table::entries(folder).into_iter().filter(|entry| entry.state == TcpState::Listen);
+    listening.map(|entry| (entry.inode, entry.local_address)).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod ring;
 mod search;
 mod start;
 mod statistics;
+mod tcp_table;
 mod timer;
 mod writers;
 

@@ -16,6 +16,8 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// Segments sent again before a link counts as stalled: after a fifth of a second, then twice as long each time, on a near host the
 /// fourth after 3 s. Over a slow way that loses packets three in a row may be lost.
 const STALLED_RETRANSMITS: u64 = 4;
+/// Data that waits for this long, and was not sent again, is not taken: the subscriber's buffer is full.
+const UNREAD_AFTER: Duration = Duration::from_secs(10);
 /// A link without a message for this long since its headers has an idle publisher.
 const IDLE_AFTER: Duration = Duration::from_secs(10);
 
@@ -25,7 +27,44 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     }
     // Datagrams are not acknowledged.
     let stalled = if entry.track.datagrams.is_none() { stalled(graph, entry) } else { None };
-    stalled.or_else(|| idle(graph, entry))
+    stalled.or_else(|| unread(graph, entry)).or_else(|| idle(graph, entry))
+}
+
+/// The subscriber's kernel answers, and its process takes nothing.
+fn unread(graph: &Graph, entry: &Entry) -> Option<Finding> {
+    let (link, stall) = (&entry.link, entry.track.stall);
+    let since = stall.since.filter(|since| graph.now().since(*since) >= UNREAD_AFTER)?;
+    // Who only reads packets may have missed those that acknowledge.
+    if entry.track.datagrams.is_some() || link.publisher.process.is_none() || !link.reached(Stage::Data) {
+        return None;
+    }
+    let state = link.stage(Stage::Data)?;
+    let client = graph.client(entry.track.client);
+    let subscriber = client.map_or_else(|| "the subscriber".into(), who);
+    let summary = format!(
+        "{} sends {} to {subscriber}, which has read nothing for {}: {} wait",
+        capital(&publisher(link)),
+        link.shown_name(),
+        Span(graph.now().0.saturating_sub(since.0)),
+        Bytes(stall.unacknowledged as f64)
+    );
+    let explanation = vec![
+        format!(
+            "Nothing had to be sent again, so the network is fine: the buffers between them are full because {subscriber} takes nothing out of its own. It was stopped, hangs, or still works on an earlier message."
+        ),
+        "Messages for it are thrown away meanwhile, or make the publisher wait.".to_owned(),
+    ];
+    let remedies = vec![match client.and_then(|client| client.process.as_ref()) {
+        Some(process) => format!(
+            "If `ps -o stat= -p {0}` shows that it is stopped (T), let it go on, run: kill -CONT {0}",
+            process.pid
+        ),
+        None => format!("Look on its host what {subscriber} does, or restart it."),
+    }];
+    let draft = Draft::new(graph, Code::Stalled, Severity::Warning, since).link(link, client).stage(graph, state);
+    let draft = draft.times(graph, since, graph.now(), 1).evidence(state.evidence.iter().copied());
+    let address = link.stage(Stage::Header).and_then(|state| state.address).map(|address| address.to_string());
+    Some(draft.address(address).finish(&Words { summary, explanation, remedies }))
 }
 
 fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {

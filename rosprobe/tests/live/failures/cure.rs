@@ -123,7 +123,7 @@ pub fn leave(mut program: Program) {
 }
 
 /// A command is what follows `run: ` to the end of its line.
-fn command_with(finding: &Finding, word: &str) -> String {
+pub fn command_with(finding: &Finding, word: &str) -> String {
     let commands = finding.remedies.iter().filter_map(|remedy| remedy.split_once("run: "));
     let mut commands = commands.map(|(_, command)| command.trim_end().to_owned());
     commands
@@ -153,7 +153,7 @@ fn variables(finding: &Finding, node: &str) -> Vec<(String, String)> {
 }
 
 /// Runs a command as a person would, with a `sudo` that has nothing to do, until it ends or says that it is ready.
-fn run_command(host: &Host, typed: &str) -> Program {
+pub fn run_command(host: &Host, typed: &str) -> Program {
     let sudo = host.home().join("sudo");
     std::fs::write(&sudo, "#!/bin/sh\nexec \"$@\"\n").expect("the lab owns its files");
     std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).expect("the lab owns its files");

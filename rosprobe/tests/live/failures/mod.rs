@@ -6,6 +6,7 @@ mod connect;
 mod cure;
 mod handshake;
 mod name;
+mod reading;
 mod service;
 mod udpros;
 
