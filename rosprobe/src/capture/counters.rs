@@ -1,6 +1,7 @@
 //! What the kernel side counted of TCP sockets, read about once a second.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -82,7 +83,7 @@ impl Counters {
 
     /// The socket is closed: appends its last totals.
     pub fn closed(&mut self, time: Monotonic, id: u64, sockets: &mut SocketMap, out: &mut Vec<Event>) {
-        self.read(time, id, sockets, &mut Tables::default(), out);
+        self.read(time, id, sockets, None, out);
         // Not there for a socket that was not counted.
         let _ = sockets.remove(&id);
         self.counted.remove(&id);
@@ -93,11 +94,18 @@ impl Counters {
         let ids: Vec<u64> = self.counted.keys().copied().collect();
         let mut tables = Tables::default();
         for id in ids {
-            self.read(time, id, sockets, &mut tables, out);
+            self.read(time, id, sockets, Some(&mut tables), out);
         }
     }
 
-    fn read(&mut self, time: Monotonic, id: u64, sockets: &SocketMap, tables: &mut Tables, out: &mut Vec<Event>) {
+    fn read(
+        &mut self,
+        time: Monotonic,
+        id: u64,
+        sockets: &SocketMap,
+        tables: Option<&mut Tables>,
+        out: &mut Vec<Event>,
+    ) {
         let Some(counted) = self.counted.get_mut(&id) else { return };
         let Ok(SocketStatePod(state)) = sockets.get(&id, 0) else {
             // Forgotten by the kernel side, which remembers a limited number of sockets.
@@ -117,15 +125,15 @@ impl Counters {
 impl Counted {
     /// What is to be told, after the kernel side counted `traffic`. It looks at a socket when something goes through it, and what was
     /// not acknowledged then may have been since.
-    fn now(&mut self, traffic: Traffic, time: Monotonic, tables: &mut Tables) -> Traffic {
+    fn now(&mut self, traffic: Traffic, time: Monotonic, tables: Option<&mut Tables>) -> Traffic {
         if traffic != self.seen {
             (self.seen, self.looked) = (traffic, time);
             return traffic;
         }
-        let waits = self.told.unacknowledged_bytes.is_some_and(|bytes| bytes > 0);
-        if !waits || time.since(self.looked) < QUIET || !tables.can_be_read(self.socket.net_namespace) {
+        let waits = self.told.unacknowledged_bytes.is_some_and(|bytes| bytes > 0) && time.since(self.looked) >= QUIET;
+        let Some(tables) = tables.filter(|tables| waits && tables.can_be_read(self.socket.net_namespace)) else {
             return self.told;
-        }
+        };
         self.looked = time;
         Traffic { unacknowledged_bytes: tables.send_queue(&self.socket, self.process.as_ref()), ..traffic }
     }
@@ -133,7 +141,7 @@ impl Counted {
 
 /// The connections of each network namespace, read when they are needed first.
 #[derive(Default)]
-struct Tables(HashMap<u64, Option<SendQueues>>);
+struct Tables(HashMap<u64, SendQueues>);
 
 impl Tables {
     fn can_be_read(&self, net_namespace: u64) -> bool {
@@ -142,16 +150,19 @@ impl Tables {
 
     /// Bytes that wait in the send queue of a socket; `None` when that cannot be known.
     fn send_queue(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) -> Option<u64> {
-        let folder = Path::new("/proc").join(process?.pid.to_string());
-        let queues = self.0.entry(socket.net_namespace).or_insert_with(|| read(&folder, socket.net_namespace));
-        queues.as_ref()?.of(socket.local?, socket.remote?).map(u64::from)
+        let queues = match self.0.entry(socket.net_namespace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(read(process?.pid, socket.net_namespace)?),
+        };
+        queues.of(socket.local?, socket.remote?).map(u64::from)
     }
 }
 
-fn read(folder: &Path, net_namespace: u64) -> Option<SendQueues> {
-    let inode = fs::metadata(folder.join("ns/net")).ok()?.ino();
+fn read(pid: u32, net_namespace: u64) -> Option<SendQueues> {
+    let folder = Path::new("/proc").join(pid.to_string());
     // The process may have ended, and another one have its number.
-    (inode == net_namespace).then(|| SendQueues::read(folder))
+    let inode = fs::metadata(folder.join("ns/net")).ok()?.ino();
+    (inode == net_namespace).then(|| SendQueues::read(&folder))
 }
 
 fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
@@ -164,5 +175,50 @@ fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
         received_messages: received.messages,
         unacknowledged_bytes: unacknowledged_known.then_some(state.unacknowledged.into()),
         retransmits: state.retransmits.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::event::Transport;
+
+    /// As of when the kernel side looked last, bytes that were not acknowledged.
+    fn sent(unacknowledged: u64) -> Traffic {
+        Traffic { sent_bytes: 1000, unacknowledged_bytes: Some(unacknowledged), ..Traffic::default() }
+    }
+
+    fn seconds(seconds: u64) -> Monotonic {
+        Monotonic(seconds * 1_000_000_000)
+    }
+
+    fn told(counted: &mut Counted, traffic: Traffic, at: u64) -> Option<u64> {
+        counted.told = counted.now(traffic, seconds(at), Some(&mut Tables::default()));
+        counted.told.unacknowledged_bytes
+    }
+
+    #[test]
+    fn what_was_acknowledged_since_is_looked_for_when_nothing_was_sent_for_a_while() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = SocketRef {
+            id: 1,
+            transport: Transport::Tcp,
+            local: stream.local_addr().ok(),
+            remote: stream.peer_addr().ok(),
+            net_namespace: fs::metadata("/proc/self/ns/net").unwrap().ino(),
+        };
+        let process = ProcessRef { pid: std::process::id(), started: 1, comm: "talker".into() };
+        let (seen, told_last, looked) = (Traffic::default(), Traffic::default(), seconds(0));
+        let mut counted = Counted { socket, process: Some(process), seen, looked, told: told_last };
+        assert_eq!(told(&mut counted, sent(500), 10), Some(500), "the kernel side has just seen it");
+        assert_eq!(told(&mut counted, sent(500), 12), Some(500), "it may still be on its way");
+        assert_eq!(told(&mut counted, sent(500), 13), Some(0));
+        assert_eq!(told(&mut counted, sent(500), 20), Some(0));
+        assert_eq!(told(&mut counted, sent(700), 21), Some(700));
+        counted.process = None;
+        assert_eq!(told(&mut counted, sent(700), 24), None, "nobody knows any more");
     }
 }
