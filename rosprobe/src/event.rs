@@ -3,6 +3,7 @@
 mod host;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Not;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -271,6 +272,9 @@ pub struct Traffic {
     pub unacknowledged_bytes: Option<u64>,
     /// Data segments sent again so far.
     pub retransmits: u64,
+    /// The peer's kernel answers that it has no room for more (RFC 9293, 3.8.6.1). Looked for where nothing was acknowledged for a while.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub zero_window: bool,
 }
 
 /// Relation of the monotonic clock to the wall clock, taken once at the start of a capture.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aya::maps::{HashMap as BpfHashMap, MapData};
 use rosprobe_common::{Flow, SocketState, WRITERS_OF_SOCKET, WriterCount};
 
-use super::tcp_table::SendQueues;
+use super::tcp_table::{SendQueue, SendQueues};
 use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic};
 
 /// What was not acknowledged when something was sent last is looked for again after this time without anything.
@@ -48,7 +48,9 @@ struct Counted {
     process: Option<ProcessRef>,
     /// As the kernel side had it last.
     seen: Traffic,
-    /// When that changed, or its send queue was looked at since.
+    /// Bytes acknowledged, at most.
+    acknowledged: u64,
+    /// When that advanced, or its send queue was looked at since.
     looked: Monotonic,
     /// As it was told last.
     told: Traffic,
@@ -69,9 +71,7 @@ impl Counters {
 
     /// The socket is counted from now on.
     pub fn meet(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) {
-        let (seen, told, looked) = (Traffic::default(), Traffic::default(), Monotonic::default());
-        let (socket, process) = (socket.clone(), process.cloned());
-        self.counted.insert(socket.id, Counted { socket, process, seen, looked, told });
+        self.counted.insert(socket.id, Counted::new(socket.clone(), process.cloned()));
     }
 
     /// The socket is counted, and perhaps has been for long.
@@ -123,19 +123,33 @@ impl Counters {
 }
 
 impl Counted {
+    fn new(socket: SocketRef, process: Option<ProcessRef>) -> Self {
+        let (seen, told, looked) = (Traffic::default(), Traffic::default(), Monotonic::default());
+        Self { socket, process, seen, acknowledged: 0, looked, told }
+    }
+
     /// What is to be told, after the kernel side counted `traffic`. It looks at a socket when something goes through it, and what was
     /// not acknowledged then may have been since.
     fn now(&mut self, traffic: Traffic, time: Monotonic, tables: Option<&mut Tables>) -> Traffic {
+        let mut now = self.told;
         if traffic != self.seen {
-            (self.seen, self.looked) = (traffic, time);
-            return traffic;
+            self.seen = traffic;
+            now = Traffic { zero_window: self.told.zero_window, ..traffic };
+            let acknowledged = traffic.sent_bytes.saturating_sub(traffic.unacknowledged_bytes.unwrap_or(0));
+            if acknowledged > self.acknowledged {
+                (self.acknowledged, self.looked) = (acknowledged, time);
+                now.zero_window = false;
+            }
         }
-        let waits = self.told.unacknowledged_bytes.is_some_and(|bytes| bytes > 0) && time.since(self.looked) >= QUIET;
+        let waits = now.unacknowledged_bytes.is_some_and(|bytes| bytes > 0) && time.since(self.looked) >= QUIET;
         let Some(tables) = tables.filter(|tables| waits && tables.can_be_read(self.socket.net_namespace)) else {
-            return self.told;
+            return now;
         };
         self.looked = time;
-        Traffic { unacknowledged_bytes: tables.send_queue(&self.socket, self.process.as_ref()), ..traffic }
+        let queue = tables.send_queue(&self.socket, self.process.as_ref());
+        now.unacknowledged_bytes = queue.map(|queue| queue.bytes.into());
+        now.zero_window = queue.is_some_and(|queue| queue.zero_window);
+        now
     }
 }
 
@@ -148,13 +162,13 @@ impl Tables {
         self.0.contains_key(&net_namespace) || self.0.len() < TABLES_AT_ONCE
     }
 
-    /// Bytes that wait in the send queue of a socket; `None` when that cannot be known.
-    fn send_queue(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) -> Option<u64> {
+    /// `None` when it cannot be known.
+    fn send_queue(&mut self, socket: &SocketRef, process: Option<&ProcessRef>) -> Option<SendQueue> {
         let queues = match self.0.entry(socket.net_namespace) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(read(process?.pid, socket.net_namespace)?),
         };
-        queues.of(socket.local?, socket.remote?).map(u64::from)
+        queues.of(socket.local?, socket.remote?)
     }
 }
 
@@ -175,34 +189,25 @@ fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
         received_messages: received.messages,
         unacknowledged_bytes: unacknowledged_known.then_some(state.unacknowledged.into()),
         retransmits: state.retransmits.into(),
+        zero_window: false,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{ErrorKind, Write as _};
     use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
 
     use super::*;
     use crate::event::Transport;
 
-    /// As of when the kernel side looked last, bytes that were not acknowledged.
-    fn sent(unacknowledged: u64) -> Traffic {
-        Traffic { sent_bytes: 1000, unacknowledged_bytes: Some(unacknowledged), ..Traffic::default() }
+    /// As of when the kernel side looked last.
+    fn traffic(sent: u64, unacknowledged: u64) -> Traffic {
+        Traffic { sent_bytes: sent, unacknowledged_bytes: Some(unacknowledged), ..Traffic::default() }
     }
 
-    fn seconds(seconds: u64) -> Monotonic {
-        Monotonic(seconds * 1_000_000_000)
-    }
-
-    fn told(counted: &mut Counted, traffic: Traffic, at: u64) -> Option<u64> {
-        counted.told = counted.now(traffic, seconds(at), Some(&mut Tables::default()));
-        counted.told.unacknowledged_bytes
-    }
-
-    #[test]
-    fn what_was_acknowledged_since_is_looked_for_when_nothing_was_sent_for_a_while() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    fn counted(stream: &TcpStream) -> Counted {
         let socket = SocketRef {
             id: 1,
             transport: Transport::Tcp,
@@ -210,15 +215,48 @@ mod tests {
             remote: stream.peer_addr().ok(),
             net_namespace: fs::metadata("/proc/self/ns/net").unwrap().ino(),
         };
-        let process = ProcessRef { pid: std::process::id(), started: 1, comm: "talker".into() };
-        let (seen, told_last, looked) = (Traffic::default(), Traffic::default(), seconds(0));
-        let mut counted = Counted { socket, process: Some(process), seen, looked, told: told_last };
-        assert_eq!(told(&mut counted, sent(500), 10), Some(500), "the kernel side has just seen it");
-        assert_eq!(told(&mut counted, sent(500), 12), Some(500), "it may still be on its way");
-        assert_eq!(told(&mut counted, sent(500), 13), Some(0));
-        assert_eq!(told(&mut counted, sent(500), 20), Some(0));
-        assert_eq!(told(&mut counted, sent(700), 21), Some(700));
+        Counted::new(socket, Some(ProcessRef { pid: std::process::id(), started: 1, comm: "talker".into() }))
+    }
+
+    /// Told when that many seconds have passed.
+    fn told(counted: &mut Counted, traffic: Traffic, at: u64) -> Traffic {
+        counted.told = counted.now(traffic, Monotonic(at * 1_000_000_000), Some(&mut Tables::default()));
+        counted.told
+    }
+
+    #[test]
+    fn what_was_acknowledged_since_is_looked_for_when_nothing_was_sent_for_a_while() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut counted = counted(&stream);
+        let mut unacknowledged = |sent, waits, at| told(&mut counted, traffic(sent, waits), at).unacknowledged_bytes;
+        assert_eq!(unacknowledged(1000, 500, 10), Some(500), "the kernel side has just seen it");
+        assert_eq!(unacknowledged(1000, 500, 12), Some(500), "it may still be on its way");
+        assert_eq!(unacknowledged(1000, 500, 13), Some(0));
+        assert_eq!(unacknowledged(1000, 500, 20), Some(0));
+        assert_eq!(unacknowledged(2000, 700, 21), Some(700));
         counted.process = None;
-        assert_eq!(told(&mut counted, sent(700), 24), None, "nobody knows any more");
+        assert_eq!(told(&mut counted, traffic(2000, 700), 24).unacknowledged_bytes, None, "nobody knows any more");
+    }
+
+    #[test]
+    fn a_full_buffer_of_the_peer_is_told_of_while_more_is_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut counted = counted(&stream);
+        stream.set_nonblocking(true).unwrap();
+        while stream.write(&[0; 8 * 1024]).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock) {}
+
+        assert!(!told(&mut counted, traffic(1000, 500), 10).zero_window, "it is not looked for yet");
+        let begun = Instant::now();
+        // What is on its way is acknowledged first.
+        let mut at = 13;
+        while !told(&mut counted, traffic(1100, 600), at).zero_window {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", counted.told);
+            at += 3;
+        }
+        let still = told(&mut counted, traffic(1200, 700), at + 1);
+        assert_eq!((still.zero_window, still.unacknowledged_bytes), (true, Some(700)));
+        assert!(!told(&mut counted, traffic(1300, 0), at + 2).zero_window, "everything was taken");
     }
 }

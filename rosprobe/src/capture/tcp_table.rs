@@ -12,30 +12,65 @@ use super::existing::TABLE_LIMIT;
 
 /// All sockets that fit into [`TABLE_LIMIT`] bytes of each table.
 pub(super) fn entries(folder: &Path) -> Vec<TcpNetEntry> {
-    let of_family = |name: &str| {
-        let bytes = bounded::read(&folder.join(name), TABLE_LIMIT).unwrap_or_default();
-        // At the limit the last line may be half a line.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let entries = TcpNetEntries::from_buf_read(&bytes[..whole], procfs::current_system_info());
-        entries.map(|TcpNetEntries(entries)| entries).unwrap_or_default()
-    };
-    ["net/tcp", "net/tcp6"].into_iter().flat_map(of_family).collect()
+    tables(folder).iter().flat_map(|table| parsed(table)).collect()
 }
 
-/// What waits in the send queues of connections: bytes that were not sent yet, or not acknowledged.
-pub(super) struct SendQueues(HashMap<[SocketAddr; 2], u32>);
+/// Whole lines of both tables.
+fn tables(folder: &Path) -> [Vec<u8>; 2] {
+    ["net/tcp", "net/tcp6"].map(|name| {
+        let mut bytes = bounded::read(&folder.join(name), TABLE_LIMIT).unwrap_or_default();
+        // At the limit the last line may be half a line.
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        bytes
+    })
+}
+
+fn parsed(table: &[u8]) -> Vec<TcpNetEntry> {
+    let entries = TcpNetEntries::from_buf_read(table, procfs::current_system_info());
+    entries.map(|TcpNetEntries(entries)| entries).unwrap_or_default()
+}
+
+/// What waits to be sent through a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SendQueue {
+    /// Not sent yet, or not acknowledged.
+    pub bytes: u32,
+    /// The peer's kernel answers that it has no room for more.
+    pub zero_window: bool,
+}
+
+/// Of all connections of a network namespace.
+pub(super) struct SendQueues(HashMap<[SocketAddr; 2], SendQueue>);
 
 impl SendQueues {
     /// Those of the network namespace of the process whose folder it is.
     pub fn read(folder: &Path) -> Self {
-        let queue = |entry: TcpNetEntry| (ends(entry.local_address, entry.remote_address), entry.tx_queue);
-        Self(entries(folder).into_iter().map(queue).collect())
+        let of_table = |table: &Vec<u8>| {
+            let lines = table.split(|byte| *byte == b'\n').skip(1);
+            let queue = |(entry, line): (TcpNetEntry, &[u8])| {
+                let queue = SendQueue { bytes: entry.tx_queue, zero_window: zero_window(line) };
+                (ends(entry.local_address, entry.remote_address), queue)
+            };
+            parsed(table).into_iter().zip(lines).map(queue).collect::<Vec<_>>()
+        };
+        Self(tables(folder).iter().flat_map(of_table).collect())
     }
 
-    /// Bytes; `None` for a connection that is not there.
-    pub fn of(&self, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    /// `None` for a connection that is not there.
+    pub fn of(&self, local: SocketAddr, remote: SocketAddr) -> Option<SendQueue> {
         self.0.get(&ends(local, remote)).copied()
     }
+}
+
+/// Whether the line of a connection says that it only asks from time to time whether there is room again, and is answered. The
+/// columns are those of `get_tcp4_sock` in the kernel's `net/ipv4/tcp_ipv4.c`, which procfs leaves out.
+fn zero_window(line: &[u8]) -> bool {
+    const TIMER: usize = 5;
+    const UNANSWERED: usize = 8;
+    let mut columns = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty());
+    let probes = columns.nth(TIMER).is_some_and(|timer| timer.starts_with(b"04:"));
+    // The one that was sent last may be on its way.
+    probes && matches!(columns.nth(UNANSWERED - TIMER - 1), Some(b"0" | b"1"))
 }
 
 /// A socket of IPv6 that speaks IPv4 stands in the other table.
@@ -59,16 +94,20 @@ mod tests {
         let waiting = |sender: &TcpStream| {
             SendQueues::read(Path::new("/proc/self")).of(sender.local_addr().unwrap(), sender.peer_addr().unwrap())
         };
-        assert_eq!(waiting(&sender), Some(0));
+        assert_eq!(waiting(&sender), Some(SendQueue { bytes: 0, zero_window: false }));
 
         sender.set_nonblocking(true).unwrap();
         let mut bytes = vec![0; 64 * 1024];
         while sender.write(&bytes).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock) {}
-        assert!(waiting(&sender) > Some(0));
+        let begun = Instant::now();
+        // What is on its way is acknowledged first.
+        while !waiting(&sender).is_some_and(|queue| queue.zero_window && queue.bytes > 0) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", waiting(&sender));
+        }
 
         reader.set_nonblocking(true).unwrap();
         let begun = Instant::now();
-        while waiting(&sender) != Some(0) {
+        while waiting(&sender) != Some(SendQueue { bytes: 0, zero_window: false }) {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", waiting(&sender));
             // There may be nothing at the moment.
             let _ = reader.read(&mut bytes);
@@ -76,5 +115,19 @@ mod tests {
         let [local, remote] = [&sender, &reader].map(|end| end.local_addr().unwrap());
         drop((sender, reader));
         assert!(SendQueues::read(Path::new("/proc/self")).of(remote, local).is_none());
+    }
+
+    #[test]
+    fn only_probes_that_are_answered_tell_of_a_full_buffer() {
+        let line = |timer: &str, unanswered: &str| {
+            let line = format!(
+                "   3: 0100007F:8B1D 0100007F:D2F6 01 000F0000:00000000 {timer}:00000064 00000000     0        {unanswered} 33011 2 0"
+            );
+            zero_window(line.as_bytes())
+        };
+        assert!(line("04", "0") && line("04", "1"));
+        assert!(!line("04", "7"), "nobody answers");
+        assert!(!line("01", "0"), "sent, and not acknowledged");
+        assert!(!zero_window(b"") && !zero_window(b"   3: 0100007F:8B1D"));
     }
 }

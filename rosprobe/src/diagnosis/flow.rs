@@ -16,7 +16,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// Segments sent again before a link counts as stalled: after a fifth of a second, then twice as long each time, on a near host the
 /// fourth after 3 s. Over a slow way that loses packets three in a row may be lost.
 const STALLED_RETRANSMITS: u64 = 4;
-/// Data that waits for this long, and was not sent again, is not taken: the subscriber's buffer is full.
+/// With fewer, after this long: over a slow way they take their time, and a host without a way to send tries nothing.
+const STALLED_LONG_AFTER: Duration = Duration::from_secs(10);
+/// Whose buffer is full for this long takes nothing; a subscriber that is merely slow makes room now and then.
 const UNREAD_AFTER: Duration = Duration::from_secs(10);
 /// A link without a message for this long since its headers has an idle publisher.
 const IDLE_AFTER: Duration = Duration::from_secs(10);
@@ -33,9 +35,8 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
 /// The subscriber's kernel answers, and its process takes nothing.
 fn unread(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let (link, stall) = (&entry.link, entry.track.stall);
-    let since = stall.since.filter(|since| graph.now().since(*since) >= UNREAD_AFTER)?;
-    // Who only reads packets may have missed those that acknowledge.
-    if entry.track.datagrams.is_some() || link.publisher.process.is_none() || !link.reached(Stage::Data) {
+    let since = stall.since.filter(|since| stall.zero_window && graph.now().since(*since) >= UNREAD_AFTER)?;
+    if !link.reached(Stage::Data) {
         return None;
     }
     let state = link.stage(Stage::Data)?;
@@ -50,7 +51,7 @@ fn unread(graph: &Graph, entry: &Entry) -> Option<Finding> {
     );
     let explanation = vec![
         format!(
-            "Nothing had to be sent again, so the network is fine: the buffers between them are full because {subscriber} takes nothing out of its own. It was stopped, hangs, or still works on an earlier message."
+            "The kernel of its host answers that its buffer is full, so the network is fine: {subscriber} takes nothing out of it. It was stopped, hangs, or still works on an earlier message."
         ),
         "Messages for it are thrown away meanwhile, or make the publisher wait.".to_owned(),
     ];
@@ -76,9 +77,13 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
         }
         _ => None,
     };
+    let sent_again = stall.retransmits.saturating_sub(stall.retransmits_then);
+    // Who only reads packets may have missed those that acknowledge, but not that something was sent again.
+    let proven = sent_again > 0 || link.publisher.process.is_some();
     let since = stall.since.filter(|since| {
-        graph.now().since(*since) >= STALLED_AFTER
-            && stall.retransmits.saturating_sub(stall.retransmits_then) >= STALLED_RETRANSMITS
+        let waits = graph.now().since(*since);
+        let long = if sent_again >= STALLED_RETRANSMITS { STALLED_AFTER } else { STALLED_LONG_AFTER };
+        !stall.zero_window && proven && waits >= long
     });
     if since.is_none() && cut.is_none() {
         return None;
@@ -89,12 +94,11 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let address = link.stage(Stage::Header).and_then(|state| state.address).map(|address| address.to_string());
     let summary = match (since, cut) {
         (Some(since), _) => format!(
-            "{} sends {} to {subscriber}, and nothing of it has been acknowledged for {}: {} wait, sent again {} times",
+            "{} sends {} to {subscriber}, and nothing of it has been acknowledged for {}: {} wait, sent again {sent_again} times",
             capital(&publisher),
             link.shown_name(),
             Span(graph.now().0.saturating_sub(since.0)),
             Bytes(stall.unacknowledged as f64),
-            stall.retransmits.saturating_sub(stall.retransmits_then)
         ),
         (None, errno) => format!(
             "the connection of {publisher} and {subscriber} for {} broke: {}",

@@ -74,6 +74,8 @@ pub(crate) struct Stall {
     /// Latest totals.
     pub unacknowledged: u64,
     pub retransmits: u64,
+    /// The peer's kernel answers that it has no room for more.
+    pub zero_window: bool,
 }
 
 impl Track {

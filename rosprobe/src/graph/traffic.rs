@@ -119,10 +119,10 @@ fn rate(samples: &std::collections::VecDeque<(Monotonic, u64, u64)>) -> Rate {
 fn stalling(before: Stall, totals: &Traffic, at: Monotonic) -> Stall {
     let Some(unacknowledged) = totals.unacknowledged_bytes.filter(|bytes| *bytes > 0) else { return Stall::default() };
     let acknowledged = totals.sent_bytes.saturating_sub(unacknowledged);
-    let retransmits = totals.retransmits;
+    let (retransmits, zero_window) = (totals.retransmits, totals.zero_window);
     match before.since {
         Some(since) if acknowledged < before.acknowledged.saturating_add(half_a_message(totals)) => {
-            Stall { since: Some(since), unacknowledged, retransmits, ..before }
+            Stall { since: Some(since), unacknowledged, retransmits, zero_window, ..before }
         }
         _ => Stall {
             acknowledged,
@@ -130,6 +130,7 @@ fn stalling(before: Stall, totals: &Traffic, at: Monotonic) -> Stall {
             retransmits_then: before_retransmits(before, totals),
             unacknowledged,
             retransmits,
+            zero_window,
         },
     }
 }

@@ -212,7 +212,10 @@ impl fmt::Display for Traffic {
             Bytes(self.received_bytes as f64),
             self.received_messages
         )?;
-        if self.retransmits > 0 { write!(f, ", {} segments sent again", self.retransmits) } else { Ok(()) }
+        if self.retransmits > 0 {
+            write!(f, ", {} segments sent again", self.retransmits)?;
+        }
+        if self.zero_window { f.write_str(", the peer's buffer is full") } else { Ok(()) }
     }
 }
 

@@ -285,12 +285,12 @@ fn answer(words: &[&str]) -> Option<Answer> {
     })
 }
 
-/// `received_messages=3 unacknowledged_bytes=100`.
+/// `received_messages=3 unacknowledged_bytes=100 zero_window=true`.
 fn traffic(words: &[&str]) -> Traffic {
     let object: serde_json::Map<String, serde_json::Value> = words
         .iter()
         .filter_map(|word| word.split_once('='))
-        .map(|(key, value)| (key.to_owned(), value.parse::<u64>().unwrap().into()))
+        .map(|(key, value)| (key.to_owned(), serde_json::from_str(value).unwrap()))
         .collect();
     serde_json::from_value(object.into()).unwrap()
 }

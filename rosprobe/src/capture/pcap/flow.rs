@@ -289,6 +289,7 @@ impl Flow {
             // The client's socket stands for both ends here: data of a publisher that nobody acknowledges is the server's.
             unacknowledged_bytes: Some(self.sent.unacknowledged().max(self.received.unacknowledged())),
             retransmits: self.sent.retransmits + self.received.retransmits,
+            zero_window: false,
         };
         if traffic != self.reported && traffic != (Traffic { unacknowledged_bytes: Some(0), ..Traffic::default() }) {
             self.reported = traffic;

@@ -70,6 +70,12 @@ pub fn cases() -> Vec<Case> {
             .seen_from(router, stalled()),
     );
     cases.push(
+        on_inner("publisher's host is unplugged", Library::Rospy, stalled(), "listener")
+            .afterwards(unplug)
+            .seen_from(router, stalled())
+            .also_true(&[Code::CallbackFailed, Code::ConnectPending, Code::NoResponse, Code::NeverAttempted]),
+    );
+    cases.push(
         on_inner("two nodes of one name", Library::Rospy, duplicate(), "listener")
             .afterwards(|lab, _| vec![lab.inner.node(Library::Rospy, "talker", "talker", TOPIC).start()])
             .seen_from(router, duplicate())
@@ -150,6 +156,13 @@ fn stopped_talker(lab: &Lab) -> Vec<Program> {
 fn cut(lab: &Lab, subscriber: &Program) -> Vec<Program> {
     subscriber.wait_for("heard", SOON);
     lab.inner.run("iptables -A INPUT -i eth0 -s 10.0.1.1 -p tcp ! --sport 11311 -j DROP");
+    Vec::new()
+}
+
+/// Router loses the way to inner, once messages have come through.
+fn unplug(lab: &Lab, subscriber: &Program) -> Vec<Program> {
+    subscriber.wait_for("heard", SOON);
+    lab.router.run("ip link set lan0 down");
     Vec::new()
 }
 
