@@ -271,7 +271,7 @@ pub struct Traffic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unacknowledged_bytes: Option<u64>,
     /// Data segments sent again so far.
-    pub retransmits: u64,
+    pub retransmits: u32,
     /// The peer's kernel answers that it has no room for more (RFC 9293, 3.8.6.1). Looked for where nothing was acknowledged for a while.
     #[serde(skip_serializing_if = "Not::not")]
     pub zero_window: bool,

@@ -84,9 +84,10 @@ impl Counters {
     /// The socket is closed: appends its last totals.
     pub fn closed(&mut self, time: Monotonic, id: u64, sockets: &mut SocketMap, out: &mut Vec<Event>) {
         self.read(time, id, sockets, None, out);
-        // Not there for a socket that was not counted.
-        let _ = sockets.remove(&id);
-        self.counted.remove(&id);
+        if self.counted.remove(&id).is_some() {
+            // The kernel side, which forgets the others itself, has left it for this reading.
+            let _ = sockets.remove(&id);
+        }
     }
 
     /// Appends the totals that changed since they were told last.
@@ -188,7 +189,7 @@ fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
         received_bytes: received.bytes,
         received_messages: received.messages,
         unacknowledged_bytes: unacknowledged_known.then_some(state.unacknowledged.into()),
-        retransmits: state.retransmits.into(),
+        retransmits: state.retransmits,
         zero_window: false,
     }
 }

@@ -15,7 +15,7 @@ use crate::observation::{Bytes, Span};
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// Segments sent again before a link counts as stalled: after a fifth of a second, then twice as long each time, on a near host the
 /// fourth after 3 s. Over a slow way that loses packets three in a row may be lost.
-const STALLED_RETRANSMITS: u64 = 4;
+const STALLED_RETRANSMITS: u32 = 4;
 /// With fewer, after this long: over a slow way they take their time, and a host without a way to send tries nothing.
 const STALLED_LONG_AFTER: Duration = Duration::from_secs(10);
 /// Whose buffer is full for this long takes nothing; a subscriber that is merely slow makes room now and then.

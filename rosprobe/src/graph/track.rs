@@ -70,10 +70,10 @@ pub(crate) struct Stall {
     /// When that was; `None` while nothing waits for acknowledgement.
     pub since: Option<Monotonic>,
     /// Retransmits at that moment.
-    pub retransmits_then: u64,
+    pub retransmits_then: u32,
     /// Latest totals.
     pub unacknowledged: u64,
-    pub retransmits: u64,
+    pub retransmits: u32,
     /// The peer's kernel answers that it has no room for more.
     pub zero_window: bool,
 }

@@ -143,7 +143,7 @@ fn half_a_message(totals: &Traffic) -> u64 {
 }
 
 /// What had been sent again before this stall began. Segments sent again between two reports belong to the stall.
-fn before_retransmits(before: Stall, totals: &Traffic) -> u64 {
+fn before_retransmits(before: Stall, totals: &Traffic) -> u32 {
     if before.since.is_some() { before.retransmits.min(totals.retransmits) } else { totals.retransmits }
 }
 

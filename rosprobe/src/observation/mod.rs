@@ -9,6 +9,8 @@ mod summary;
 pub(crate) mod time;
 mod uri;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -295,6 +297,9 @@ pub enum Protocol {
     Rtps,
 }
 
+/// Name and value of a field of an HTTP head, as they were written.
+pub type HeaderField = (Cow<'static, str>, Cow<'static, str>);
+
 /// An HTTP message as far as it is kept. Control characters are as they came: whoever shows them makes them safe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Http {
@@ -302,7 +307,7 @@ pub struct Http {
     pub start_line: String,
     /// Header fields in order.
     #[serde(default)]
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<HeaderField>,
     /// The body, decompressed, cut at `Http::BODY_LIMIT`.
     #[serde(default)]
     pub body: String,

@@ -84,10 +84,8 @@ impl Script {
     }
 
     fn http(start_line: &str, body: String) -> Http {
-        let headers = vec![
-            ("Content-Type".to_owned(), "text/xml".to_owned()),
-            ("Content-Length".to_owned(), body.len().to_string()),
-        ];
+        let length = body.len().to_string();
+        let headers = vec![("Content-Type".into(), "text/xml".into()), ("Content-Length".into(), length.into())];
         Http { start_line: start_line.to_owned(), headers, body_bytes: body.len() as u64, body }
     }
 

@@ -288,7 +288,7 @@ impl Flow {
             received_messages: self.received.messages(),
             // The client's socket stands for both ends here: data of a publisher that nobody acknowledges is the server's.
             unacknowledged_bytes: Some(self.sent.unacknowledged().max(self.received.unacknowledged())),
-            retransmits: self.sent.retransmits + self.received.retransmits,
+            retransmits: u32::try_from(self.sent.retransmits + self.received.retransmits).unwrap_or(u32::MAX),
             zero_window: false,
         };
         if traffic != self.reported && traffic != (Traffic { unacknowledged_bytes: Some(0), ..Traffic::default() }) {

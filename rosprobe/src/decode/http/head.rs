@@ -1,5 +1,9 @@
 //! Start line and headers, and what they say of the body.
 
+use std::borrow::Cow;
+
+use crate::observation::HeaderField;
+
 /// Header fields in one message.
 const FIELDS: usize = 128;
 
@@ -28,9 +32,9 @@ pub struct Head {
     /// The request or status line, without its line end.
     pub start_line: String,
     /// Header fields in order.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<HeaderField>,
     /// Method of a request; empty in an answer.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// Status of an answer; 0 in a request.
     pub status: u16,
 }
@@ -139,15 +143,16 @@ impl Head {
             Role::Requests => {
                 let mut request = httparse::Request::new(&mut fields);
                 complete(request.parse(bytes))?;
-                (request.method.unwrap_or_default().to_owned(), 0, request.headers)
+                (known(request.method.unwrap_or_default()), 0, request.headers)
             }
             Role::Answers => {
                 let mut answer = httparse::Response::new(&mut fields);
                 complete(answer.parse(bytes))?;
-                (String::new(), answer.code.unwrap_or_default(), answer.headers)
+                (Cow::Borrowed(""), answer.code.unwrap_or_default(), answer.headers)
             }
         };
-        let headers = fields.iter().map(|field| (field.name.to_owned(), lossy(field.value))).collect();
+        let headers =
+            fields.iter().map(|field| (known(field.name), known(&String::from_utf8_lossy(field.value)))).collect();
         let start_line = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
         Ok(Self { start_line: lossy(start_line.unwrap_or_default().trim_ascii_end()), headers, method, status })
     }
@@ -158,7 +163,7 @@ impl Head {
     }
 
     fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
     /// How the end of the body is known.
@@ -182,7 +187,7 @@ impl Head {
     fn length(&self) -> Result<Framing, HttpError> {
         let mut lengths = self.fields("content-length").flat_map(|value| value.split(',')).map(str::trim);
         let Some(first) = lengths.next() else {
-            return match self.method.as_str() {
+            return match &*self.method {
                 "" => Ok(Framing::UntilClose),
                 "POST" => Err(HttpError::NoLength),
                 _ => Ok(Framing::Length(0)),
@@ -204,6 +209,23 @@ fn complete(parsed: httparse::Result<usize>) -> Result<(), HttpError> {
         Ok(httparse::Status::Partial) => Err(HttpError::Head(httparse::Error::NewLine)),
         Err(httparse::Error::TooManyHeaders) => Err(HttpError::TooManyFields),
         Err(error) => Err(HttpError::Head(error)),
+    }
+}
+
+/// What the nodes of ROS 1 write in every message is no allocation.
+fn known(text: &str) -> Cow<'static, str> {
+    macro_rules! words {
+        ($($known:literal)*) => {
+            match text {
+                $($known => Cow::Borrowed($known),)*
+                _ => Cow::Owned(text.to_owned()),
+            }
+        };
+    }
+    words! {
+        "POST" "Host" "User-Agent" "User-agent" "Accept-Encoding" "Content-Type" "Content-type" "Content-Length" "Content-length"
+        "Content-Encoding" "Transfer-Encoding" "Connection" "Server" "Date" "text/xml" "text/xml; charset=utf-8" "gzip"
+        "chunked" "close" "keep-alive" "XMLRPC++ 0.7"
     }
 }
 
