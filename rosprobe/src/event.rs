@@ -3,7 +3,6 @@
 mod host;
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Not;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -272,9 +271,19 @@ pub struct Traffic {
     pub unacknowledged_bytes: Option<u64>,
     /// Data segments sent again so far.
     pub retransmits: u32,
-    /// The peer's kernel answers that it has no room for more (RFC 9293, 3.8.6.1). Looked for where nothing was acknowledged for a while.
-    #[serde(skip_serializing_if = "Not::not")]
-    pub zero_window: bool,
+    /// What has to come before more is acknowledged, as the kernel says. Looked for where nothing was for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What holds up a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitsFor {
+    /// An acknowledgement that is overdue: it is being sent again, or that is tried, without an answer.
+    Acknowledgement,
+    /// Room in the peer's buffer: its kernel answers that there is none (RFC 9293, 3.8.6.1).
+    Room,
 }
 
 /// Relation of the monotonic clock to the wall clock, taken once at the start of a capture.

@@ -16,7 +16,7 @@ use crate::event::{Event, Fact, Monotonic, ProcessRef, SocketRef, Traffic};
 /// What was not acknowledged when something was sent last is looked for again after this time without anything.
 const QUIET: Duration = Duration::from_secs(3);
 /// Network namespaces whose connections are read at one time.
-const TABLES_AT_ONCE: usize = 4;
+const TABLES_AT_ONCE: usize = 32;
 
 /// What the kernel side keeps of each socket.
 pub(super) type SocketMap = BpfHashMap<MapData, u64, SocketStatePod>;
@@ -48,9 +48,11 @@ struct Counted {
     process: Option<ProcessRef>,
     /// As the kernel side had it last.
     seen: Traffic,
-    /// Bytes acknowledged, at most.
-    acknowledged: u64,
-    /// When that advanced, or its send queue was looked at since.
+    /// Bytes acknowledged, at most; below zero while what was sent before the capture began waits.
+    acknowledged: i64,
+    /// Whether something waits to be acknowledged, as far as is known.
+    waits: bool,
+    /// When `acknowledged` advanced, or its send queue was looked at since.
     looked: Monotonic,
     /// As it was told last.
     told: Traffic,
@@ -126,30 +128,35 @@ impl Counters {
 impl Counted {
     fn new(socket: SocketRef, process: Option<ProcessRef>) -> Self {
         let (seen, told, looked) = (Traffic::default(), Traffic::default(), Monotonic::default());
-        Self { socket, process, seen, acknowledged: 0, looked, told }
+        Self { socket, process, seen, acknowledged: i64::MIN, waits: false, looked, told }
     }
 
     /// What is to be told, after the kernel side counted `traffic`. It looks at a socket when something goes through it, and what was
-    /// not acknowledged then may have been since.
+    /// not acknowledged then may have been since; and what a process is about to send waits as well before it is counted as sent.
     fn now(&mut self, traffic: Traffic, time: Monotonic, tables: Option<&mut Tables>) -> Traffic {
         let mut now = self.told;
         if traffic != self.seen {
             self.seen = traffic;
-            now = Traffic { zero_window: self.told.zero_window, ..traffic };
-            let acknowledged = traffic.sent_bytes.saturating_sub(traffic.unacknowledged_bytes.unwrap_or(0));
+            now = Traffic { waits_for: self.told.waits_for, ..traffic };
+            let unacknowledged = traffic.unacknowledged_bytes.unwrap_or(0);
+            self.waits = unacknowledged > 0;
+            let acknowledged = traffic.sent_bytes.wrapping_sub(unacknowledged).cast_signed();
             if acknowledged > self.acknowledged {
                 (self.acknowledged, self.looked) = (acknowledged, time);
-                now.zero_window = false;
+                now.waits_for = None;
             }
         }
-        let waits = now.unacknowledged_bytes.is_some_and(|bytes| bytes > 0) && time.since(self.looked) >= QUIET;
-        let Some(tables) = tables.filter(|tables| waits && tables.can_be_read(self.socket.net_namespace)) else {
+        let again = self.waits && time.since(self.looked) >= QUIET;
+        let Some(tables) = tables.filter(|tables| again && tables.can_be_read(self.socket.net_namespace)) else {
             return now;
         };
         self.looked = time;
         let queue = tables.send_queue(&self.socket, self.process.as_ref());
-        now.unacknowledged_bytes = queue.map(|queue| queue.bytes.into());
-        now.zero_window = queue.is_some_and(|queue| queue.zero_window);
+        self.waits = queue.is_some_and(|queue| queue.bytes > 0);
+        now.waits_for = queue.and_then(|queue| queue.waits_for);
+        // Of what goes on being acknowledged it is not known how much was.
+        let known = queue.filter(|queue| queue.bytes == 0 || queue.waits_for.is_some());
+        now.unacknowledged_bytes = known.map(|queue| queue.bytes.into());
         now
     }
 }
@@ -190,7 +197,7 @@ fn traffic(state: &SocketState, unacknowledged_known: bool) -> Traffic {
         received_messages: received.messages,
         unacknowledged_bytes: unacknowledged_known.then_some(state.unacknowledged.into()),
         retransmits: state.retransmits,
-        zero_window: false,
+        waits_for: None,
     }
 }
 
@@ -201,7 +208,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::event::Transport;
+    use crate::event::{Transport, WaitsFor};
 
     /// As of when the kernel side looked last.
     fn traffic(sent: u64, unacknowledged: u64) -> Traffic {
@@ -248,16 +255,16 @@ mod tests {
         stream.set_nonblocking(true).unwrap();
         while stream.write(&[0; 8 * 1024]).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock) {}
 
-        assert!(!told(&mut counted, traffic(1000, 500), 10).zero_window, "it is not looked for yet");
+        assert_eq!(told(&mut counted, traffic(1000, 500), 10).waits_for, None, "it is not looked for yet");
         let begun = Instant::now();
         // What is on its way is acknowledged first.
         let mut at = 13;
-        while !told(&mut counted, traffic(1100, 600), at).zero_window {
+        while told(&mut counted, traffic(1100, 600), at).waits_for != Some(WaitsFor::Room) {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", counted.told);
             at += 3;
         }
         let still = told(&mut counted, traffic(1200, 700), at + 1);
-        assert_eq!((still.zero_window, still.unacknowledged_bytes), (true, Some(700)));
-        assert!(!told(&mut counted, traffic(1300, 0), at + 2).zero_window, "everything was taken");
+        assert_eq!((still.waits_for, still.unacknowledged_bytes), (Some(WaitsFor::Room), Some(700)));
+        assert_eq!(told(&mut counted, traffic(1300, 0), at + 2).waits_for, None, "everything was taken");
     }
 }

@@ -9,6 +9,7 @@ use procfs::net::{TcpNetEntries, TcpNetEntry};
 
 use super::bounded;
 use super::existing::TABLE_LIMIT;
+use crate::event::WaitsFor;
 
 /// All sockets that fit into [`TABLE_LIMIT`] bytes of each table.
 pub(super) fn entries(folder: &Path) -> Vec<TcpNetEntry> {
@@ -35,8 +36,8 @@ fn parsed(table: &[u8]) -> Vec<TcpNetEntry> {
 pub(super) struct SendQueue {
     /// Not sent yet, or not acknowledged.
     pub bytes: u32,
-    /// The peer's kernel answers that it has no room for more.
-    pub zero_window: bool,
+    /// `None` for nothing, or for the acknowledgement of what was sent just now.
+    pub waits_for: Option<WaitsFor>,
 }
 
 /// Of all connections of a network namespace.
@@ -48,7 +49,7 @@ impl SendQueues {
         let of_table = |table: &Vec<u8>| {
             let lines = table.split(|byte| *byte == b'\n').skip(1);
             let queue = |(entry, line): (TcpNetEntry, &[u8])| {
-                let queue = SendQueue { bytes: entry.tx_queue, zero_window: zero_window(line) };
+                let queue = SendQueue { bytes: entry.tx_queue, waits_for: waits_for(line) };
                 (ends(entry.local_address, entry.remote_address), queue)
             };
             parsed(table).into_iter().zip(lines).map(queue).collect::<Vec<_>>()
@@ -62,15 +63,18 @@ impl SendQueues {
     }
 }
 
-/// Whether the line of a connection says that it only asks from time to time whether there is room again, and is answered. The
-/// columns are those of `get_tcp4_sock` in the kernel's `net/ipv4/tcp_ipv4.c`, which procfs leaves out.
-fn zero_window(line: &[u8]) -> bool {
-    const TIMER: usize = 5;
-    const UNANSWERED: usize = 8;
-    let mut columns = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty());
-    let probes = columns.nth(TIMER).is_some_and(|timer| timer.starts_with(b"04:"));
-    // The one that was sent last may be on its way.
-    probes && matches!(columns.nth(UNANSWERED - TIMER - 1), Some(b"0" | b"1"))
+/// By the columns of `get_tcp4_sock` in the kernel's `net/ipv4/tcp_ipv4.c` that procfs leaves out: which timer runs, how often it ran
+/// out since something was acknowledged, and how many probes for room were not answered.
+fn waits_for(line: &[u8]) -> Option<WaitsFor> {
+    let mut columns = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty()).skip(5);
+    let probes = columns.next()?.starts_with(b"04:");
+    let (timeouts, unanswered) = (columns.next()?, columns.nth(1)?);
+    match unanswered {
+        // The probe that was sent last may be on its way.
+        b"0" | b"1" if probes => Some(WaitsFor::Room),
+        _ if probes || timeouts.iter().any(|digit| *digit != b'0') => Some(WaitsFor::Acknowledgement),
+        _ => None,
+    }
 }
 
 /// A socket of IPv6 that speaks IPv4 stands in the other table.
@@ -94,20 +98,20 @@ mod tests {
         let waiting = |sender: &TcpStream| {
             SendQueues::read(Path::new("/proc/self")).of(sender.local_addr().unwrap(), sender.peer_addr().unwrap())
         };
-        assert_eq!(waiting(&sender), Some(SendQueue { bytes: 0, zero_window: false }));
+        assert_eq!(waiting(&sender), Some(SendQueue { bytes: 0, waits_for: None }));
 
         sender.set_nonblocking(true).unwrap();
         let mut bytes = vec![0; 64 * 1024];
         while sender.write(&bytes).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock) {}
         let begun = Instant::now();
         // What is on its way is acknowledged first.
-        while !waiting(&sender).is_some_and(|queue| queue.zero_window && queue.bytes > 0) {
+        while !waiting(&sender).is_some_and(|queue| queue.waits_for == Some(WaitsFor::Room) && queue.bytes > 0) {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", waiting(&sender));
         }
 
         reader.set_nonblocking(true).unwrap();
         let begun = Instant::now();
-        while waiting(&sender) != Some(SendQueue { bytes: 0, zero_window: false }) {
+        while waiting(&sender) != Some(SendQueue { bytes: 0, waits_for: None }) {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", waiting(&sender));
             // There may be nothing at the moment.
             let _ = reader.read(&mut bytes);
@@ -119,15 +123,18 @@ mod tests {
 
     #[test]
     fn only_probes_that_are_answered_tell_of_a_full_buffer() {
-        let line = |timer: &str, unanswered: &str| {
-            let line = format!(
-                "   3: 0100007F:8B1D 0100007F:D2F6 01 000F0000:00000000 {timer}:00000064 00000000     0        {unanswered} 33011 2 0"
-            );
-            zero_window(line.as_bytes())
+        let line = |timer: &str, timeouts: &str, unanswered: &str| {
+            let before = "   3: 0100007F:8B1D 0100007F:D2F6 01 000F0000:00000000";
+            let line = format!("{before} {timer}:00000064 {timeouts}     0        {unanswered} 33011 2 0");
+            waits_for(line.as_bytes())
         };
-        assert!(line("04", "0") && line("04", "1"));
-        assert!(!line("04", "7"), "nobody answers");
-        assert!(!line("01", "0"), "sent, and not acknowledged");
-        assert!(!zero_window(b"") && !zero_window(b"   3: 0100007F:8B1D"));
+        assert_eq!(line("04", "00000000", "0"), Some(WaitsFor::Room));
+        assert_eq!(line("04", "00000000", "1"), Some(WaitsFor::Room));
+        assert_eq!(line("04", "00000007", "7"), Some(WaitsFor::Acknowledgement), "nobody answers");
+        assert_eq!(line("01", "00000003", "0"), Some(WaitsFor::Acknowledgement));
+        assert_eq!(line("01", "00000000", "0"), None, "sent just now");
+        assert_eq!(line("00", "00000000", "0"), None);
+        assert_eq!(waits_for(b""), None);
+        assert_eq!(waits_for(b"   3: 0100007F:8B1D"), None);
     }
 }

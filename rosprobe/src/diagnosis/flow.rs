@@ -8,6 +8,7 @@ use super::moved;
 use super::trouble::{publisher, who};
 use super::{Code, Finding, Severity};
 use crate::errno::Errno;
+use crate::event::WaitsFor;
 use crate::graph::{Entry, Graph, LinkKind, Outcome, Stage};
 use crate::observation::{Bytes, Span};
 
@@ -16,8 +17,8 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// Segments sent again before a link counts as stalled: after a fifth of a second, then twice as long each time, on a near host the
 /// fourth after 3 s. Over a slow way that loses packets three in a row may be lost.
 const STALLED_RETRANSMITS: u32 = 4;
-/// With fewer, after this long: over a slow way they take their time, and a host without a way to send tries nothing.
-const STALLED_LONG_AFTER: Duration = Duration::from_secs(10);
+/// What the kernel says is overdue is stuck after this long without them: a host that has no way left to send cannot send again.
+const OVERDUE_AFTER: Duration = Duration::from_secs(10);
 /// Whose buffer is full for this long takes nothing; a subscriber that is merely slow makes room now and then.
 const UNREAD_AFTER: Duration = Duration::from_secs(10);
 /// A link without a message for this long since its headers has an idle publisher.
@@ -35,8 +36,8 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
 /// The subscriber's kernel answers, and its process takes nothing.
 fn unread(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let (link, stall) = (&entry.link, entry.track.stall);
-    let since = stall.since.filter(|since| stall.zero_window && graph.now().since(*since) >= UNREAD_AFTER)?;
-    if !link.reached(Stage::Data) {
+    let since = stall.since.filter(|since| graph.now().since(*since) >= UNREAD_AFTER)?;
+    if stall.waits_for != Some(WaitsFor::Room) || !link.reached(Stage::Data) {
         return None;
     }
     let state = link.stage(Stage::Data)?;
@@ -78,12 +79,13 @@ fn stalled(graph: &Graph, entry: &Entry) -> Option<Finding> {
         _ => None,
     };
     let sent_again = stall.retransmits.saturating_sub(stall.retransmits_then);
-    // Who only reads packets may have missed those that acknowledge, but not that something was sent again.
-    let proven = sent_again > 0 || link.publisher.process.is_some();
     let since = stall.since.filter(|since| {
         let waits = graph.now().since(*since);
-        let long = if sent_again >= STALLED_RETRANSMITS { STALLED_AFTER } else { STALLED_LONG_AFTER };
-        !stall.zero_window && proven && waits >= long
+        match stall.waits_for {
+            Some(WaitsFor::Room) => false,
+            Some(WaitsFor::Acknowledgement) if waits >= OVERDUE_AFTER => true,
+            _ => waits >= STALLED_AFTER && sent_again >= STALLED_RETRANSMITS,
+        }
     });
     if since.is_none() && cut.is_none() {
         return None;

@@ -8,7 +8,7 @@ use super::claims::Guess;
 use super::client::ClientId;
 use super::links::NewLink;
 use super::target::{DataTarget, Datagrams};
-use crate::event::Monotonic;
+use crate::event::{Monotonic, WaitsFor};
 use crate::observation::AdvertisedUri;
 
 /// A node on its way out refuses callbacks this long before its unregistration arrives.
@@ -65,8 +65,8 @@ pub(crate) struct Track {
 /// Whether what is sent is also acknowledged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stall {
-    /// Bytes acknowledged when that last advanced.
-    pub acknowledged: u64,
+    /// Bytes acknowledged when that last advanced, of those that were sent since the capture began.
+    pub acknowledged: i64,
     /// When that was; `None` while nothing waits for acknowledgement.
     pub since: Option<Monotonic>,
     /// Retransmits at that moment.
@@ -74,8 +74,7 @@ pub(crate) struct Stall {
     /// Latest totals.
     pub unacknowledged: u64,
     pub retransmits: u32,
-    /// The peer's kernel answers that it has no room for more.
-    pub zero_window: bool,
+    pub waits_for: Option<WaitsFor>,
 }
 
 impl Track {

@@ -118,11 +118,12 @@ fn rate(samples: &std::collections::VecDeque<(Monotonic, u64, u64)>) -> Rate {
 /// Since when nothing of what was sent has been acknowledged.
 fn stalling(before: Stall, totals: &Traffic, at: Monotonic) -> Stall {
     let Some(unacknowledged) = totals.unacknowledged_bytes.filter(|bytes| *bytes > 0) else { return Stall::default() };
-    let acknowledged = totals.sent_bytes.saturating_sub(unacknowledged);
-    let (retransmits, zero_window) = (totals.retransmits, totals.zero_window);
+    // Below zero where it was sent before the capture began.
+    let acknowledged = totals.sent_bytes.wrapping_sub(unacknowledged).cast_signed();
+    let (retransmits, waits_for) = (totals.retransmits, totals.waits_for);
     match before.since {
         Some(since) if acknowledged < before.acknowledged.saturating_add(half_a_message(totals)) => {
-            Stall { since: Some(since), unacknowledged, retransmits, zero_window, ..before }
+            Stall { since: Some(since), unacknowledged, retransmits, waits_for, ..before }
         }
         _ => Stall {
             acknowledged,
@@ -130,16 +131,16 @@ fn stalling(before: Stall, totals: &Traffic, at: Monotonic) -> Stall {
             retransmits_then: before_retransmits(before, totals),
             unacknowledged,
             retransmits,
-            zero_window,
+            waits_for,
         },
     }
 }
 
 /// What waits does not count the message that was sent last, so that messages of changing length look as if a few bytes had been
 /// acknowledged. A segment that really is acknowledged has a whole message, or the smallest segment size of IPv4.
-fn half_a_message(totals: &Traffic) -> u64 {
+fn half_a_message(totals: &Traffic) -> i64 {
     const SMALLEST_SEGMENT: u64 = 536;
-    (totals.sent_bytes.checked_div(totals.sent_messages).unwrap_or(0).min(SMALLEST_SEGMENT) / 2).max(1)
+    (totals.sent_bytes.checked_div(totals.sent_messages).unwrap_or(0).min(SMALLEST_SEGMENT) / 2).max(1).cast_signed()
 }
 
 /// What had been sent again before this stall began. Segments sent again between two reports belong to the stall.
@@ -166,6 +167,14 @@ mod tests {
         assert_eq!((stall.since, stall.retransmits - stall.retransmits_then), (Some(Monotonic(2)), 3));
         stall = stalling(stall, &totals(3000, 0, 3), Monotonic(4));
         assert_eq!(stall.since, None);
+    }
+
+    #[test]
+    fn what_waited_before_the_capture_began_is_acknowledged_first() {
+        let totals = |sent_bytes| Traffic { sent_bytes, unacknowledged_bytes: Some(2_000_000), ..Traffic::default() };
+        let mut stall = stalling(Stall::default(), &totals(100_000), Monotonic(1));
+        stall = stalling(stall, &totals(200_000), Monotonic(2));
+        assert_eq!(stall.since, Some(Monotonic(2)), "over a slow way, a full send buffer");
     }
 
     #[test]

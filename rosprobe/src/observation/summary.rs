@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{AbandonCause, ErrorSource, What};
-use crate::event::{Direction, GapCause, InterfaceAddress, Namespace, Process, Traffic};
+use crate::event::{Direction, GapCause, InterfaceAddress, Namespace, Process, Traffic, WaitsFor};
 
 /// Longest list or structure that a line shows whole.
 pub(super) const SHOWN: usize = 4;
@@ -215,7 +215,11 @@ impl fmt::Display for Traffic {
         if self.retransmits > 0 {
             write!(f, ", {} segments sent again", self.retransmits)?;
         }
-        if self.zero_window { f.write_str(", the peer's buffer is full") } else { Ok(()) }
+        match self.waits_for {
+            None => Ok(()),
+            Some(WaitsFor::Acknowledgement) => f.write_str(", and nothing is acknowledged"),
+            Some(WaitsFor::Room) => f.write_str(", and the peer's buffer is full"),
+        }
     }
 }
 

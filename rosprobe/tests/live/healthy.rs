@@ -129,6 +129,27 @@ fn a_gigabyte_of_messages_is_counted_and_not_copied() {
     assert_eq!(watch.lost(), 0, "events were lost");
 }
 
+/// The send buffer is never empty, and some of it is always being sent again.
+#[test]
+#[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
+fn large_messages_over_a_slow_way_that_loses_packets_are_silent() {
+    let lab = Lab::new();
+    lab.router.run("tc qdisc add dev lan0 root tbf rate 2mbit burst 32kbit latency 400ms");
+    let large = "iptables -A INPUT -i eth0 -p tcp -m length --length 1000:65535";
+    lab.inner.run(&format!("{large} -m statistic --mode random --probability 0.02 -j DROP"));
+    let mut watch = Watch::start(&lab, &[]);
+    let _roscore = lab.router.roscore();
+    let _talker = lab.router.node(Library::Rospy, "big", "talker", TOPIC).argument("2000000").start();
+    let listener = lab.inner.node(Library::Rospy, "listener", "listener", TOPIC).start();
+    watch.until_data(&listener, TOPIC, SOON);
+    watch.observation("segments that were sent again", SOON, |observation| match &observation.what {
+        What::Traffic(traffic) => traffic.retransmits > 20 && traffic.sent_messages > 3,
+        _ => false,
+    });
+    watch.stop(Signal::SIGTERM);
+    assert!(watch.alarms().is_empty(), "{:#?}", watch.alarms());
+}
+
 #[test]
 #[ignore = "needs root, a kernel that loads eBPF and ROS 1: cargo xtask test"]
 fn twenty_nodes_that_come_and_go_are_silent() {

@@ -285,7 +285,7 @@ fn answer(words: &[&str]) -> Option<Answer> {
     })
 }
 
-/// `received_messages=3 unacknowledged_bytes=100 zero_window=true`.
+/// `received_messages=3 unacknowledged_bytes=100 waits_for="room"`.
 fn traffic(words: &[&str]) -> Traffic {
     let object: serde_json::Map<String, serde_json::Value> = words
         .iter()

@@ -289,7 +289,7 @@ impl Flow {
             // The client's socket stands for both ends here: data of a publisher that nobody acknowledges is the server's.
             unacknowledged_bytes: Some(self.sent.unacknowledged().max(self.received.unacknowledged())),
             retransmits: u32::try_from(self.sent.retransmits + self.received.retransmits).unwrap_or(u32::MAX),
-            zero_window: false,
+            waits_for: None,
         };
         if traffic != self.reported && traffic != (Traffic { unacknowledged_bytes: Some(0), ..Traffic::default() }) {
             self.reported = traffic;
