@@ -8,6 +8,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_
 use rosprobe_common::{Kind, Protocol, SocketAddress};
 
 use crate::emit::{Fact, Socket, emit};
+use crate::flow::is_interrupted;
 use crate::kernel::{self, AF_INET, AF_INET6, TCP, UDP};
 use crate::maps::{CONNECTS, Connect, SOCKETS, config};
 use crate::record::count_lost;
@@ -78,7 +79,8 @@ pub fn call_ended(sk: u64, cookie: u64, fd: i32, address: u64, length: u64, resu
         // SAFETY: this thread's own entry.
         let began = unsafe { *entry };
         let _ = CONNECTS.remove(&thread);
-        if sk == 0 || began.sk == sk {
+        // Not every attempt begins in connect(), and a closed socket's place is soon another's.
+        if sk == 0 || (began.sk == sk && began.cookie == identity::existing(sk)) {
             connect.started = began.started;
             connect.cookie = began.cookie;
         }
@@ -94,6 +96,10 @@ pub fn returned(connect: &Connect, result: i32) {
     // A descriptor that was closed or replaced meanwhile leads to another socket.
     let sk = if connect.fd < 0 || kernel::socket_of(connect.fd) == connect.sk { connect.sk } else { 0 };
     let errno = if result < 0 { -result } else { 0 };
+    // The kernel goes on connecting.
+    if is_interrupted(errno) {
+        return;
+    }
     if sk == 0 && (errno == EBADF || errno == ENOTSOCK) {
         return;
     }

@@ -11,7 +11,7 @@ const MSG_ERRQUEUE: i32 = 0x2000;
 
 const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
-/// `ERESTARTSYS` and its like: the call begins again and the process never sees them.
+/// `ERESTARTSYS` and its like: a signal came, and the call begins again, or the process sees EINTR, or ends. It never sees these.
 const RESTARTS: core::ops::RangeInclusive<i32> = 512..=516;
 
 /// The direction.
@@ -29,7 +29,13 @@ pub fn is_no_receive<const FLOW: usize>(flags: i32) -> bool {
 /// Errors after which the process does the same again.
 #[inline(always)]
 pub fn is_no_failure(errno: i32) -> bool {
-    errno == EAGAIN || errno == EINTR || RESTARTS.contains(&errno)
+    errno == EAGAIN || errno == EINTR || is_interrupted(errno)
+}
+
+/// A signal came before the call had a result.
+#[inline(always)]
+pub fn is_interrupted(errno: i32) -> bool {
+    RESTARTS.contains(&errno)
 }
 
 const _: () = assert!(SENT == Flow::Sent as usize && RECEIVED == Flow::Received as usize);

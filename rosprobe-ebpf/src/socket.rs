@@ -120,6 +120,9 @@ pub fn retransmitted(socket: &Socket<'_>, state: &mut SocketState, now: i32) {
 pub fn destroyed(socket: &Socket<'_>) {
     let Some(state) = known(socket.cookie) else { return };
     let (pid, protocol) = (state.pid, state.protocol);
+    if socket.protocol != UDP {
+        state.unacknowledged = kernel::unacknowledged(socket.sk);
+    }
     if !Protocol::is_counted(protocol) {
         let _ = SOCKETS.remove(&socket.cookie);
     }

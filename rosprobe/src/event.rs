@@ -141,6 +141,9 @@ pub enum Fact {
         /// The error.
         errno: Errno,
     },
+    /// The process itself cut a TCP connection short, or a connect under way: `close()` with an `SO_LINGER` of no time, `shutdown()`
+    /// while it connects, `connect()` with `AF_UNSPEC`. The kernel reports it as ECONNRESET (`tcp_disconnect()`).
+    Aborted,
     /// The kernel noted an error on a connect under way and goes on trying. The process gets it when it asks for `SO_ERROR`.
     SoftError {
         /// The error.

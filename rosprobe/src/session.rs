@@ -46,7 +46,9 @@ impl Session {
 
     /// A session whose observations are printed as they come.
     pub fn for_lines() -> Self {
-        Self { history_limit: Self::LINES_HISTORY_LIMIT, ..Self::default() }
+        // What is not filled costs no memory; what grows leaves the places behind in which it was small.
+        let history = VecDeque::with_capacity(Self::LINES_HISTORY_LIMIT);
+        Self { history, history_limit: Self::LINES_HISTORY_LIMIT, ..Self::default() }
     }
 
     /// A session for the observations of a file.

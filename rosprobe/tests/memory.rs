@@ -94,8 +94,8 @@ fn header(fields: &[&str]) -> Vec<u8> {
 /// The kernel's pages for rosprobe's program and its ring buffer are not in this; of the 80 MB that 5,000 links may take they are 20.
 #[test]
 fn ten_thousand_sockets_and_five_thousand_links_are_small() {
-    let mut watch = Watch::new();
     let before = ALLOCATOR.allocated();
+    let mut watch = Watch::new();
     for number in 0..LINKS {
         watch.link(number);
     }
@@ -103,5 +103,5 @@ fn ten_thousand_sockets_and_five_thousand_links_are_small() {
     assert_eq!(watch.printer.session().graph().links().count(), usize::from(LINKS));
     assert!(watch.printer.session().findings().is_empty(), "{:?}", watch.printer.session().findings().first());
     let held = ALLOCATOR.allocated() - before;
-    assert!(held < 36_000_000, "{held} bytes are held, {} a link", held / usize::from(LINKS));
+    assert!(held < 37_000_000, "{held} bytes are held, {} a link", held / usize::from(LINKS));
 }

@@ -205,7 +205,7 @@ fn is_internet(fd: i32) -> bool {
     family == AF_INET || family == AF_INET6
 }
 
-/// Whether a message that was received brought descriptors of such sockets.
+/// Whether a message that was received brought descriptors of such sockets, or perhaps did.
 #[inline(always)]
 fn passed(message: u64) -> bool {
     // struct msghdr: control data is its fifth word, the length its sixth.
@@ -222,7 +222,8 @@ fn passed(message: u64) -> bool {
         return true;
     }
     if words[2] != SOL_SOCKET || words[3] != SCM_RIGHTS {
-        return false;
+        // Descriptors may come after it, and who else has credentials or times told rarely takes messages often.
+        return words[2] == SOL_SOCKET && control[1] > u64::from(words[0]) + CMSGHDR;
     }
     let count = (u64::from(words[0]).saturating_sub(CMSGHDR)) / 4;
     let mut any = count > PASSED;

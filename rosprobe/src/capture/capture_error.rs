@@ -73,6 +73,11 @@ pub enum CaptureError {
         "tracefs cannot be mounted on /sys/kernel/tracing: {0}; run `sudo mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     Tracefs(nix::Error),
+    /// tracefs is there for others.
+    #[error(
+        "/sys/kernel/tracing cannot be read: CAP_DAC_READ_SEARCH is missing; run rosprobe with sudo, or once `{SETCAP}`"
+    )]
+    TracefsForbidden,
     /// tracefs has no system calls in it.
     #[error("this kernel has no tracepoints for system calls; it needs CONFIG_FTRACE_SYSCALLS=y; {ELSEWHERE}")]
     NoSyscallTracepoints,

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -10,34 +11,40 @@ use aya::maps::HashMap as BpfHashMap;
 use nix::libc;
 
 use super::capture_error::CaptureError;
+use super::existing::processes;
 
 /// Descriptors of one process that are looked at.
 const DESCRIPTOR_LIMIT: usize = 64 * 1024;
 /// Protocols of internet sockets, as the kernel calls them (`struct proto`).
 const INTERNET: [&[u8]; 5] = [b"TCP", b"TCPv6", b"UDP", b"UDPv6", b"MPTCP"];
 
-/// Has the calls of these processes looked at.
-pub(super) fn remember(ebpf: &mut Ebpf, proc: &Path) -> Result<(), CaptureError> {
+/// Has the calls of these processes looked at. What is to be said of those whose descriptors could not be read.
+pub(super) fn remember(ebpf: &mut Ebpf, proc: &Path) -> Result<Option<String>, CaptureError> {
     let map = ebpf.map_mut("HOLDERS").ok_or(CaptureError::Missing("HOLDERS"))?;
     let mut known: BpfHashMap<_, u32, u8> = BpfHashMap::try_from(map).map_err(CaptureError::map("HOLDERS"))?;
-    for pid in holders(proc) {
-        known.insert(pid, 1, 0).map_err(CaptureError::map("HOLDERS"))?;
+    let mut forbidden = 0;
+    for (pid, folder) in processes(proc) {
+        match holds(&folder.join("fd")) {
+            Ok(true) => known.insert(pid, 1, 0).map_err(CaptureError::map("HOLDERS"))?,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden += 1,
+            // A process that ends meanwhile has none.
+            Ok(false) | Err(_) => {}
+        }
     }
-    Ok(())
+    Ok((forbidden > 0).then(|| {
+        format!(
+            "the open sockets of {} cannot be looked for in /proc, so that connections from before are not seen: \
+             CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are missing; run rosprobe with sudo",
+            if forbidden == 1 { "1 process".to_owned() } else { format!("{forbidden} processes") }
+        )
+    }))
 }
 
-/// Processes below a mounted procfs that have a descriptor of an internet socket, of whatever network namespace.
-fn holders(proc: &Path) -> Vec<u32> {
-    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
-    let numbered = entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())));
-    numbered.filter(|(_, folder)| holds(&folder.join("fd"))).map(|(pid, _)| pid).collect()
-}
-
-fn holds(descriptors: &Path) -> bool {
-    // A process that ends meanwhile has none.
-    let descriptors = fs::read_dir(descriptors).into_iter().flatten().flatten().take(DESCRIPTOR_LIMIT);
+/// Whether a process has a descriptor of an internet socket, of whatever network namespace.
+fn holds(descriptors: &Path) -> io::Result<bool> {
+    let descriptors = fs::read_dir(descriptors)?.flatten().take(DESCRIPTOR_LIMIT);
     let is_socket = |path: &Path| fs::read_link(path).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"));
-    descriptors.map(|descriptor| descriptor.path()).any(|path| is_socket(&path) && is_internet(&path))
+    Ok(descriptors.map(|descriptor| descriptor.path()).any(|path| is_socket(&path) && is_internet(&path)))
 }
 
 /// Whether the socket behind a descriptor is of the internet: sockfs has the name of its protocol as an extended attribute, so that no
@@ -73,7 +80,6 @@ mod tests {
         assert_eq!([path(&tcp), path(&udp)].map(|path| is_internet(&path)), [true, true]);
         assert_eq!([path(&unix), path(&file)].map(|path| is_internet(&path)), [false, false]);
         assert!(!is_internet(Path::new("/proc/self/fd/-1")));
-        assert!(holders(Path::new("/proc")).contains(&std::process::id()), "with {}", tcp.as_raw_fd());
-        assert_eq!(holders(Path::new("/proc/self")), [0; 0]);
+        assert!(holds(Path::new("/proc/self/fd")).unwrap(), "with {}", tcp.as_raw_fd());
     }
 }

@@ -129,6 +129,7 @@ impl<'a> Parsed<'a> {
             Kind::Accepted => Fact::Established { incoming: true },
             Kind::SynRetransmitted => Fact::SynRetransmitted,
             Kind::DataRetransmitted => Fact::DataRetransmitted,
+            Kind::SocketError if self.is_aborted() => Fact::Aborted,
             Kind::SocketError => Fact::SocketError { errno },
             Kind::SoftError => Fact::SoftError { errno },
             Kind::AlreadyOpen => Fact::AlreadyOpen,
@@ -148,6 +149,12 @@ impl<'a> Parsed<'a> {
             }
             Kind::Counting | Kind::Datagram => return Ok(None),
         }))
+    }
+
+    /// `tcp_disconnect()` has forgotten the peer's port when it reports its ECONNRESET; a reset of the peer leaves it.
+    fn is_aborted(&self) -> bool {
+        let record = &self.record;
+        record.protocol == TCP && Errno(record.errno) == Errno::ECONNRESET && record.remote.port == 0
     }
 
     /// Address of the interface on which a group was joined.
@@ -239,6 +246,20 @@ mod tests {
         let socket = parsed.socket().unwrap().unwrap();
         assert_eq!(socket.remote, Some("10.0.1.1:41235".parse().unwrap()));
         assert_eq!((socket.local, socket.net_namespace, &*parsed.comm()), (None, 9, "rospy"));
+    }
+
+    #[test]
+    fn a_reset_of_the_peer_and_one_of_the_process_itself() {
+        let end = |port| SocketAddress { family: AF_INET, port, ..SocketAddress::NONE };
+        let (reset, refused) = (Errno::ECONNRESET, Errno::ECONNREFUSED);
+        for (errno, port, expected) in [
+            (reset, 41235, Fact::SocketError { errno: reset }),
+            (reset, 0, Fact::Aborted),
+            (refused, 0, Fact::SocketError { errno: refused }),
+        ] {
+            let raw = bytes(&Record { errno: errno.0, remote: end(port), ..record(Kind::SocketError) });
+            assert_eq!(Parsed::read(&raw).unwrap().fact(), Ok(Some(expected)));
+        }
     }
 
     #[test]

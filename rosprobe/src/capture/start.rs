@@ -1,6 +1,8 @@
 //! The start of a live capture: up the ladder, until a rung holds.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -62,11 +64,8 @@ fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
     capture_error::check_release(&release)?;
     capture_error::check_pid_namespace()?;
     capture_error::check_programs(&release)?;
-    let description = if options.without_types {
-        Err(std::io::Error::from(std::io::ErrorKind::NotFound))
-    } else {
-        std::fs::read(btf::VMLINUX)
-    };
+    let description =
+        if options.without_types { Err(io::Error::from(io::ErrorKind::NotFound)) } else { fs::read(btf::VMLINUX) };
     let types = match &description {
         Ok(description) => Ok(Types::read(description, &release)?),
         Err(error) => Err(error),
@@ -79,7 +78,7 @@ fn try_rungs(options: &Options) -> Result<Started, CaptureError> {
 /// What does not change from rung to rung.
 struct Machine<'a> {
     /// The error of reading them, on a kernel that does not describe itself.
-    types: Result<Types<'a>, &'a std::io::Error>,
+    types: Result<Types<'a>, &'a io::Error>,
     architecture: Architecture,
     release: String,
     object: Object,
@@ -124,7 +123,7 @@ impl Machine<'_> {
         object::check_layout(&ebpf)?;
         let programs = self.attach(&mut ebpf, rung)?;
         if rung.system_calls {
-            holders::remember(&mut ebpf, Path::new("/proc"))?;
+            notes.extend(holders::remember(&mut ebpf, Path::new("/proc"))?);
         }
         let held_back =
             if options.empty_programs { Vec::new() } else { calibration::check(&mut ebpf, rung.system_calls)? };
@@ -236,6 +235,11 @@ fn tracefs(notes: &mut Vec<String>) -> Result<PathBuf, CaptureError> {
         }
     }
     let folder = Path::new("/sys/kernel/tracing");
+    if let Err(error) = fs::metadata(folder.join("events"))
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        return Err(CaptureError::TracefsForbidden);
+    }
     if !folder.join("events").exists() {
         let flags = nix::mount::MsFlags::MS_NOSUID | nix::mount::MsFlags::MS_NODEV | nix::mount::MsFlags::MS_NOEXEC;
         nix::mount::mount(Some("tracefs"), folder, Some("tracefs"), flags, None::<&str>)

@@ -1,6 +1,8 @@
 //! The TCP sockets of a process's network namespace, from `/proc/PID/net`.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -11,28 +13,31 @@ use super::bounded;
 use super::existing::TABLE_LIMIT;
 use crate::event::WaitsFor;
 
+/// One for each family of addresses; there may be none for IPv6.
+const TABLES: [&str; 2] = ["net/tcp", "net/tcp6"];
+
+/// How much of a table is searched for what waits, in bytes: 28,000 connections.
+const SEARCHED: u64 = 4 * 1024 * 1024;
+
 /// All sockets that fit into [`TABLE_LIMIT`] bytes of each table.
 pub(super) fn entries(folder: &Path) -> Vec<TcpNetEntry> {
-    tables(folder).iter().flat_map(|table| parsed(table)).collect()
-}
-
-/// Whole lines of both tables.
-fn tables(folder: &Path) -> [Vec<u8>; 2] {
-    ["net/tcp", "net/tcp6"].map(|name| {
-        let mut bytes = bounded::read(&folder.join(name), TABLE_LIMIT).unwrap_or_default();
+    let of_table = |name: &str| {
+        let bytes = bounded::read(&folder.join(name), TABLE_LIMIT).unwrap_or_default();
         // At the limit the last line may be half a line.
-        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-        bytes
-    })
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        parsed(&bytes[..whole])
+    };
+    TABLES.into_iter().flat_map(of_table).collect()
 }
 
+/// Of whole lines, the first of which is the heading.
 fn parsed(table: &[u8]) -> Vec<TcpNetEntry> {
     let entries = TcpNetEntries::from_buf_read(table, procfs::current_system_info());
     entries.map(|TcpNetEntries(entries)| entries).unwrap_or_default()
 }
 
 /// What waits to be sent through a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SendQueue {
     /// Not sent yet, or not acknowledged.
     pub bytes: u32,
@@ -41,26 +46,59 @@ pub(super) struct SendQueue {
 }
 
 /// Of all connections of a network namespace.
-pub(super) struct SendQueues(HashMap<[SocketAddr; 2], SendQueue>);
+pub(super) struct SendQueues {
+    /// Those in which something waits: of ten thousand connections, a few.
+    waiting: HashMap<[SocketAddr; 2], SendQueue>,
+    /// Whether all connections were looked at.
+    whole: bool,
+}
 
 impl SendQueues {
     /// Those of the network namespace of the process whose folder it is.
     pub fn read(folder: &Path) -> Self {
-        let of_table = |table: &Vec<u8>| {
-            let lines = table.split(|byte| *byte == b'\n').skip(1);
-            let queue = |(entry, line): (TcpNetEntry, &[u8])| {
-                let queue = SendQueue { bytes: entry.tx_queue, waits_for: waits_for(line) };
-                (ends(entry.local_address, entry.remote_address), queue)
-            };
-            parsed(table).into_iter().zip(lines).map(queue).collect::<Vec<_>>()
-        };
-        Self(tables(folder).iter().flat_map(of_table).collect())
+        let mut queues = Self { waiting: HashMap::new(), whole: folder.join(TABLES[0]).exists() };
+        for name in TABLES {
+            // Without IPv6 there is no second table, and nobody in it.
+            let Ok(table) = File::open(folder.join(name)) else { continue };
+            match waiting_lines(table) {
+                Ok((lines, whole)) => {
+                    queues.whole &= whole;
+                    queues.add(&lines);
+                }
+                Err(_) => queues.whole = false,
+            }
+        }
+        queues
     }
 
-    /// `None` for a connection that is not there.
-    pub fn of(&self, local: SocketAddr, remote: SocketAddr) -> Option<SendQueue> {
-        self.0.get(&ends(local, remote)).copied()
+    fn add(&mut self, table: &[u8]) {
+        let lines = table.split(|byte| *byte == b'\n').skip(1);
+        self.waiting.extend(parsed(table).into_iter().zip(lines).map(|(entry, line)| {
+            let queue = SendQueue { bytes: entry.tx_queue, waits_for: waits_for(line) };
+            (ends(entry.local_address, entry.remote_address), queue)
+        }));
     }
+
+    /// An empty one for a connection in which nothing waits, or that is no more; `None` when that cannot be known.
+    pub fn of(&self, local: SocketAddr, remote: SocketAddr) -> Option<SendQueue> {
+        let empty = self.whole.then(SendQueue::default);
+        self.waiting.get(&ends(local, remote)).copied().or(empty)
+    }
+}
+
+/// The heading and the lines of connections with something in their send queues, and whether these are all.
+fn waiting_lines(table: File) -> io::Result<(Vec<u8>, bool)> {
+    let mut reader = BufReader::new(table.take(SEARCHED));
+    let (mut kept, mut line) = (Vec::new(), Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let mut columns = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty());
+        let waits = columns.nth(4).is_some_and(|queues| !queues.starts_with(b"00000000:"));
+        if line.ends_with(b"\n") && (waits || kept.is_empty()) {
+            kept.extend_from_slice(&line);
+        }
+        line.clear();
+    }
+    Ok((kept, reader.into_inner().limit() > 0))
 }
 
 /// By the columns of `get_tcp4_sock` in the kernel's `net/ipv4/tcp_ipv4.c` that procfs leaves out: which timer runs, how often it ran
@@ -84,7 +122,7 @@ fn ends(local: SocketAddr, remote: SocketAddr) -> [SocketAddr; 2] {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::io::{ErrorKind, Write as _};
     use std::net::{TcpListener, TcpStream};
     use std::time::{Duration, Instant};
 
@@ -98,7 +136,7 @@ mod tests {
         let waiting = |sender: &TcpStream| {
             SendQueues::read(Path::new("/proc/self")).of(sender.local_addr().unwrap(), sender.peer_addr().unwrap())
         };
-        assert_eq!(waiting(&sender), Some(SendQueue { bytes: 0, waits_for: None }));
+        assert_eq!(waiting(&sender), Some(SendQueue::default()));
 
         sender.set_nonblocking(true).unwrap();
         let mut bytes = vec![0; 64 * 1024];
@@ -111,14 +149,16 @@ mod tests {
 
         reader.set_nonblocking(true).unwrap();
         let begun = Instant::now();
-        while waiting(&sender) != Some(SendQueue { bytes: 0, waits_for: None }) {
+        while waiting(&sender) != Some(SendQueue::default()) {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", waiting(&sender));
             // There may be nothing at the moment.
             let _ = reader.read(&mut bytes);
         }
         let [local, remote] = [&sender, &reader].map(|end| end.local_addr().unwrap());
         drop((sender, reader));
-        assert!(SendQueues::read(Path::new("/proc/self")).of(remote, local).is_none());
+        assert_eq!(SendQueues::read(Path::new("/proc/self")).of(remote, local), Some(SendQueue::default()));
+        let of_nobody = SendQueues::read(Path::new("/proc/0"));
+        assert_eq!(of_nobody.of(remote, local), None, "there is no table to tell");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::Verdict;
 use super::files;
 use crate::diagnosis::Severity;
-use crate::lines::{Colour, Paint, Style};
+use crate::lines::{Alike, Colour, Paint, Style};
 use crate::printable::{counted, printable};
 use crate::trace::{self, Opened, Report};
 
@@ -73,8 +73,13 @@ fn text(out: &mut impl Write, opened: &Opened) -> io::Result<()> {
     for sentence in &opened.missing {
         writeln!(out, "{} {}", paint.paint(Colour::Yellow, "incomplete"), printable(sentence))?;
     }
+    let mut alike = Alike::default();
     for finding in report.findings {
-        writeln!(out, "\n{}", style.finding(finding).trim_end())?;
+        let said = match alike.said_of(finding) {
+            None => style.finding(finding),
+            Some(other) => style.alike(finding, other),
+        };
+        writeln!(out, "\n{}", said.trim_end())?;
     }
     let (counts, links) = (report.counts, report.links);
     if report.findings.is_empty() {

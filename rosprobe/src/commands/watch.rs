@@ -254,7 +254,19 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
     privileges::drop_unneeded().context(
         "privileges that are no longer needed could not be dropped; please report it with what `rosprobe doctor` says",
     )?;
-    let screen = screen_options(arguments, &capture);
+    let words = arguments.words();
+    let description = capture.description();
+    let start = Start {
+        rosprobe: env!("CARGO_PKG_VERSION"),
+        time: jiff::Timestamp::now(),
+        kernel: &description.kernel,
+        capture_mode: description.mode.name(),
+        attached: &description.programs,
+        pid: std::process::id(),
+        command: (!words.is_empty()).then_some(&words),
+        netns: &arguments.netns,
+    };
+    let screen = screen_options(arguments, &start);
     let plan = Plan { scope, signals, duration: arguments.duration, command: command.as_mut() };
     match arguments.form() {
         Form::Tui => {
@@ -272,17 +284,7 @@ async fn watch(arguments: &Arguments, filter: Filter) -> anyhow::Result<Verdict>
         form => {
             let format = if form == Form::Jsonl { Format::Json } else { text() };
             let mut printer = Printer::new(io::stdout(), format, filter);
-            let words = arguments.words();
-            let description = capture.description();
-            printer.start(Start {
-                rosprobe: env!("CARGO_PKG_VERSION"),
-                time: jiff::Timestamp::now(),
-                kernel: &description.kernel,
-                capture_mode: description.mode.name(),
-                attached: &description.programs,
-                pid: std::process::id(),
-                command: (!words.is_empty()).then_some(&words),
-            })?;
+            printer.start(start)?;
             for note in &description.notes {
                 printer.notice(note)?;
             }
@@ -333,11 +335,10 @@ fn text() -> Format {
     Format::Text(Style { paint: Paint::for_stream(&io::stdout()), zone: TimeZone::system() })
 }
 
-fn screen_options(arguments: &Arguments, capture: &LiveCapture) -> tui::Options {
-    let what = if arguments.command.is_empty() { "this machine".to_owned() } else { arguments.words().join(" ") };
-    let mode = format!("{} mode", capture.description().mode);
+fn screen_options(arguments: &Arguments, start: &Start<'_>) -> tui::Options {
+    let mode = format!("{} mode", start.capture_mode);
     tui::Options {
-        source: tui::Source::Live { what, mode },
+        source: tui::Source::Live { what: start.what(), mode },
         filter: arguments.typed_filter(),
         failures: arguments.failures,
         theme: Theme::from_environment(|name| std::env::var(name).ok()),

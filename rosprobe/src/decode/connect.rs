@@ -151,6 +151,8 @@ impl Tracker {
                 attempt.reported_again = true;
                 false
             }
+            // The first connect() after a non-blocking one has succeeded returns 0, the next EISCONN.
+            (Some((End::Connected, _)), None) => false,
             _ => true,
         }
     }

@@ -308,8 +308,6 @@ impl Lane {
                     return;
                 }
             }
-            // What the kernel side does not copy from the beginning is nothing that it knows.
-            State::Fresh { .. } if gap.cause == GapCause::NotCopied => self.state = State::Foreign,
             State::Fresh { .. } | State::Watching { .. } => self.state = State::Watching { first: Vec::new() },
             State::TcprosHeader { .. } => self.state = State::Data,
             State::Http(_) => {}

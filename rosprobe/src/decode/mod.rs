@@ -220,7 +220,7 @@ impl Decoder {
         out: &mut Vec<Observation>,
     ) {
         self.make_room(reference.id, now, out);
-        self.sockets.meet(process, reference, self.limits.out_of_order);
+        self.sockets.meet(process, reference, false, self.limits.out_of_order);
         self.with_socket(reference.id, now, out, |socket, _, _| socket.connect.lost());
     }
 
@@ -241,7 +241,8 @@ impl Decoder {
     ) {
         let id = reference.id;
         self.make_room(id, now, out);
-        self.sockets.meet(process, reference, self.limits.out_of_order);
+        let begins = matches!(fact, Fact::SynSent | Fact::ConnectReturned { .. });
+        self.sockets.meet(process, reference, begins, self.limits.out_of_order);
         let reporter = self.reporter;
         self.with_socket(id, now, out, |socket, speaker, limits| match socket.reference.transport {
             Transport::Tcp => tcp(socket, fact, reporter, speaker, limits),
@@ -296,6 +297,7 @@ fn tcp(socket: &mut Socket, fact: Fact, reporter: ErrorSource, speaker: &mut Spe
         Fact::Established { incoming } => connect.established(incoming, now, &mut emit),
         Fact::SynRetransmitted => connect.syn_retransmitted(now, &mut emit),
         Fact::SocketError { errno } => connect.error(errno, reporter, now, &mut emit),
+        Fact::Aborted => connect.ended(AbandonCause::Closed, now, &mut emit),
         Fact::SoftError { errno } => connect.soft_error(errno),
         Fact::IoFailed { direction, errno, count } => connect.io_failed(direction, errno, count, now, &mut emit),
         Fact::AlreadyOpen => {

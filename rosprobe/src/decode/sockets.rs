@@ -1,6 +1,7 @@
 //! The sockets that a decoder knows, quietest first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 
 use super::Speaker;
 use super::connect::Tracker;
@@ -35,11 +36,16 @@ impl Socket {
     }
 
     /// Later events may know less than earlier ones: a timer of the kernel knows no process.
-    fn learn(&mut self, process: Option<ProcessRef>, reference: &SocketRef) {
+    fn learn(&mut self, process: Option<ProcessRef>, reference: &SocketRef, begins: bool) {
         self.process = process.or_else(|| self.process.take());
         let known = &mut self.reference;
-        known.local = reference.local.or(known.local);
-        known.remote = reference.remote.or(known.remote);
+        // A socket that is closed has given back its port, or forgotten its peer's; a beginning has asked for one.
+        let newer = |new: Option<SocketAddr>, old: Option<SocketAddr>| match (new, old) {
+            (Some(new), Some(old)) if new.port() == 0 && new.ip() == old.ip() && !begins => Some(old),
+            (new, old) => new.or(old),
+        };
+        known.local = newer(reference.local, known.local);
+        known.remote = newer(reference.remote, known.remote);
         if reference.net_namespace != 0 {
             known.net_namespace = reference.net_namespace;
         }
@@ -61,8 +67,8 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// An event of a socket has come.
-    pub fn meet(&mut self, process: Option<ProcessRef>, reference: &SocketRef, out_of_order: usize) {
+    /// An event of a socket has come; `begins` for the beginning of a connect, when the socket has no port of an earlier one.
+    pub fn meet(&mut self, process: Option<ProcessRef>, reference: &SocketRef, begins: bool, out_of_order: usize) {
         self.events += 1;
         let (id, touched) = (reference.id, self.events);
         let socket = self.known.entry(id).or_insert_with(|| {
@@ -76,7 +82,7 @@ impl Sockets {
                 buffered: 0,
             })
         });
-        socket.learn(process, reference);
+        socket.learn(process, reference, begins);
         self.order.remove(&socket.touched);
         socket.touched = touched;
         self.order.insert(touched, id);

@@ -90,10 +90,13 @@ pub(super) fn unseen(trouble: &Trouble<'_>) -> Vec<String> {
         lines.push("rosprobe sees every connect() on this machine, and there was none to that address.".into());
     } else if let Some(moved) = trouble.moved().filter(|_| arrives_here(trouble)) {
         lines.push(moved);
+    } else if let Some(cause) = trouble.never_works() {
+        lines.push(trouble.nobody_connects(cause));
     } else if arrives_here(trouble) && trouble.is_of_no_interface() {
+        let change = if trouble.is_misread() { "" } else { " Did the host's address change?" };
         lines.push(format!(
-            "{} is an address of no interface of this host, where {} runs: {} talks to another host, or to none. Did the host's address change?",
-            trouble.host,
+            "{} is an address of no interface of this host, where {} runs: {} talks to another host, or to none.{change}",
+            trouble.ip.map_or_else(|| trouble.host.clone(), |ip| ip.to_string()),
             trouble.publisher(),
             trouble.who()
         ));
@@ -137,6 +140,11 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
             return remedies;
         }
     }
+    if trouble.is_misread() || matches!(cause, Cause::Broadcast | Cause::Multicast | Cause::LinkLocal) {
+        // What opens a way helps nobody.
+        remedies.push(trouble.advertise_better().unwrap_or_else(|| trouble.advertise_another()));
+        return remedies;
+    }
     if cause == Cause::NoRoute && matches!(trouble.way, Way::OnLink { .. } | Way::Gateway { .. }) {
         remedies.push(format!(
             "Start {} again: there is a route now, and a roscpp node tries only once (a rospy node tries again by itself).",
@@ -145,7 +153,9 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
     }
     match cause {
         Cause::Moved => remedies.extend(trouble.advertise_present()),
-        Cause::Loopback | Cause::Other => remedies.extend(trouble.advertise_better()),
+        Cause::Loopback | Cause::Broadcast | Cause::Multicast | Cause::LinkLocal | Cause::Other => {
+            remedies.extend(trouble.advertise_better());
+        }
         Cause::NoRoute | Cause::NotForwarded | Cause::Refused => {
             remedies.extend(trouble.remove_route());
             remedies.extend(trouble.tunnel(errno));
@@ -155,6 +165,7 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
             }
         }
         Cause::OnLinkSilent => {
+            remedies.extend(trouble.narrow_netmask());
             remedies.extend(trouble.advertise_better());
             remedies.extend(trouble.clean_up());
             if remedies.is_empty() {
@@ -185,15 +196,23 @@ pub(super) fn remedies(trouble: &Trouble<'_>, cause: Cause, outcome: &Outcome) -
                 remedies.extend(open.map(|open| format!("If it runs, a firewall refuses. {open}")));
             }
         }
+        Cause::Dropped if trouble.no_way_back().is_some() && trouble.last_answered().is_none() => {
+            remedies.extend(trouble.lead_back());
+            remedies.extend(trouble.tunnel(errno));
+            remedies.extend(trouble.advertise_better());
+        }
         Cause::PortRejected | Cause::GivenUp | Cause::RejectedOnLink | Cause::Dropped => {
             remedies.extend(trouble.look_for_it().filter(|_| cause == Cause::Dropped));
             remedies.extend(trouble.open_ports());
             remedies.extend(trouble.open_router());
             remedies.extend(trouble.let_out());
+            let silent = cause == Cause::Dropped && trouble.last_answered().is_none();
+            remedies.extend(trouble.lead_back().filter(|_| silent));
             remedies.extend(trouble.tunnel(errno));
             remedies.extend(trouble.advertise_better());
         }
     }
+    remedies.extend(trouble.way_through_translator());
     if remedies.is_empty() {
         remedies.push(trouble.share_a_network());
     }

@@ -10,7 +10,7 @@ use super::trouble::{Trouble, is_advertisable, trouble_of};
 use super::wrong_address::{is_loopback, is_wrong_family, loopback, wrong_family};
 use super::{Code, Finding, Severity};
 use crate::graph::{Entry, Graph, LinkKind, Outcome, ProcessState, Stage, StageState};
-use crate::observation::{AdvertisedUri, Span};
+use crate::observation::{AdvertisedUri, Span, UriError};
 
 /// Findings about the two connects of a topic's link.
 pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
@@ -169,7 +169,7 @@ fn no_uri(graph: &Graph, entry: &Entry, state: &StageState) -> Option<Finding> {
     explanation.extend(process.and_then(|state| odd_variable(state, uri)));
     let pid = process.map(|state| format!(" (pid {})", state.process.pid)).unwrap_or_default();
     let remedies = vec![match meant(graph, process, uri) {
-        Some(ip) => format!("Restart {publisher}{pid} with ROS_IP={ip} in its environment, and nothing else in it."),
+        Some(ip) => format!("Restart {publisher}{pid} with {}.", plainly(process, uri, ip)),
         None => format!("Restart {publisher}{pid} with ROS_IP set to an address of its host."),
     }];
     let draft = Draft::new(graph, Code::NeverAttempted, Severity::Error, state.at);
@@ -186,9 +186,20 @@ pub(super) fn odd_variable(state: &ProcessState, uri: &str) -> Option<String> {
     uri.contains(value.as_str()).then(|| format!("Its {name} is {value:?}."))
 }
 
+/// The setting that says an address and nothing else. `ROS_HOSTNAME` wins over `ROS_IP`, and is where a scheme usually stands.
+pub(super) fn plainly(process: Option<&ProcessState>, uri: &str, ip: IpAddr) -> String {
+    let set = |state: &ProcessState| state.process.environment.contains_key("ROS_HOSTNAME");
+    let nested = AdvertisedUri::parse(uri) == Err(UriError::SchemeInHost);
+    if process.map_or(nested, set) {
+        format!("ROS_IP={ip} in its environment and without ROS_HOSTNAME, which would win")
+    } else {
+        format!("ROS_IP={ip} in its environment, and nothing else in it")
+    }
+}
+
 /// The address that stands in a URI with something else around it, or one of the host that wrote it.
 pub(super) fn meant(graph: &Graph, process: Option<&ProcessState>, uri: &str) -> Option<IpAddr> {
-    let written = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let written = uri.rsplit_once("://").map_or(uri, |(_, rest)| rest);
     let mut parts = written.split(|c: char| !(c.is_ascii_hexdigit() || c == '.'));
     let written = parts.next().and_then(|part| part.parse().ok()).filter(|ip| is_advertisable(*ip));
     let own = process.and_then(|state| graph.namespace(state.process.net_namespace));

@@ -100,7 +100,7 @@ impl Draft {
         self.finding.stage = Some(state.stage);
         self.finding.first = graph.wall(state.first_failure.unwrap_or(state.at));
         self.finding.last = graph.wall(state.last_failure.unwrap_or(state.at));
-        self.finding.count = u64::from(state.failures.max(1));
+        self.finding.count = u64::from(state.own_failures.max(1));
         self.finding.address = state.address.map(|address| address.to_string()).or_else(|| state.advertised.clone());
         self.evidence(state.evidence.iter().copied())
     }

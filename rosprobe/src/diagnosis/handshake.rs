@@ -275,7 +275,11 @@ fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
         explanation.push(format!("{} asked for type {data_type} with md5sum {md5sum}.", client(graph, entry)));
     }
     let mut remedies = Vec::new();
-    if reason.contains("type") || reason.contains("md5") {
+    if let Some((one, other)) = differing_types(reason) {
+        explanation.push(format!("{one} and {other} are different types, and a {what} has one: either side may have the wrong one, or mean another {what}."));
+        let look = if entry.link.kind == LinkKind::Service { "rosservice info" } else { "rostopic info" };
+        remedies.push(format!("Correct the {what} name or the type of one of the two; another name is given on its command line, with {name}:=/another_name for instance. To see who is at {name}, run: {look} {name}"));
+    } else if reason.contains("type") || reason.contains("md5") {
         explanation.push(format!("Both sides must use the same definition of the {what}'s type."));
         let (data_type, service) = (entry.link.data_type.as_deref(), entry.link.kind == LinkKind::Service);
         let compare = match (service, data_type) {
@@ -290,6 +294,19 @@ fn header_refused(graph: &Graph, entry: &Entry, state: &StageState, reason: &str
         remedies.push(format!("Do what the message says, or restart {publisher}."));
     }
     draft(graph, entry, state, Code::HeaderRefused, Severity::Error).finish(&Words { summary, explanation, remedies })
+}
+
+/// The names of two types in the words of a refusal, where those differ and not the definitions alone: rospy writes `[std_msgs/Int32]`,
+/// and before an md5sum both libraries do.
+fn differing_types(reason: &str) -> Option<(&str, &str)> {
+    let mut types = reason.split('[').skip(1).filter_map(|part| {
+        let written = part.split_once(']')?.0;
+        let (package, rest) = written.split_once('/').filter(|(package, _)| !package.is_empty())?;
+        let name = rest.split('/').next()?;
+        written.get(..package.len() + 1 + name.len())
+    });
+    let (one, other) = (types.next()?, types.next()?);
+    (one != other && one != "*" && other != "*").then_some((one, other))
 }
 
 fn no_header(graph: &Graph, entry: &Entry, state: &StageState) -> Finding {

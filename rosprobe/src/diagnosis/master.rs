@@ -69,6 +69,10 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
 /// Somebody else listens where the client expects its master.
 fn no_master(graph: &Graph, trouble: &Trouble<'_>, reason: &str) -> Finding {
     let (place, variable) = (trouble.place(), master_variable(graph, trouble));
+    let path = variable.as_deref().filter(|_| reason.contains(" 404"));
+    if let Some(path) = path.and_then(super::master_uri::path_of) {
+        return not_at_path(graph, trouble, path, reason);
+    }
     let summary = format!("{} takes {place} for its master, and what answers there is none: {reason}", trouble.who());
     let mut explanation = vec!["The connection works; whoever listens there is a node or another program.".to_owned()];
     explanation.extend(variable.as_ref().map(|uri| format!("ROS_MASTER_URI of {} is {uri}.", trouble.who())));
@@ -91,6 +95,32 @@ fn no_master(graph: &Graph, trouble: &Trouble<'_>, reason: &str) -> Finding {
     draft.peer(Some("/master".into()), variable).finish(&Words { summary, explanation, remedies })
 }
 
+/// The URI has a path, and a master answers at none: it may be one all the same.
+fn not_at_path(graph: &Graph, trouble: &Trouble<'_>, path: &str, reason: &str) -> Finding {
+    let (who, place, variable) = (trouble.who(), trouble.place(), master_variable(graph, trouble));
+    let summary = format!("{who} asks for its master at the path {path} of {place}, and is turned away: {reason}");
+    let others = |entry: &Entry| {
+        entry.track.client != trouble.client.id && answering_master(entry).map(|(at, _)| at) == trouble.state.address
+    };
+    let known = graph.entries().any(others);
+    let mut explanation: Vec<String> =
+        variable.iter().map(|uri| format!("ROS_MASTER_URI of {who} is {uri}.")).collect();
+    explanation.push(if known {
+        format!("A master answers at the path / alone, and there is one at {place}: others call it.")
+    } else {
+        "A master answers at the path / alone, so what listens there may be one.".to_owned()
+    });
+    let host = if trouble.host.contains(':') { format!("[{}]", trouble.host) } else { trouble.host.clone() };
+    let remedies = vec![format!(
+        "Start {who} again in a shell where you have run: export ROS_MASTER_URI=http://{host}:{}",
+        trouble.port
+    )];
+    let state = trouble.state;
+    let draft = Draft::new(graph, Code::MasterUnreachable, Severity::Error, state.at);
+    let draft = draft.link(&trouble.entry.link, Some(trouble.client)).stage(graph, state).address(Some(place));
+    draft.peer(Some("/master".into()), variable).finish(&Words { summary, explanation, remedies })
+}
+
 /// Whoever could not reach it has ended, and others reach it since.
 fn is_back(graph: &Graph, trouble: &Trouble<'_>) -> bool {
     let state = trouble.client.process.as_ref().and_then(|process| graph.process(process));
@@ -104,6 +134,13 @@ fn is_back(graph: &Graph, trouble: &Trouble<'_>) -> bool {
         })
     };
     ended && graph.entries().any(reached)
+}
+
+/// Where a link to a master leads that has nothing wrong, and since when.
+fn answering_master(entry: &Entry) -> Option<(SocketAddr, Monotonic)> {
+    let state = entry.link.stage(Stage::Master).filter(|_| entry.link.kind == LinkKind::Master)?;
+    let fine = state.outcome == Outcome::Ok && state.failure.is_none();
+    fine.then_some((state.address?, state.at))
 }
 
 fn master_variable(graph: &Graph, trouble: &Trouble<'_>) -> Option<String> {
@@ -162,13 +199,7 @@ fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
             "A master of that host was reached at {master}. Start {} again in a shell where you have run: export ROS_MASTER_URI=http://{master}",
             trouble.who()
         )],
-        (Outcome::Failed { errno: Errno::ECONNREFUSED }, None) => vec![
-            format!("Start a master on {host}, there run: roscore -p {port}"),
-            format!(
-                "Or set ROS_MASTER_URI of {} to where the master runs, for instance ROS_MASTER_URI=http://HOST:11311/ with the master's address for HOST.",
-                trouble.who()
-            ),
-        ],
+        (Outcome::Failed { errno: Errno::ECONNREFUSED }, None) => refused(trouble),
         _ if matches!(trouble.way, Way::Rejected { .. }) && trouble.remove_route().is_some() => {
             trouble.remove_route().into_iter().collect()
         }
@@ -191,6 +222,37 @@ fn remedies(trouble: &Trouble<'_>, outcome: &Outcome) -> Vec<String> {
     }
 }
 
+/// Nothing listens there. A master started where none belongs would be a second one that knows nobody.
+fn refused(trouble: &Trouble<'_>) -> Vec<String> {
+    let (who, host, port) = (trouble.who(), &trouble.host, trouble.port);
+    match master_elsewhere(trouble) {
+        Some(master) => vec![
+            format!(
+                "A master has answered this host at {master}. Start {who} again in a shell where you have run: export ROS_MASTER_URI=http://{master}"
+            ),
+            format!("If it is to have a master of its own, start one on {host}, there run: roscore -p {port}"),
+        ],
+        None => vec![
+            format!("Start a master on {host}, there run: roscore -p {port}"),
+            format!(
+                "Set ROS_MASTER_URI of {who} to where the master runs, for instance ROS_MASTER_URI=http://HOST:11311/ with the master's address for HOST."
+            ),
+        ],
+    }
+}
+
+/// The master that answered anybody on the client's host last, at an address that means the same to all of it.
+fn master_elsewhere(trouble: &Trouble<'_>) -> Option<SocketAddr> {
+    let graph = trouble.graph;
+    let here = graph.net_namespace_of(trouble.client);
+    let answered = graph.entries().filter_map(|entry| {
+        let client = graph.client(entry.track.client).filter(|client| graph.net_namespace_of(client) == here)?;
+        answering_master(entry).filter(|(at, _)| client.master == Some(*at) && client.process.is_some())
+    });
+    let other = answered.filter(|(at, _)| Some(*at) != trouble.state.address && here != 0);
+    other.max_by_key(|(_, since)| *since).map(|(at, _)| at)
+}
+
 /// Let the firewall on the master's host pass its port.
 fn let_in(trouble: &Trouble<'_>) -> Option<String> {
     let (host, port, ip) = (&trouble.host, trouble.port, trouble.ip?);
@@ -210,7 +272,7 @@ fn without_route(trouble: &Trouble<'_>) -> Vec<String> {
                 "{via} is an address of the same host, and reached from here. Make a route through it; on {here}, run: sudo ip{family} route replace {subnet} via {via}"
             ),
             format!(
-                "Or set ROS_MASTER_URI of {who} to http://{}/; nodes that advertise addresses of {subnet} stay out of reach then.",
+                "Set ROS_MASTER_URI of {who} to http://{}/; nodes that advertise addresses of {subnet} stay out of reach then.",
                 SocketAddr::new(via, port)
             ),
         ];

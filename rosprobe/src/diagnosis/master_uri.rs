@@ -1,11 +1,11 @@
 //! A `ROS_MASTER_URI` that cannot work. What each client library makes of a value was tried with `ros_comm` 1.15.15 and Python 3.11:
-//! rospy hands it to `xmlrpc.client.ServerProxy`, roscpp takes it apart itself (`network::splitURI`).
+//! rospy and its tools hand it to `xmlrpc.client.ServerProxy`, roscpp takes it apart itself (`network::splitURI`).
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::draft::{Draft, Words};
-use super::trouble::who;
+use super::trouble::{is_advertisable, who};
 use super::{Code, Finding, Severity};
 use crate::event::ClientLibrary;
 use crate::graph::{Actor, Client, Entry, Graph, LinkId, LinkKind, MASTER_PORT, Outcome, ProcessState, Stage};
@@ -20,11 +20,17 @@ const SHOWN: usize = 200;
 struct Flaw {
     why: String,
     then: &'static str,
+    /// The value is good, and the family of its address is not the one that the library uses.
+    family: bool,
 }
+
+/// Tools that ask the master themselves, as rospy does.
+const TOOLS: [&str; 5] = ["rosbag", "rosnode", "rosparam", "rosservice", "rostopic"];
 
 const RETRIES: &str =
     "rospy connects nowhere; it says that the master may not be running yet, and tries again for ever.";
 const RETRIES_THERE: &str = "rospy says that the master may not be running yet, and tries again for ever.";
+const ENDS: &str = "The tool shows an error about the master or its URI, and ends.";
 const GIVES_UP: &str = "roscpp ends with \"Couldn't parse the master URI\".";
 const FAILS: &str = "roscpp says that it failed to contact the master, and tries again for ever.";
 
@@ -64,21 +70,43 @@ fn finding(graph: &Graph, state: &ProcessState) -> Option<Finding> {
     };
     let shown: String = value.chars().take(SHOWN).collect();
     let summary = format!("{name} cannot reach any master with {variable}={shown:?}: {}", flaw.why);
-    let explanation = vec![
-        format!("It uses {}, which needs http://, a host, a colon and a port.", library.word()),
-        flaw.then.to_owned(),
-    ];
-    let restart = format!("Start {name} again in a shell where you have run: export ROS_MASTER_URI=http://");
-    let understood = |host: &str| library == ClientLibrary::Rospy || !host.contains(':');
-    let host = if library == ClientLibrary::Rospy { "name or address" } else { "name" };
-    let remedy = match host_in(value).filter(|(host, _)| understood(host)) {
-        Some((host, port)) => format!("{restart}{host}:{port}"),
-        None => format!("With the {host} of the master's computer for HOST: {restart}HOST:{MASTER_PORT}"),
+    let needs = if flaw.family {
+        "It uses roscpp, which with ROS_IPV6=on looks for IPv6 addresses alone and does not even try to connect to others.".to_owned()
+    } else {
+        format!("It uses {}, which needs http://, a host, a colon and a port.", library.word())
     };
+    let explanation = vec![needs, flaw.then.to_owned()];
+    let remedies = if flaw.family { in_one_family(graph, &name, value) } else { vec![plain(&name, value, library)] };
     let draft = Draft::new(graph, Code::MasterUnreachable, Severity::Error, state.first_seen);
     let draft = draft.process(&process, node.clone()).node(node).on(Stage::Master).address(Some(shown.clone()));
     let draft = draft.peer(Some("/master".into()), Some(shown)).evidence(state.seen_by);
-    Some(draft.finish(&Words { summary, explanation, remedies: vec![remedy] }))
+    Some(draft.finish(&Words { summary, explanation, remedies }))
+}
+
+/// The value as it should be.
+fn plain(name: &str, value: &str, library: ClientLibrary) -> String {
+    let restart = format!("Start {name} again in a shell where you have run: export ROS_MASTER_URI=http://");
+    let understood = |host: &str| library == ClientLibrary::Rospy || !host.contains(':');
+    let host = if library == ClientLibrary::Rospy { "name or address" } else { "name" };
+    match host_in(value).filter(|(host, _)| understood(host)) {
+        Some((host, port)) => format!("{restart}{host}:{port}"),
+        None => format!("With the {host} of the master's computer for HOST: {restart}HOST:{MASTER_PORT}"),
+    }
+}
+
+/// Without IPv6, or with an IPv6 address of the master: roscpp understands only a name for that.
+fn in_one_family(graph: &Graph, name: &str, value: &str) -> Vec<String> {
+    let (host, port) = host_in(value).unwrap_or_else(|| (value.to_owned(), MASTER_PORT));
+    let owner = host.parse().ok().and_then(|ip| graph.namespace(graph.only_owner(ip)?));
+    let own = owner.into_iter().flat_map(|namespace| &namespace.addresses).map(|own| own.address);
+    let v6 = own.filter(|ip| ip.is_ipv6() && is_advertisable(*ip)).min();
+    let v6 = v6.map_or_else(|| "an IPv6 address of the master's host".to_owned(), |ip| ip.to_string());
+    vec![
+        format!("Start {name} again in a shell where you have run: unset ROS_IPV6"),
+        format!(
+            "To stay with IPv6, give {v6} a name in /etc/hosts, as roscpp takes no IPv6 address in ROS_MASTER_URI; with that name for NAME, start {name} again in a shell where you have run: export ROS_MASTER_URI=http://NAME:{port}"
+        ),
+    ]
 }
 
 /// It was seen to be answered by one.
@@ -92,7 +120,8 @@ fn has_a_master(graph: &Graph, key: Actor) -> bool {
 
 /// What is wrong with a node's setting: its name, its value, and why. `__master:=` on the command line wins over the variable.
 fn flaw_of(state: &ProcessState) -> Option<(&'static str, &str, Flaw, ClientLibrary)> {
-    let library = state.process.client_library?;
+    let is_tool = state.process.client_library.is_none() && is_tool(state);
+    let library = state.process.client_library.or(is_tool.then_some(ClientLibrary::Rospy))?;
     let argument = state.process.argv.iter().find_map(|word| word.strip_prefix("__master:="));
     let (variable, value) = match argument {
         Some(value) => ("__master", value),
@@ -100,13 +129,28 @@ fn flaw_of(state: &ProcessState) -> Option<(&'static str, &str, Flaw, ClientLibr
     };
     let flaw = match library {
         ClientLibrary::Rospy => in_rospy(value),
-        ClientLibrary::Roscpp => in_roscpp(value),
+        ClientLibrary::Roscpp => in_roscpp(value).or_else(|| of_family(state, value)),
     };
+    let flaw = flaw.map(|flaw| if is_tool { Flaw { then: ENDS, ..flaw } } else { flaw });
     Some((variable, value, flaw?, library))
 }
 
+/// roscpp with `ROS_IPV6=on` passes over every IPv4 address; rospy does not.
+fn of_family(state: &ProcessState, value: &str) -> Option<Flaw> {
+    let on = state.process.environment.get("ROS_IPV6").is_some_and(|value| value == "on");
+    let (host, _) = host_in(value).filter(|_| on)?;
+    let why = "roscpp with ROS_IPV6=on reaches a master by IPv6 only".to_owned();
+    host.parse::<Ipv4Addr>().is_ok().then_some(Flaw { why, then: FAILS, family: true })
+}
+
+/// It is no node that keeps a log, by which rospy is told.
+fn is_tool(state: &ProcessState) -> bool {
+    let mut words = state.process.argv.iter().take(2).filter_map(|word| word.rsplit('/').next());
+    words.any(|word| TOOLS.contains(&word))
+}
+
 fn flaw(why: impl Into<String>, then: &'static str) -> Flaw {
-    Flaw { why: why.into(), then }
+    Flaw { why: why.into(), then, family: false }
 }
 
 fn in_rospy(value: &str) -> Option<Flaw> {
@@ -140,8 +184,8 @@ fn in_rospy(value: &str) -> Option<Flaw> {
     if let Some(why) = strange(host.trim_start_matches('[').trim_end_matches(']')) {
         return Some(flaw(why, RETRIES));
     }
-    let served = matches!(path, "" | "/" | "/RPC2") || !path.starts_with('/');
-    (!served).then(|| flaw(format!("a ROS master does not answer at the path {path}"), RETRIES_THERE))
+    let odd = odd_path(path);
+    odd.map(|path| flaw(format!("a ROS master does not answer at the path {path}"), RETRIES_THERE))
 }
 
 fn in_roscpp(value: &str) -> Option<Flaw> {
@@ -173,6 +217,16 @@ fn in_roscpp(value: &str) -> Option<Flaw> {
 
 fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+/// The path of a master's URI, where it is none at which a master answers.
+pub(super) fn path_of(value: &str) -> Option<&str> {
+    let (_, rest) = value.trim().split_once("://")?;
+    odd_path(&rest[rest.find('/')?..])
+}
+
+fn odd_path(path: &str) -> Option<&str> {
+    (path.starts_with('/') && !matches!(path, "/" | "/RPC2")).then_some(path)
 }
 
 /// Why a host is neither a name nor an address.

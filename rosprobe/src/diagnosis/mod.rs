@@ -20,6 +20,7 @@ mod restarted;
 mod service;
 mod succession;
 mod tool;
+mod translated;
 mod trouble;
 mod udpros;
 mod verdict;

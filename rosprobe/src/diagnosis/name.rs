@@ -68,7 +68,7 @@ pub(super) fn unresolved(trouble: &Trouble<'_>) -> Finding {
     let remedies = trouble.hosts_line().into_iter().chain(trouble.advertise_better()).collect::<Vec<_>>();
     let remedies = if remedies.is_empty() {
         vec![format!(
-            "Restart {publisher} with ROS_IP set to an address of its host, so that it advertises that instead of a name."
+            "Restart {publisher} with ROS_IP set to an address of its host and without ROS_HOSTNAME, so that it advertises that instead of a name."
         )]
     } else {
         remedies

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connect::{meant, odd_variable};
+use super::connect::{meant, odd_variable, plainly};
 use super::draft::{Draft, Words};
 use super::trouble::{is_advertisable, is_own, master_is_elsewhere, who};
 use super::{Code, Finding, Severity};
 use crate::event::Namespace;
-use crate::graph::{Actor, Client, Graph, Incident, IncidentKind, Stage, in_hosts};
+use crate::graph::{Actor, Client, Graph, Incident, IncidentKind, Resolution, Stage, in_hosts};
 use crate::observation::AdvertisedUri;
 
 /// A node that others can call is called this soon after it registered, by the subscriber of its log at least.
@@ -67,10 +67,10 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
     let without = without_hostname(graph, client);
     let remedies = vec![match (own, only_address(graph, client)) {
         (Some(ip), _) => format!(
-            "Restart {name} with ROS_IP={ip} in its environment{without}, the address by which it reached the master."
+            "Restart {name} with ROS_IP={ip}, the address by which it reached the master, in its environment{without}."
         ),
         (None, Some(ip)) => {
-            format!("Restart {name} with ROS_IP={ip} in its environment{without}, the address of its host.")
+            format!("Restart {name} with ROS_IP={ip}, the address of its host, in its environment{without}.")
         }
         (None, None) => {
             format!("Restart {name} with ROS_IP set to an address of its host that the others can reach{without}.")
@@ -94,7 +94,8 @@ fn only_address(graph: &Graph, client: &Client) -> Option<IpAddr> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback() || ip.is_unspecified())
 }
 
 /// A node that told the master something that is no URI.
@@ -110,7 +111,7 @@ fn odd_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Option<
     let state = client.process.as_ref().and_then(|process| graph.process(process));
     explanation.extend(state.and_then(|state| odd_variable(state, api)));
     let remedies = vec![match meant(graph, state, api) {
-        Some(ip) => format!("Restart {name} with ROS_IP={ip} in its environment, and nothing else in it."),
+        Some(ip) => format!("Restart {name} with {}.", plainly(state, api, ip)),
         None => format!("Restart {name} with ROS_IP set to an address of its host."),
     }];
     let draft = Draft::new(graph, Code::CallbackFailed, Severity::Warning, registered.at);
@@ -131,6 +132,12 @@ fn complaint(graph: &Graph, client: &Client, host: &str) -> Option<(Code, String
         if ip.is_loopback() {
             return Some((Code::LoopbackAdvertised, "that is loopback, on every host the host itself".into()));
         }
+        if ip.is_unspecified() {
+            return Some((
+                Code::LoopbackAdvertised,
+                "that is no address of one host, and leads every host to itself".into(),
+            ));
+        }
         let foreign = namespace.is_some_and(|n| !n.addresses.is_empty()) && !is_own(graph, client, ip.to_canonical());
         let process = matches!(client.actor, Actor::Process(_));
         return (foreign && process)
@@ -139,8 +146,20 @@ fn complaint(graph: &Graph, client: &Client, host: &str) -> Option<(Code, String
     if host.eq_ignore_ascii_case("localhost") {
         return Some((Code::LoopbackAdvertised, "that is loopback, on every host the host itself".into()));
     }
-    only_here(namespace?, host)
-        .then(|| (Code::NameUnresolved, "only the hosts file of its own host knows that name".into()))
+    let namespace = namespace?;
+    let what = if only_here(namespace, host) {
+        "only the hosts file of its own host knows that name"
+    } else if !matches!(
+        graph.resolve_in(namespace.net_namespace, host),
+        Resolution::NotInHosts | Resolution::Denied { .. }
+    ) {
+        return None;
+    } else if host.strip_suffix('.').is_some_and(|name| in_hosts(namespace, name).is_some()) {
+        "its own host knows that name only without the dot at its end"
+    } else {
+        "neither the hosts file of its own host nor a name server knows that name"
+    };
+    Some((Code::NameUnresolved, what.into()))
 }
 
 /// A name that the hosts file gives this host alone, where no name server could tell it to others. Where the file names other hosts

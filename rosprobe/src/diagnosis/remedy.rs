@@ -19,12 +19,18 @@ impl Trouble<'_> {
         let (node, subnet) = (self.publisher(), self.subnet());
         let loser = match (self.ip, subnet) {
             (Some(ip), Some(subnet)) if !ip.is_loopback() && subnet.contains(better) => None,
-            (Some(ip), Some(subnet)) if !ip.is_loopback() && is_unicast(ip) => {
+            // Nobody has it that way.
+            _ if self.never_works().is_some() || self.is_misread() => None,
+            (Some(ip), Some(subnet)) if !ip.is_loopback() && !ip.is_unspecified() => {
                 Some(format!(" Hosts that can reach only {subnet} would then lose it."))
             }
             _ => None,
         };
-        let restart = if known {
+        let restart = if self.may_be_translated(better) {
+            format!(
+                "If {better} is an address of {node}'s own host, and of no router that translates addresses, restart {node}"
+            )
+        } else if known {
             format!("Restart {node}{}", self.publisher_pid())
         } else {
             format!("If {node} runs on the host of the master ({better}), restart it")
@@ -34,6 +40,17 @@ impl Trouble<'_> {
             self.publisher_now(),
             loser.unwrap_or_default()
         ))
+    }
+
+    /// The same where no such address is known.
+    pub fn advertise_another(&self) -> String {
+        format!(
+            "Restart {}{} with ROS_IP set to an address of its host that {} reaches{}.",
+            self.publisher(),
+            self.publisher_pid(),
+            self.client_host(),
+            self.publisher_now()
+        )
     }
 
     pub fn publisher_pid(&self) -> String {
@@ -46,6 +63,7 @@ impl Trouble<'_> {
             (Some(name), _) => format!(" and without ROS_HOSTNAME (now {name}, which would win)"),
             (None, Some(ip)) => format!(" (now {ip})"),
             (None, None) if self.knows_publisher_environment() => " (now it is not set)".into(),
+            (None, None) if self.advertises_a_name() => " and without ROS_HOSTNAME, which would win".into(),
             (None, None) => String::new(),
         }
     }
@@ -55,7 +73,9 @@ impl Trouble<'_> {
         let (Some(master), Some(subnet), Some(ip)) = (self.master_ip(), self.subnet(), self.ip) else {
             return Vec::new();
         };
-        if !is_unicast(ip)
+        if ip.is_unspecified()
+            || self.never_works().is_some()
+            || self.is_misread()
             || subnet.contains(master)
             || ip.is_loopback()
             || self.ends_at(master, ip)
@@ -64,6 +84,10 @@ impl Trouble<'_> {
             return Vec::new();
         }
         let no_route = matches!(self.way, Way::None | Way::Rejected { .. }) || errno == Some(Errno::ENETUNREACH);
+        // The route that has to come first would need a next hop of the other family.
+        if no_route && subnet.network.is_ipv4() != master.is_ipv4() {
+            return Vec::new();
+        }
         let mut remedies = vec![self.tunnel_command(master, subnet, no_route)];
         remedies.extend(self.jump(master, subnet, no_route));
         remedies
@@ -229,7 +253,8 @@ impl Trouble<'_> {
 
     /// A line for the hosts file of the client.
     pub fn hosts_line(&self) -> Option<String> {
-        if self.host.parse::<IpAddr>().is_ok() || self.is_name_of_client() {
+        // Numbers are not looked up.
+        if matches!(self.resolution, Resolution::Literal(_)) || self.is_name_of_client() {
             return None;
         }
         let (ip, known) = match self.owner_of_name() {
@@ -271,6 +296,9 @@ impl Trouble<'_> {
             return None;
         }
         let no_route = !matches!(self.graph.way_of(self.client, ip), Way::Gateway { .. });
+        if no_route && ip.is_ipv4() != master.is_ipv4() {
+            return None;
+        }
         Some(format!(
             "Tell {0} where {1} is, and carry {subnet} over ssh through {master}; on {0}, run: {3} && {2}sshuttle -r {master} {subnet}",
             self.client_host(),
@@ -308,9 +336,4 @@ impl Trouble<'_> {
             self.publisher()
         ))
     }
-}
-
-/// No host has these addresses.
-fn is_unicast(ip: IpAddr) -> bool {
-    !ip.is_multicast() && !ip.is_unspecified() && !matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
 }

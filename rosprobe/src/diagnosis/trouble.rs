@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::errno::Errno;
 use crate::event::{Monotonic, Namespace, ProcessRef};
 use crate::graph::{
     Actor, Client, Entry, Former, Graph, Link, LinkKind, Outcome, Resolution, Stage, StageState, Subnet, Way,
@@ -83,6 +84,11 @@ impl<'a> Trouble<'a> {
         state.is_some_and(|state| state.seen_by.is_some())
     }
 
+    /// It advertises a name, which comes from `ROS_HOSTNAME` unless ROS chose that of the host by itself.
+    pub fn advertises_a_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
     /// Its process is seen, and is no more.
     pub fn publisher_has_ended(&self) -> bool {
         let state = self.publisher_process().and_then(|process| self.graph.process(process));
@@ -110,8 +116,8 @@ impl<'a> Trouble<'a> {
         let Some(namespace) = self.publisher_namespace().filter(|namespace| !namespace.addresses.is_empty()) else {
             return false;
         };
-        let ip: Option<IpAddr> = self.host.parse().ok();
-        ip.is_some_and(|ip| !ip.is_loopback() && namespace.addresses.iter().all(|own| own.address != ip.to_canonical()))
+        let Resolution::Literal(ip) = self.resolution else { return false };
+        !ip.is_loopback() && namespace.addresses.iter().all(|own| own.address != ip)
     }
 
     /// The node was alive at the address a moment before this failed: it answered requestTopic there.
@@ -234,10 +240,8 @@ impl<'a> Trouble<'a> {
             let best = addresses().filter(near).find(reachable);
             return best.or_else(|| addresses().find(reachable)).map(|ip| (ip, true));
         }
-        if let Some(Client { actor: Actor::Host(ip), behind: None, .. }) = self.publisher_client()
-            && other(ip)
-        {
-            return Some((*ip, true));
+        if let Some(ip) = self.seen_at().filter(other) {
+            return Some((ip, true));
         }
         self.master_ip().filter(other).map(|ip| (ip, false))
     }
@@ -280,7 +284,8 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
     };
     if let Some(failure) = state.failure.clone().filter(failed) {
         let first = state.first_failure.unwrap_or(state.at);
-        return (!worked || graph.now().since(first) >= GRACE).then_some(failure);
+        let leaves = failure == Outcome::Failed { errno: Errno::ECONNREFUSED } && may_leave(graph, entry, state);
+        return (!(worked || leaves) || graph.now().since(first) >= GRACE).then_some(failure);
     }
     match &state.outcome {
         Outcome::Pending { since, .. } => {
@@ -291,6 +296,16 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
         }
         _ => None,
     }
+}
+
+/// Whether this may be one of the tools that come and go, which publish nothing but their log: its port is closed before it says that it
+/// ends.
+fn may_leave(graph: &Graph, entry: &Entry, state: &StageState) -> bool {
+    let publisher = entry.link.publisher.process.as_ref().and_then(|process| graph.process(process));
+    let (Some(publisher), Some(client)) = (publisher, graph.client(entry.track.client)) else { return false };
+    let elsewhere = publisher.process.net_namespace != graph.net_namespace_of(client);
+    let loopback = state.address.is_some_and(|address| address.ip().is_loopback());
+    super::is_rosout(entry.link.shown_name()) && publisher.exited.is_none() && !(elsewhere && loopback)
 }
 
 /// A client as a person would name it.

@@ -274,6 +274,10 @@ impl Datagram<'_> {
         let now = match (self.subscriber_variable("ROS_HOSTNAME"), self.subscriber_variable("ROS_IP")) {
             (Some(name), _) => format!(" and without ROS_HOSTNAME (now {name}, which would win)"),
             (None, Some(ip)) => format!(" (now {ip})"),
+            // Of a process that is not seen the variables are not known.
+            (None, None) if self.client.process.is_none() && self.target_ip().is_none() => {
+                " and without ROS_HOSTNAME, which would win".into()
+            }
             (None, None) => String::new(),
         };
         let name = self.client.name.clone().unwrap_or_else(|| self.subscriber());
@@ -306,6 +310,6 @@ impl Datagram<'_> {
     }
 
     fn use_tcpros(&self) -> String {
-        format!("Or let {} use TCPROS, without TransportHints().udp() or .unreliable().", self.subscriber())
+        format!("Let {} use TCPROS, without TransportHints().udp() or .unreliable().", self.subscriber())
     }
 }

@@ -8,7 +8,7 @@ use super::draft::Words;
 use super::trouble::Trouble;
 use super::{Code, Finding};
 use crate::errno::Errno;
-use crate::graph::Outcome;
+use crate::graph::{Outcome, Stage};
 
 pub(super) fn is_loopback(trouble: &Trouble<'_>) -> bool {
     let leads_to_loopback = match trouble.ip {
@@ -52,7 +52,7 @@ pub(super) fn is_wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> bool 
                     && ip.is_ipv6()
                     && !has_family(trouble, true))
         }
-        Outcome::NeverAttempted { .. } => ip.is_ipv6(),
+        Outcome::NeverAttempted { .. } => ip.is_ipv6() && !speaks_ipv6(trouble),
         _ => false,
     }
 }
@@ -89,6 +89,20 @@ pub(super) fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding 
         None => format!("Restart {publisher} without ROS_IPV6 and with ROS_IP set to an IPv4 address of its host. Subscribers that have only IPv6 would then lose it."),
     });
     draft(trouble, Code::WrongAddressFamily, outcome).finish(&Words { summary, explanation, remedies })
+}
+
+/// Whether anything shows that the client speaks IPv6: its own URI, its environment, or connections of its own where that is not known.
+/// The XML-RPC of rospy speaks it in any case, TCPROS with `ROS_IPV6=on` alone.
+fn speaks_ipv6(trouble: &Trouble<'_>) -> bool {
+    let client = trouble.client;
+    let is_ipv6 = |ip: &IpAddr| ip.to_canonical().is_ipv6();
+    let advertises = client.api.as_ref().and_then(|api| api.host.parse().ok()).is_some_and(|ip| is_ipv6(&ip));
+    let process = client.process.as_ref().and_then(|process| trouble.graph.process(process));
+    let connects = match process.filter(|state| state.seen_by.is_some()) {
+        Some(state) => state.process.environment.get("ROS_IPV6").is_some_and(|value| value == "on"),
+        None => trouble.state.stage != Stage::Tcpros && client.addresses.iter().any(is_ipv6),
+    };
+    advertises || connects
 }
 
 /// Whether the client's host has an address of that family that others could reach.

@@ -6,7 +6,7 @@ use super::client::ClientId;
 use super::due::DUE_AFTER;
 use super::link::{LinkId, LinkKind, Stage};
 use super::links::NewLink;
-use super::track::GoneCause;
+use super::track::{GoneCause, Judged};
 use super::{Graph, bounded};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, NodeTopics, ObservationId};
@@ -37,8 +37,9 @@ impl Graph {
             last.at = at.max(last.at);
         }
         let before = known.told(topic, uris.clone());
-        // Of a list that was not seen before it is unknown which of its publishers are already connected.
-        let judged = registration || before.is_some();
+        // Of a list that was not seen before it is unknown which of its publishers are already connected, but for those that were seen
+        // to register.
+        let known_before = registration || before.is_some();
         for uri in &uris {
             let target = AdvertisedUri::parse(uri).ok();
             if let Some(target) = &target {
@@ -48,7 +49,8 @@ impl Graph {
                 continue;
             }
             let news = before.as_ref().is_none_or(|list| !list.uris.contains(uri));
-            self.advertised(client, topic, uri, target, judged && news, at, id);
+            let judged = if known_before || self.seen_to_publish(uri, topic) { Judged::Whole } else { Judged::ByName };
+            self.advertised(client, topic, uri, target, if news { judged } else { Judged::Not }, at, id);
         }
         let vanished = before.into_iter().flat_map(|list| list.uris).filter(|uri| !uris.contains(uri));
         let vanished: Vec<LinkId> =
@@ -63,7 +65,7 @@ impl Graph {
         topic: &str,
         uri: &str,
         target: Option<AdvertisedUri>,
-        judged: bool,
+        judged: Judged,
         at: Monotonic,
         id: ObservationId,
     ) {
@@ -72,13 +74,20 @@ impl Graph {
         let Some((link, created)) = self.links.find_or_add(&new, at) else { return };
         self.links.set_back(link, at);
         self.name_parties(link);
-        let judged = judged && !host.is_some_and(|host| self.open_since_before(client, &host));
+        let open = host.is_some_and(|host| self.open_since_before(client, &host));
         self.links.mark(link, Stage::Advertised, at, id, |state| state.succeed(at));
         let Some(entry) = self.links.get_mut(link) else { return };
-        if judged && (created || !entry.track.worked) {
-            entry.track.judged = true;
+        if judged != Judged::Not && !open && (created || !entry.track.worked) {
+            entry.track.judged = entry.track.judged.max(judged);
             self.due_at(link, at, DUE_AFTER);
         }
+    }
+
+    /// Whether the node of that URI has told a master since the capture began that it publishes the topic.
+    fn seen_to_publish(&self, uri: &str, topic: &str) -> bool {
+        let name = self.uri_nodes.get(&(self.network, uri.to_owned()));
+        let node = name.and_then(|name| self.nodes.get(&(self.network, name.clone())));
+        node.is_some_and(|node| node.publishes.contains(topic))
     }
 
     /// Whether the client had a connection to that host before the capture began, which may be this link's.
@@ -120,7 +129,7 @@ impl Graph {
         if let Some(entry) = self.links.get_mut(link)
             && node
         {
-            entry.track.judged = true;
+            entry.track.judged = Judged::Whole;
             self.due_at(link, at, DUE_AFTER);
         }
     }

@@ -8,7 +8,7 @@ use super::conversation::Ends;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{Entry, NewLink};
 use super::node::Node;
-use super::track::{GoneCause, LEAVING};
+use super::track::{GoneCause, Judged, LEAVING};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -115,7 +115,7 @@ impl Graph {
             let Some(link) = self.callback_link_of(master, subscriber, at) else { continue };
             let Some(entry) = self.links.get_mut(link) else { continue };
             entry.track.about(topic);
-            entry.track.judged = true;
+            entry.track.judged = Judged::Whole;
             if let Some(state) = entry.link.stage_mut(Stage::Callback)
                 && state.outcome == Outcome::NotReached
             {

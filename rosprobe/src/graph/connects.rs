@@ -15,6 +15,8 @@ use crate::observation::{AbandonCause, Observation, What};
 pub(crate) const MASTER_PORT: u16 = 11311;
 /// An attempt given up sooner than this, without a SYN sent again, says nothing about the address.
 const ABANDON_COUNTS_AFTER_NS: u64 = 1_000_000_000;
+/// An attempt given up sooner than this says less than an error that an earlier one got.
+const SAYS_MORE_AFTER_NS: u64 = 10_000_000_000;
 /// A client that itself closes without an answer sooner than this has not waited for it: it ended, or wanted something else.
 const WAITED_FOR: Duration = Duration::from_secs(3);
 /// Hosts remembered as answering, and ports of each.
@@ -79,6 +81,9 @@ impl Graph {
         let at_client = observation.what != What::Accepted;
         let answered = remote.filter(|_| matches!(observation.what, What::Connected { .. }));
         let succeeded = matches!(observation.what, What::Connected { .. } | What::Accepted);
+        let asked = claims.iter().filter(|(_, stage)| *stage == Stage::Xmlrpc).map(|(link, _)| *link);
+        let own = |link: LinkId| self.links.get(link)?.link.stage(Stage::Xmlrpc).map(|state| state.own_failures);
+        let in_turn = asked.min_by_key(|link| (own(*link).unwrap_or(0), *link));
         for (link, stage) in claims {
             if stage == Stage::Xmlrpc && self.asks_elsewhere(link, socket) {
                 continue;
@@ -107,7 +112,11 @@ impl Graph {
                     // What failed before stands until it is known whose success it is.
                     (state.outcome, state.at) = (Outcome::Ok, at);
                 } else {
+                    let before = state.own_failures;
                     outcome(&observation.what, state, at);
+                    if stage == Stage::Xmlrpc && in_turn != Some(link) {
+                        state.own_failures = state.own_failures.min(before);
+                    }
                 }
             });
             if matches!(observation.what, What::Connected { .. }) && !guessed {
@@ -329,7 +338,9 @@ pub(super) fn outcome(what: &What, state: &mut super::StageState, at: Monotonic)
         }
         What::ConnectAbandoned { after_ns, syn_retransmits, cause } => {
             let brief = *after_ns < ABANDON_COUNTS_AFTER_NS || state.failure.is_some();
-            if *syn_retransmits == 0 && brief {
+            // The network or the host has said why before.
+            let known = matches!(state.failure, Some(Outcome::Failed { .. })) && *after_ns < SAYS_MORE_AFTER_NS;
+            if known || (*syn_retransmits == 0 && brief) {
                 // Linux sends a SYN again after a second. An attempt without any says less than the failures before it.
                 state.break_off();
             } else if *cause != AbandonCause::LostSight {

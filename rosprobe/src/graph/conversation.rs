@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Graph;
 use super::client::{Actor, ClientId, Sight};
+use super::names::reached;
 use super::track::GoneCause;
 use crate::event::ProcessRef;
 use crate::observation::{AdvertisedUri, Observation};
@@ -115,7 +116,8 @@ impl Graph {
     /// Whether a host of a URI can be that address: equal, or a name that is not known to be another one.
     pub(super) fn host_may_be(&self, host: &str, ip: IpAddr, client: Option<ClientId>) -> bool {
         if let Ok(literal) = host.parse::<IpAddr>() {
-            return literal.to_canonical() == ip || (literal.is_loopback() && ip.is_loopback());
+            let literal = reached(literal.to_canonical());
+            return literal == ip || (literal.is_loopback() && ip.is_loopback());
         }
         let Some(client) = client.and_then(|id| self.clients.get(id)) else { return true };
         let resolution = self.resolve(client, host);

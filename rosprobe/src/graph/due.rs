@@ -7,6 +7,7 @@ use super::client::Actor;
 use super::link::{Link, LinkId, LinkKind, Outcome, Stage};
 use super::links::Entry;
 use super::names::Resolution;
+use super::track::Judged;
 use crate::event::{Monotonic, ProcessKey};
 use crate::observation::AdvertisedUri;
 
@@ -44,7 +45,7 @@ impl Graph {
 
     fn judge_link(&mut self, id: LinkId) {
         let Some(Entry { link, track }) = self.links.get(id) else { return };
-        if link.gone || !track.judged || link.incomplete {
+        if link.gone || track.judged == Judged::Not || link.incomplete {
             return;
         }
         let Some(stage) = next_step(link) else { return self.judge_unread(id) };
@@ -56,11 +57,12 @@ impl Graph {
         if !self.would_be_seen(client, track) {
             return;
         }
-        let waits_for_name = host.is_some_and(|host| {
-            matches!(self.resolve(client, &host), Resolution::Silent { since, .. } if self.now.since(since) < NAME_DUE_AFTER)
-        });
-        if waits_for_name {
+        let resolution = host.map(|host| self.resolve(client, &host));
+        if matches!(resolution, Some(Resolution::Silent { since, .. }) if self.now.since(since) < NAME_DUE_AFTER) {
             return self.due_at(id, self.now, Duration::from_secs(1));
+        }
+        if track.judged == Judged::ByName && !resolution.is_some_and(|resolution| resolution.leads_nowhere()) {
+            return;
         }
         let told = link.stages.iter().filter(|state| state.outcome == Outcome::Ok).map(|state| state.at).max();
         // The step before this one was done a moment ago.

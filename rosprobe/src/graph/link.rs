@@ -168,6 +168,9 @@ pub struct StageState {
     pub failure: Option<Outcome>,
     /// Failures in a row, 0 after a success.
     pub failures: u32,
+    /// Those of them that fall to this link, in turn: a node asks a publisher for each of its topics, and which one a connect that fails
+    /// was for is not seen.
+    pub own_failures: u32,
     /// How long after its last SYN the last attempt failed, in nanoseconds; `None` when it failed before a packet left.
     pub failed_after_ns: Option<u64>,
     /// Host and port as advertised: `10.0.1.1:41235`, or `marvin:41235`.
@@ -290,6 +293,7 @@ impl StageState {
             last_failure: None,
             failure: None,
             failures: 0,
+            own_failures: 0,
             failed_after_ns: None,
             advertised: None,
             address: None,
@@ -312,6 +316,7 @@ impl StageState {
         self.last_failure = None;
         self.failure = None;
         self.failures = 0;
+        self.own_failures = 0;
         self.failed_after_ns = None;
     }
 
@@ -322,6 +327,7 @@ impl StageState {
         self.first_failure.get_or_insert(at);
         self.last_failure = Some(at);
         self.failures = self.failures.saturating_add(1);
+        self.own_failures = self.own_failures.saturating_add(1);
     }
 
     /// What became of it is not known any more.
@@ -332,6 +338,7 @@ impl StageState {
         self.last_failure = None;
         self.failure = None;
         self.failures = 0;
+        self.own_failures = 0;
         self.failed_after_ns = None;
     }
 

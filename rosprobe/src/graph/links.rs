@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::client::ClientId;
 use super::link::{Link, LinkId, LinkKind, Outcome, Party, Rate, Stage, StageState};
 pub(crate) use super::target::DataTarget;
-use super::track::{GoneCause, Track};
+use super::track::{GoneCause, Judged, Track};
 use crate::event::{Monotonic, Traffic};
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -239,7 +239,7 @@ impl Links {
                     && unsure(since)
                 {
                     state.outcome = Outcome::NotReached;
-                    entry.track.judged = false;
+                    entry.track.judged = Judged::Not;
                 }
             }
         }

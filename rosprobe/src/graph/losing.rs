@@ -7,6 +7,7 @@ use super::Graph;
 use super::incidents::IncidentKind;
 use super::link::{Link, LinkId, Outcome, Party, Stage};
 use super::links::Entry;
+use super::track::Judged;
 use crate::event::{Monotonic, SocketRef, Transport};
 use crate::observation::Observation;
 
@@ -39,7 +40,7 @@ impl Graph {
         for link in half_seen {
             if let Some(entry) = self.links.get_mut(link) {
                 // The step that seems to be missing may have come then.
-                entry.track.judged = false;
+                entry.track.judged = Judged::Not;
             }
         }
     }
@@ -106,7 +107,7 @@ impl Graph {
     fn doubt(&mut self, link: LinkId, since: Monotonic) {
         let Some(entry) = self.links.get_mut(link) else { return };
         entry.link.incomplete = true;
-        entry.track.judged = false;
+        entry.track.judged = Judged::Not;
         for state in &mut entry.link.stages {
             if matches!(state.outcome, Outcome::Pending { .. }) {
                 state.outcome = Outcome::NotReached;

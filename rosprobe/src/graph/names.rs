@@ -1,8 +1,9 @@
 //! Names as the failing process would look them up: its hosts file first, then what DNS answered on the wire.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::inet_aton::inet_aton;
 use crate::event::{Monotonic, Namespace, ProcessKey};
 use crate::observation::ObservationId;
 
@@ -63,6 +64,11 @@ impl Resolution {
             Self::Hosts(addresses) | Self::Dns(addresses) => addresses,
             _ => &[],
         }
+    }
+
+    /// Whether nobody gives it an address, as far as that can be known.
+    pub fn leads_nowhere(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Silent { .. } | Self::NotInHosts)
     }
 }
 
@@ -131,7 +137,10 @@ impl Names {
     /// How a host of an advertised URI resolves for a process in that namespace.
     pub fn resolve(&self, net_namespace: u64, namespace: Option<&Namespace>, host: &str) -> Resolution {
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Resolution::Literal(address.to_canonical());
+            return Resolution::Literal(reached(address.to_canonical()));
+        }
+        if let Some(address) = inet_aton(host) {
+            return Resolution::Literal(reached(address.into()));
         }
         if let Some(addresses) = namespace.and_then(|namespace| in_hosts(namespace, host)) {
             return Resolution::Hosts(addresses);
@@ -154,6 +163,15 @@ impl Names {
             Some(namespace) if namespace.nameservers.is_empty() => Resolution::NotInHosts,
             Some(_) => Resolution::NotSeen,
         }
+    }
+}
+
+/// Where packets to an address go: to 0.0.0.0 and `::`, to the host itself (`ip_route_output_key()`, `tcp_v6_connect()`).
+pub(crate) fn reached(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
     }
 }
 

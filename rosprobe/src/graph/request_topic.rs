@@ -5,7 +5,7 @@ use super::conversation::Ends;
 use super::due::DUE_AFTER;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{DataTarget, Entry, NewLink};
-use super::track::GoneCause;
+use super::track::{GoneCause, Judged};
 use super::{Graph, bounded};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId, RequestedProtocol};
@@ -110,7 +110,7 @@ impl Graph {
             return;
         }
         if let Some(entry) = self.links.get_mut(link) {
-            entry.track.judged = true;
+            entry.track.judged = Judged::Whole;
             self.due_at(link, at, DUE_AFTER);
         }
     }

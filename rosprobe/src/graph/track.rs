@@ -27,9 +27,20 @@ pub(crate) enum GoneCause {
     HungUp,
 }
 
+/// Whether what is missing did not happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Judged {
+    /// It may have happened unseen.
+    #[default]
+    Not,
+    /// The client may have been connected already, unless the name of the host leads nowhere.
+    ByName,
+    /// Everything since the address was handed over was seen.
+    Whole,
+}
+
 /// Of one link.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each was seen or not, in any combination")]
 pub(crate) struct Track {
     /// The URI as it was given: with client, kind and name it tells links apart.
     pub uri: String,
@@ -39,8 +50,7 @@ pub(crate) struct Track {
     pub data_target: Option<DataTarget>,
     /// Of a link over UDPROS, from the request on.
     pub datagrams: Option<Box<Datagrams>>,
-    /// Everything since the address was handed over was seen, so that what is missing did not happen.
-    pub judged: bool,
+    pub judged: Judged,
     /// Its header or data socket, while that is open.
     pub data_socket: Option<u64>,
     /// Type and md5sum that the client asked for.
@@ -85,7 +95,7 @@ impl Track {
             target: new.target.clone(),
             data_target: None,
             datagrams: None,
-            judged: false,
+            judged: Judged::Not,
             data_socket: None,
             asked_type: None,
             header_since: None,

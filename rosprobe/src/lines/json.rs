@@ -51,6 +51,21 @@ pub struct Start<'a> {
     /// The command that is watched alone, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<&'a [String]>,
+    /// The network namespaces that are watched alone, as they were asked for (`--netns`).
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub netns: &'a [String],
+}
+
+impl Start<'_> {
+    /// What is watched, in words.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match (self.command, self.netns) {
+            (Some(words), _) => words.join(" "),
+            (None, []) => "this machine".to_owned(),
+            (None, namespaces) => format!("netns {}", namespaces.join(", ")),
+        }
+    }
 }
 
 /// How the capture is doing.

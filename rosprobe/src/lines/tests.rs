@@ -74,7 +74,14 @@ fn a_finding_is_a_block_that_answers() {
     bare.evidence.clear();
     let style = style();
     insta::assert_snapshot!(
-        [style.finding(&finding()), style.again(&finding()), style.over(&finding()), style.finding(&bare)].join("\n")
+        [
+            style.finding(&finding()),
+            style.alike(&finding(), "/another/topic"),
+            style.again(&finding()),
+            style.over(&finding()),
+            style.finding(&bare)
+        ]
+        .join("\n")
     );
 }
 
@@ -125,6 +132,7 @@ fn every_json_line_has_a_type_and_flat_fields() {
         attached: &attached,
         pid: 1,
         command: None,
+        netns: &[],
     };
     let lines = [
         Line::Start(start),

@@ -71,6 +71,15 @@ impl Style {
         block
     }
 
+    /// A finding that differs from one that was said by its topic or service alone, which there was `other`.
+    pub fn alike(&self, finding: &Finding, other: &str) -> String {
+        let mut block = self.headline(finding);
+        let same = format!("The same trouble as with {} above, with the same remedy.", printable(other));
+        let known = format!("  {}  finding {}", self.times(finding), printable(&finding.id));
+        push_line(&mut block, "  ", &format!("{same}{}", self.paint.paint(Colour::Dim, known)));
+        block
+    }
+
     /// A finding that was said before, as one line.
     pub fn again(&self, finding: &Finding) -> String {
         format!("{}  {}\n", self.headline(finding).trim_end(), self.paint.paint(Colour::Dim, self.times(finding)))
@@ -92,8 +101,11 @@ impl Style {
         if finding.count <= 1 && finding.first == finding.last {
             return format!("once, at {first}{ended}");
         }
-        let times = if finding.count == 1 { "once".to_owned() } else { format!("{} times", finding.count) };
-        format!("{times}, first at {first}, last at {}{ended}", self.time(finding.last))
+        let last = self.time(finding.last);
+        match finding.count {
+            0 | 1 => format!("since {first}, last seen at {last}{ended}"),
+            count => format!("{count} times, first at {first}, last at {last}{ended}"),
+        }
     }
 }
 

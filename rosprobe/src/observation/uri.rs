@@ -26,6 +26,9 @@ pub enum UriError {
     /// Nothing between the scheme and the port.
     #[error("it names no host")]
     NoHost,
+    /// A scheme where the host should be, as in `http://http://10.0.1.1:41235/`.
+    #[error("its host begins with a scheme such as http://, and should be a name or an address alone")]
+    SchemeInHost,
     /// A character that no name and no address has.
     #[error("its host contains {0:?}")]
     Character(char),
@@ -58,6 +61,9 @@ impl AdvertisedUri {
         let scheme = scheme.to_ascii_lowercase();
         if scheme != "http" && scheme != "rosrpc" {
             return Err(UriError::Scheme);
+        }
+        if rest.split_once("://").is_some_and(|(inner, _)| matches!(inner, "http" | "https" | "rosrpc")) {
+            return Err(UriError::SchemeInHost);
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         let (host, port) = split_port(authority)?;
@@ -145,6 +151,7 @@ mod tests {
             ("", UriError::Scheme),
             ("not a uri", UriError::Scheme),
             ("ftp://host:1/", UriError::Scheme),
+            ("http://http://10.0.1.1:41235/", UriError::SchemeInHost),
             ("http://host/", UriError::NoPort),
             ("http://:11311/", UriError::NoHost),
             ("http://host:/", UriError::Port),

@@ -174,7 +174,7 @@ fn speed(link: &Link) -> String {
 
 /// What became of a stage, in few words.
 pub fn stage_outcome(scene: &Scene, state: &StageState) -> String {
-    let times = if state.failures > 1 { format!(" ×{}", state.failures) } else { String::new() };
+    let times = if state.own_failures > 1 { format!(" ×{}", state.own_failures) } else { String::new() };
     match &state.outcome {
         Outcome::NotReached => "not reached".to_owned(),
         Outcome::Ok => "ok".to_owned(),

@@ -31,6 +31,8 @@ use crate::observation::Observation;
 const DRAIN_LIMIT: usize = 1024;
 /// Drains after the end of the capture; a machine that goes on talking must not keep us.
 const LAST_DRAINS: usize = 256;
+/// Observations handed on at once: ten thousand sockets sampled in one go are no burst of memory.
+const AT_ONCE: usize = 512;
 /// Findings are not made anew sooner than this after the last time.
 const SETTLE: Duration = Duration::from_millis(20);
 /// Nor sooner than this many times what that took: where many links stand, taking events goes first.
@@ -250,7 +252,12 @@ impl<C: Capture, A: Audience> Watch<'_, C, A> {
     fn hand_on(&mut self) -> io::Result<()> {
         for event in self.events.drain(..) {
             self.scope.sift(event, &mut |event| self.decoder.handle(event, &mut self.observations));
+            if self.observations.len() >= AT_ONCE {
+                self.dirty = true;
+                self.audience.observations(&mut self.observations)?;
+            }
         }
+        self.events.shrink_to(DRAIN_LIMIT);
         self.dirty |= !self.observations.is_empty();
         self.say_observations()
     }

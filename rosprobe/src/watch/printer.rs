@@ -10,7 +10,7 @@ use crate::diagnosis::{Counts, Finding, Severity};
 use crate::event::Monotonic;
 use crate::filter::{Filter, Subject};
 use crate::graph::dds::Silence;
-use crate::lines::{self, Announcer, Line, Reason, Style};
+use crate::lines::{self, Alike, Announcer, Line, Reason, Style};
 use crate::observation::{Observation, ObservationId, What};
 use crate::printable::counted;
 use crate::session::Session;
@@ -32,6 +32,7 @@ pub struct Printer<W> {
     filter: Filter,
     session: Session,
     announcer: Announcer,
+    alike: Alike,
     /// Why topics of participants cannot be known, as far as that was said.
     unseen: BTreeSet<Silence>,
 }
@@ -40,7 +41,8 @@ impl<W: Write + Send + 'static> Printer<W> {
     /// Prints to `out` what passes `filter`.
     pub fn new(out: W, format: Format, filter: Filter) -> Self {
         let (session, announcer) = (Session::for_lines(), Announcer::default());
-        Self { out: WriteBehind::new(out), format, filter, session, announcer, unseen: BTreeSet::new() }
+        let (alike, unseen) = (Alike::default(), BTreeSet::new());
+        Self { out: WriteBehind::new(out), format, filter, session, announcer, alike, unseen }
     }
 
     /// What was written to.
@@ -64,8 +66,7 @@ impl<W: Write + Send + 'static> Printer<W> {
         match &self.format {
             Format::Json => Line::Start(start).write(&mut self.out)?,
             Format::Text(_) => {
-                let what = start.command.map_or_else(|| "this machine".to_owned(), |words| words.join(" "));
-                self.text(&format!("watching {what} ({} mode); Ctrl-C ends it", start.capture_mode))?;
+                self.text(&format!("watching {} ({} mode); Ctrl-C ends it", start.what(), start.capture_mode))?;
             }
         }
         self.out.flush()
@@ -119,15 +120,21 @@ impl<W: Write + Send + 'static> Printer<W> {
     }
 
     fn announce(&mut self, due: &[(Reason, Finding)]) -> io::Result<()> {
-        let Self { out, format, filter, .. } = self;
+        let Self { out, format, filter, alike, .. } = self;
         let due = due.iter().filter(|(_, finding)| filter.matches(&Subject::of_finding(finding)));
         for (reason, finding) in due {
             match (&*format, reason) {
                 (Format::Json, Reason::Over) => Line::FindingOver { id: &finding.id }.write(out)?,
                 (Format::Json, _) => Line::Finding(finding).write(out)?,
-                (Format::Text(style), Reason::New | Reason::Changed) => write!(out, "\n{}\n", style.finding(finding))?,
+                (Format::Text(style), Reason::New | Reason::Changed) => match alike.said_of(finding) {
+                    None => write!(out, "\n{}\n", style.finding(finding))?,
+                    Some(other) => out.write_all(style.alike(finding, other).as_bytes())?,
+                },
                 (Format::Text(style), Reason::Again) => out.write_all(style.again(finding).as_bytes())?,
-                (Format::Text(style), Reason::Over) => out.write_all(style.over(finding).as_bytes())?,
+                (Format::Text(style), Reason::Over) => {
+                    alike.over(&finding.id);
+                    out.write_all(style.over(finding).as_bytes())?;
+                }
             }
         }
         out.flush()

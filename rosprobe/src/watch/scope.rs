@@ -19,6 +19,8 @@ pub struct Scope {
 struct Namespaces {
     inodes: HashSet<u64>,
     pids: HashSet<u32>,
+    /// Who ended before it was known in which namespace; what comes of its sockets tells.
+    held: HashMap<u32, Event>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,8 @@ impl Scope {
 
     /// What happens in the network namespaces of these inodes.
     pub fn namespaces(inodes: impl IntoIterator<Item = u64>) -> Self {
-        let namespaces = Namespaces { inodes: inodes.into_iter().collect(), pids: HashSet::new() };
+        let namespaces =
+            Namespaces { inodes: inodes.into_iter().collect(), pids: HashSet::new(), held: HashMap::new() };
         Self { namespaces: Some(namespaces), ..Self::everything() }
     }
 
@@ -55,8 +58,13 @@ impl Scope {
     /// does.
     pub fn sift(&mut self, mut event: Event, admit: &mut impl FnMut(Event)) {
         let pid = event.process.as_ref().map(|process| process.pid);
-        if self.namespaces.as_mut().is_some_and(|namespaces| !namespaces.admits(&event)) {
-            return;
+        if let Some(namespaces) = &mut self.namespaces {
+            if !namespaces.admits(&event) {
+                return;
+            }
+            if let Some(process) = pid.and_then(|pid| namespaces.held.remove(&pid)) {
+                admit(process);
+            }
         }
         match &event.fact {
             // They hold for every process in there, whoever was looked at.
@@ -84,20 +92,40 @@ impl Namespaces {
     fn admits(&mut self, event: &Event) -> bool {
         let pid = event.process.as_ref().map(|process| process.pid);
         match &event.fact {
-            Fact::Lost { .. } => true,
+            Fact::Lost { .. } => {
+                let inode = event.socket.as_ref().map_or(0, |socket| socket.net_namespace);
+                inode == 0 || self.inodes.contains(&inode)
+            }
             Fact::Namespace(namespace) => self.inodes.contains(&namespace.net_namespace),
             Fact::Process(process) => {
                 let inside = self.inodes.contains(&process.net_namespace);
-                if inside && self.pids.len() < HELD_LIMIT {
-                    self.pids.insert(process.pid);
+                if inside {
+                    self.meet(process.pid);
+                } else if process.net_namespace == 0 && self.held.len() < HELD_LIMIT {
+                    self.held.insert(process.pid, event.clone());
                 }
                 inside
             }
-            Fact::ProcessExited => pid.is_some_and(|pid| self.pids.remove(&pid)),
+            Fact::ProcessExited => pid.is_some_and(|pid| {
+                self.held.remove(&pid);
+                self.pids.remove(&pid)
+            }),
             _ => match event.socket.as_ref().map_or(0, |socket| socket.net_namespace) {
                 0 => pid.is_some_and(|pid| self.pids.contains(&pid)),
-                inode => self.inodes.contains(&inode),
+                inode => {
+                    let inside = self.inodes.contains(&inode);
+                    if let Some(pid) = pid.filter(|pid| inside && self.held.contains_key(pid)) {
+                        self.meet(pid);
+                    }
+                    inside
+                }
             },
+        }
+    }
+
+    fn meet(&mut self, pid: u32) {
+        if self.pids.len() < HELD_LIMIT {
+            self.pids.insert(pid);
         }
     }
 }
@@ -220,6 +248,18 @@ mod tests {
         assert!(admits(&mut scope, event(Some(10), None, Fact::ProcessExited)));
         assert!(!admits(&mut scope, event(Some(10), None, Fact::ProcessExited)));
         assert!(admits(&mut scope, event(None, None, Fact::Lost { events: 1 })), "losses concern everything");
+        let lost = |net_namespace| Event { fact: Fact::Lost { events: 1 }, ..on_socket(Some(10), net_namespace) };
+        assert!(admits(&mut scope, lost(7)) && admits(&mut scope, lost(0)));
+        assert!(!admits(&mut scope, lost(8)), "but not those of sockets elsewhere");
+
+        // It ended before `/proc` was read.
+        for (pid, net_namespace, expected) in [(11, 7, 2), (12, 8, 0)] {
+            let unknown = Fact::Process(Box::new(Process { pid, ..Process::default() }));
+            assert!(!admits(&mut scope, event(Some(pid), None, unknown)));
+            assert_eq!(admitted(&mut scope, on_socket(Some(pid), net_namespace)).len(), expected);
+            assert_eq!(admits(&mut scope, on_socket(Some(pid), 0)), expected > 0);
+            assert_eq!(admits(&mut scope, event(Some(pid), None, Fact::ProcessExited)), expected > 0);
+        }
     }
 
     #[test]

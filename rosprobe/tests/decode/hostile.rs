@@ -64,6 +64,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => errno().prop_map(|errno| Fact::SocketError { errno }),
         1 => (direction(), errno(), any::<u64>()).prop_map(|(direction, errno, count)| Fact::IoFailed { direction, errno, count }),
         1 => (direction(), bytes(), any::<u32>()).prop_map(|(direction, bytes, length)| Fact::Datagram { direction, bytes, length }),
+        1 => Just(Fact::Aborted),
         1 => Just(Fact::AlreadyOpen),
         1 => Just(Fact::PeerClosed),
         1 => Just(Fact::Closed),

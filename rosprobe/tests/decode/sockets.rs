@@ -87,6 +87,46 @@ fn what_a_later_event_does_not_know_is_kept_from_an_earlier_one() {
 }
 
 #[test]
+fn a_process_that_resets_its_connection_closes_it_and_the_socket_keeps_its_ports() {
+    let mut feed = Feed::new();
+    let seen = |feed: &mut Feed, local: &str, remote: &str, fact| {
+        feed.now += 1;
+        let ends = SocketRef { local: local.parse().ok(), remote: remote.parse().ok(), ..tcp(1) };
+        let event = Event { time: Monotonic(feed.now), process: None, socket: Some(ends), fact };
+        feed.decoder.handle(event, &mut feed.out);
+    };
+    seen(&mut feed, "10.0.1.1:39023", "10.0.1.2:37428", Fact::Established { incoming: true });
+    seen(&mut feed, "10.0.1.1:39023", "10.0.1.2:0", Fact::Aborted);
+    seen(&mut feed, "10.0.1.1:0", "10.0.1.2:0", Fact::Closed);
+    assert!(matches!(feed.whats()[..], [What::Accepted, What::Closed { .. }]), "{:?}", feed.whats());
+    let socket = feed.out.last().and_then(|closed| closed.socket.clone()).expect("a socket");
+    let ends = [socket.local, socket.remote].map(|end| end.expect("an address").to_string());
+    assert_eq!(ends, ["10.0.1.1:39023", "10.0.1.2:37428"]);
+}
+
+#[test]
+fn a_process_that_shuts_down_a_connect_gives_it_up_and_the_next_one_has_a_port_of_its_own() {
+    let mut feed = Feed::new();
+    let ends = |local: &str| SocketRef { local: local.parse().ok(), ..tcp(1) };
+    for (local, fact) in [
+        ("10.0.1.1:50000", Fact::SynSent),
+        ("10.0.1.1:0", Fact::Aborted),
+        ("10.0.1.1:0", Fact::SynSent),
+    ] {
+        feed.now += 1;
+        let event = Event { time: Monotonic(feed.now), process: None, socket: Some(ends(local)), fact };
+        feed.decoder.handle(event, &mut feed.out);
+    }
+    let [What::ConnectStarted, What::ConnectAbandoned { cause: AbandonCause::Closed, .. }, What::ConnectStarted] =
+        feed.whats()[..]
+    else {
+        panic!("{:?}", feed.whats());
+    };
+    let local = |at: usize| feed.out[at].socket.as_ref().and_then(|socket| socket.local).map(|local| local.port());
+    assert_eq!([local(1), local(2)], [Some(50000), Some(0)]);
+}
+
+#[test]
 fn a_connected_udp_socket_is_connected_to_nobody() {
     let mut feed = Feed::new();
     let socket = SocketRef { transport: Transport::Udp, remote: "8.8.8.8:53".parse().ok(), ..tcp(1) };

@@ -80,7 +80,7 @@ fn the_screen_shows_the_failing_link_and_leaves_the_terminal_as_it_was() {
     screen.wait_for("before", SOON);
     let namespaces = lab.hosts().map(|host| format!(" --netns {}", host.namespace())).concat();
     screen.send(&[&format!("{} watch{namespaces}; echo status $?", env!("CARGO_BIN_EXE_rosprobe")), "Enter"]);
-    screen.wait_for("watching", SOON);
+    screen.wait_for("Waiting for ROS nodes", SOON);
     let _roscore = lab.router.roscore();
     let _talker = lab.router.node(Library::Rospy, "talker", "talker", TOPIC).start();
     let _listener = lab.outer.node(Library::Roscpp, "listener", "listener", TOPIC).start();

@@ -42,38 +42,49 @@ pub fn run<R: Row>(mut rows: Vec<R>) {
     let diagnosed = results.iter().filter(|result| result.diagnosed).count();
     let again = results.iter().filter(|result| result.again).count();
     let false_alarms: usize = results.iter().map(|result| result.false_alarms).sum();
-    say(&format!("diagnosed {diagnosed} of {total}, false alarms {false_alarms} ({again} run twice)"));
-    assert!(diagnosed == total && false_alarms == 0 && total > 0, "see above");
+    let score = format!("diagnosed {diagnosed} of {total}, false alarms {false_alarms} ({again} run twice)");
+    say(&score);
+    let wrong: Vec<&str> = results.iter().flat_map(|result| &result.wrong).map(String::as_str).collect();
+    assert!(diagnosed == total && false_alarms == 0 && total > 0, "{score}\n{}", wrong.join("\n"));
 }
 
+#[derive(Default)]
 struct Attempts {
     diagnosed: bool,
     again: bool,
     false_alarms: usize,
+    /// What was not as it should be, in words.
+    wrong: Vec<String>,
 }
 
 fn attempts<R: Row>(row: &R) -> Attempts {
-    if let Some(alarms) = attempt(row) {
-        return Attempts { diagnosed: true, again: false, false_alarms: alarms };
+    let mut attempts = Attempts::default();
+    attempt(row, &mut attempts);
+    if !attempts.diagnosed {
+        attempts.again = true;
+        attempt(row, &mut attempts);
     }
-    let second = attempt(row);
-    Attempts { diagnosed: second.is_some(), again: true, false_alarms: second.unwrap_or_default() }
+    attempts
 }
 
-/// False alarms of a row that was diagnosed.
-fn attempt<R: Row>(row: &R) -> Option<usize> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| row.run()));
-    let verdict = match &outcome {
-        Ok(alarms) if alarms.is_empty() => "diagnosed".to_owned(),
-        Ok(alarms) => format!("diagnosed, with false alarms: {alarms:#?}"),
+fn attempt<R: Row>(row: &R, attempts: &mut Attempts) {
+    let verdict = match catch_unwind(AssertUnwindSafe(|| row.run())) {
+        Ok(alarms) => {
+            attempts.diagnosed = true;
+            attempts.false_alarms += alarms.len();
+            if alarms.is_empty() { "diagnosed".to_owned() } else { format!("diagnosed, with false alarms: {alarms:#?}") }
+        }
         Err(panic) => {
             let formatted = panic.downcast_ref::<String>().map(String::as_str);
             let reason = formatted.or_else(|| panic.downcast_ref::<&str>().copied());
             format!("NOT DIAGNOSED: {}", reason.unwrap_or("a panic without words"))
         }
     };
-    say(&format!("  {}: {verdict}", row.name()));
-    outcome.ok().map(|alarms| alarms.len())
+    let line = format!("  {}: {verdict}", row.name());
+    say(&line);
+    if verdict != "diagnosed" {
+        attempts.wrong.push(line);
+    }
 }
 
 fn next<R>(rows: &Mutex<Vec<R>>) -> Option<R> {

@@ -216,7 +216,7 @@ fn the_screen_exports_by_key_and_by_signal_for_whoever_called_sudo() {
     screen.send(&[&format!("cd {} && export SUDO_UID={NOBODY} SUDO_GID={NOBODY}", text(folder.path())), "Enter"]);
     let namespaces = lab.hosts().map(|host| format!(" --netns {}", host.namespace())).concat();
     screen.send(&[&format!("{} watch{namespaces}; echo status $?", env!("CARGO_BIN_EXE_rosprobe")), "Enter"]);
-    screen.wait_for("watching", SOON);
+    screen.wait_for("Waiting for ROS nodes", SOON);
     let _programs = stranded_listener(&lab);
     screen.wait_for("ENETUNREACH", SOON);
     screen.send(&["e"]);

@@ -6,6 +6,7 @@ import mmap
 import os
 import platform
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -735,6 +736,25 @@ def pending(address):
     threading.Event().wait()
 
 
+def interrupted(again):
+    """connect() that finds no room in the listener's queue, and a signal. `again`: whether the kernel calls it again, and finds room."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port = listener.getsockname()[1]
+    first = [socket.socket() for _ in range(2)]
+    for sock in first:
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", port))
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    signal.siginterrupt(signal.SIGUSR1, not again)
+    threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR1)).start()
+    if again:
+        threading.Timer(0.6, lambda: [listener.accept() for _ in first]).start()
+    client = socket.socket()
+    address = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(port), socket.inet_aton("127.0.0.1"))
+    result = libc.connect(client.fileno(), address, len(address))
+    return {"errno": ctypes.get_errno() if result else None}
+
+
 def failing_sends(count):
     client, server = pair("4")
     result = ports(client, server)
@@ -785,6 +805,13 @@ def stranger(act):
 def take_passed(end):
     _, (fd,), _, _ = socket.recv_fds(end, 10, 1)
     os.write(fd, b"passed")
+
+
+def take_passed_with_credentials(end):
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    (*_, first), (*_, descriptor) = end.recvmsg(10, 500)[1]
+    assert len(first) == 12  # struct ucred
+    os.write(*struct.unpack("i", descriptor), b"with credentials")
 
 
 def take_other_s(end):
@@ -859,7 +886,12 @@ def handed(pid_and_end, hand):
 
 def descriptors(way):
     """A request, and what follows it by another descriptor or another process. `by`: who sent each part."""
-    strangers = {"passed": take_passed, "in-batch": take_passed_in_batch, "fetched": take_other_s}
+    strangers = {
+        "passed": take_passed,
+        "with credentials": take_passed_with_credentials,
+        "in-batch": take_passed_in_batch,
+        "fetched": take_other_s,
+    }
     pid_and_end = stranger(strangers[way]) if way in strangers else None
     if way == "one-table":
         pid_and_end = same_table(write_to_number)
@@ -892,7 +924,7 @@ def descriptors(way):
         by = executed(WRITE, fd, way, True)
     elif way == "close-on-exec":
         by, rest = executed(WRITE_FILE, fd, REQUEST.decode(), False), b""
-    elif way == "passed":
+    elif way in ("passed", "with credentials"):
         by = handed(pid_and_end, lambda end: socket.send_fds(end, [b"take it"], [fd]))
     elif way == "in-batch":
         rest = b"batch"

@@ -11,7 +11,7 @@ use crate::{hex, in_every_mode};
 
 use Direction::Sent;
 
-const WAYS: [&str; 13] = [
+const WAYS: [&str; 14] = [
     "dup",
     "dup2",
     "dup3",
@@ -23,6 +23,7 @@ const WAYS: [&str; 13] = [
     "close-on-exec",
     "one-table",
     "passed",
+    "with credentials",
     "in-batch",
     "fetched",
 ];

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 
+use nix::libc;
 use rosprobe::errno::Errno;
 use rosprobe::event::{Direction, Event, Fact};
 use serde_json::json;
@@ -69,6 +70,27 @@ fn a_process_that_is_killed_while_it_connects_does_not_look_connected() {
         let others = |event: &&Event| event.process.as_ref().is_some_and(|process| process.pid != pid);
         let on_sockets = watched.events.iter().filter(|event| event.socket.is_some());
         assert_eq!(on_sockets.filter(others).count(), 0, "{:#?}", watched.facts());
+    });
+}
+
+#[test]
+#[ignore = "needs root and a kernel that loads eBPF"]
+fn a_signal_is_no_failure_of_a_connect() {
+    in_every_mode(async |options| {
+        let mut watched = Watched::start("interrupted", &options);
+        // The kernel calls connect() again, and the process never sees that; or it sees EINTR, and the kernel goes on connecting.
+        for (again, errno, returned) in [(true, json!(null), vec![None]), (false, json!(libc::EINTR), vec![])] {
+            watched.events.clear();
+            let result = watched.run("interrupted", json!([again])).await;
+            assert_eq!(result["errno"], errno);
+            let said = |fact: &&Fact| match fact {
+                Fact::ConnectReturned { errno, .. } => Some(*errno),
+                _ => None,
+            };
+            let last = watched.events.iter().rfind(|event| event.fact == Fact::SynSent).unwrap();
+            let facts = watched.of_socket(last.socket.as_ref().unwrap().id);
+            assert_eq!(facts.iter().filter_map(said).collect::<Vec<_>>(), returned, "{facts:?}");
+        }
     });
 }
 

@@ -177,6 +177,10 @@ impl Expected {
         if finding.evidence.is_empty() {
             misses.push("it has no evidence".to_owned());
         }
+        // They are listed with an "or:" in front.
+        if finding.remedies.iter().any(|remedy| remedy.starts_with("Or ")) {
+            misses.push("a remedy begins with Or".to_owned());
+        }
         let text = format!("{} {}", finding.summary, finding.explanation);
         misses.extend(
             self.says

@@ -84,6 +84,11 @@ fn an_error_that_the_kernel_only_noted_counts_when_the_process_gives_up() {
             vec![started(), failed(unreachable, 20, SocketError)],
         ),
         (
+            "a peer that was there resets what is no answer to a SYN, or events were seen late",
+            &[(10, Syn), (12, returned(IN_PROGRESS, 4)), (30, Error(Errno::ECONNRESET)), (30, Closed)],
+            vec![started(), failed(Errno::ECONNRESET, 20, SocketError)],
+        ),
+        (
             "and then somebody answered after all",
             &[(10, Syn), (12, returned(IN_PROGRESS, 4)), (12, Soft(unreachable)), (30, Established), (40, Closed)],
             vec![started(), connected(20)],
@@ -112,6 +117,17 @@ fn success_is_said_once_whoever_reports_it() {
         (
             "interrupted",
             &[(11, Syn), (12, returned(Some(Errno::EINTR), 2)), (15, Established)],
+            vec![started(), connected(4)],
+        ),
+        (
+            "non-blocking, and asked for by connect() again and again",
+            &[
+                (11, Syn),
+                (12, returned(IN_PROGRESS, 2)),
+                (15, Established),
+                (18, returned(SUCCESS, 1)),
+                (20, returned(Some(Errno::EISCONN), 1)),
+            ],
             vec![started(), connected(4)],
         ),
         ("bytes prove it", &[(11, Syn), (12, returned(IN_PROGRESS, 2)), (15, Received)], vec![started(), connected(4)]),

@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
             Case::new("publisher's host has another address now", library, unreachable())
                 .network(Lab::forward)
                 .publisher(talker_that_moves)
+                .becomes_right()
                 .seen_from(inner, advertises_a_former_address())
                 .seen_from(outer, Expected::new(Code::ConnectFailed, Stage::Xmlrpc).errno(Errno::EHOSTUNREACH))
                 // The log of the talker stays out of reach as well.

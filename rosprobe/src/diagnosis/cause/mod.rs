@@ -1,8 +1,14 @@
 //! Why an address does not work, and how that is known.
 
+mod dropped;
+mod netmask;
+mod nobody;
+mod number;
+mod way_back;
+
 use super::trouble::{Trouble, is_advertisable};
 use crate::errno::Errno;
-use crate::graph::{Outcome, Resolution, Stage, Way};
+use crate::graph::{LinkKind, Outcome, Resolution, Stage, Way};
 use crate::observation::Span;
 
 /// What is behind a failing connect.
@@ -12,6 +18,12 @@ pub(super) enum Cause {
     Loopback,
     /// The publisher's host had the address, and has it no more.
     Moved,
+    /// The address stands for all hosts of a network.
+    Broadcast,
+    /// It stands for a group of hosts.
+    Multicast,
+    /// It is nothing without the name of an interface.
+    LinkLocal,
     /// No route leads to it.
     NoRoute,
     /// On a network of this host, and nobody answers there.
@@ -46,6 +58,11 @@ impl Trouble<'_> {
             return Cause::Moved;
         }
         let errno = outcome.errno();
+        if let (Some(cause), Some(errno)) = (self.never_works(), errno)
+            && (cause != Cause::LinkLocal || errno == Errno::EINVAL)
+        {
+            return cause;
+        }
         match errno {
             Some(_) if matches!(self.way, Way::Rejected { .. }) => Cause::NoRoute,
             Some(Errno::ENETUNREACH | Errno::ENETDOWN)
@@ -133,7 +150,7 @@ impl Trouble<'_> {
             addresses.iter().take(4).map(ToString::to_string).collect::<Vec<_>>().join(", ")
         };
         match &self.resolution {
-            Resolution::Literal(_) => None,
+            Resolution::Literal(_) => self.read_as(),
             Resolution::Hosts(addresses) => {
                 Some(format!("{} is {} by the hosts file there.", self.host, list(addresses)))
             }
@@ -177,12 +194,14 @@ impl Trouble<'_> {
                 self.publisher()
             ),
             Cause::Moved => self.moved().unwrap_or_default(),
+            Cause::Broadcast | Cause::Multicast | Cause::LinkLocal => self.nobody_connects(cause),
             Cause::NoRoute => format!("{}{}", self.no_route(&ip), self.master_contrast()),
             Cause::OnLinkSilent => format!(
-                "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to {}).",
+                "{ip} would be on a network that {} is attached to{}, and no host there answers to that address (no answer to {}).{}",
                 self.client_host(),
                 self.way_words(),
-                if self.ip.is_some_and(|ip| ip.is_ipv6()) { "neighbour discovery" } else { "ARP" }
+                if self.ip.is_some_and(|ip| ip.is_ipv6()) { "neighbour discovery" } else { "ARP" },
+                self.neighbour_by_netmask().map(|why| format!(" {why}")).unwrap_or_default()
             ),
             Cause::RejectedOnLink => format!(
                 "{ip} is on a network that {} is attached to{}, and a rejection (ICMP) came back {} after the SYN. Where no host has the address that takes three seconds, so a firewall rejects it: that of {ip}, or that of {} itself.",
@@ -290,57 +309,28 @@ impl Trouble<'_> {
 
     /// The master is reached, the node is not: that is what confuses people.
     fn master_contrast(&self) -> String {
+        let what = match self.entry.link.kind {
+            LinkKind::Topic | LinkKind::Dds => "topic",
+            LinkKind::Service => "service",
+            // It is the master that is not reached, or that does not reach a node.
+            LinkKind::Master | LinkKind::Callback => return String::new(),
+        };
         if let Some(relay) = &self.client.master_through {
             return format!(
-                " It does reach the master, through {} (pid {}): that is why the topic is listed. But that carries the master's port alone, and nodes talk to each other at ports of their own.",
+                " It does reach the master, through {} (pid {}): that is why the {what} is listed. But that carries the master's port alone, and nodes talk to each other at ports of their own.",
                 relay.comm, relay.pid
             );
         }
         match self.client.master {
             Some(master) if self.master_is_elsewhere() == Some(true) => {
-                format!(" It did reach the master, at {master}: that is why the topic is listed.")
+                format!(" It did reach the master, at {master}: that is why the {what} is listed.")
             }
             _ => String::new(),
         }
     }
 
     fn live_ports(&self) -> String {
-        answered(&self.answering_ports())
-    }
-
-    fn dropped(&self, place: &str, outcome: &Outcome) -> String {
-        let tries = match outcome {
-            Outcome::Pending { since, syn_retransmits } => {
-                let waited = Span(self.graph.now().0.saturating_sub(since.0));
-                format!(
-                    "Nothing at all came back from {place} in {waited}, and the SYN was sent again {syn_retransmits} times"
-                )
-            }
-            Outcome::Abandoned { after_ns, syn_retransmits } => format!(
-                "Nothing at all came back from {place} in {}, and the SYN was sent again {syn_retransmits} times",
-                Span(*after_ns)
-            ),
-            _ => format!("Nothing at all came back from {place}"),
-        };
-        let contrast = match (&self.alive_ports()[..], self.last_answered()) {
-            ([], None) => match self.way {
-                // Without an answer to ARP the attempt would have failed.
-                Way::OnLink { .. } => {
-                    format!("a firewall drops it, there or on {} itself{}", self.client_host(), self.way_words())
-                }
-                _ => format!("a firewall drops it, or no such host exists{}", self.way_words()),
-            },
-            ([], Some((port, at))) => format!(
-                "the last that came from that address was {} before this began, from port {port}, so the host may have gone, or have another address now; else a firewall drops it{}",
-                self.before_it_began(at),
-                self.way_words()
-            ),
-            (ports, _) => format!(
-                "while the same host answered{}: a firewall drops it, or only single ports are forwarded",
-                answered(ports).trim_start_matches(" (it answered").trim_end_matches(')')
-            ),
-        };
-        format!("{tries}: {contrast}.")
+        dropped::answered(&self.answering_ports())
     }
 
     /// Which way packets leave.
@@ -355,14 +345,6 @@ impl Trouble<'_> {
             _ => String::new(),
         }
     }
-}
-
-fn answered(ports: &[u16]) -> String {
-    if ports.is_empty() {
-        return String::new();
-    }
-    let shown: Vec<String> = ports.iter().take(3).map(ToString::to_string).collect();
-    format!(" (it answered at port {})", shown.join(", "))
 }
 
 /// ` (no route to that network)`: what stands behind an error number, where there is more to say than its name.
