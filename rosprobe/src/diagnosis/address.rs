@@ -6,6 +6,7 @@ use super::trouble::Trouble;
 use super::{Code, Severity};
 use crate::errno::Errno;
 use crate::graph::{Outcome, Stage, Way};
+use crate::observation::host_and_port;
 
 pub(super) fn draft(trouble: &Trouble<'_>, code: Code, outcome: &Outcome) -> Draft {
     let errno = outcome.errno();
@@ -30,11 +31,10 @@ pub(super) fn told(trouble: &Trouble<'_>) -> String {
     let uri = trouble.entry.link.publisher.uri.clone().unwrap_or_default();
     match trouble.state.stage {
         Stage::Tcpros => format!(
-            "{} answered to requestTopic that {} gets {topic} at {}:{}.",
+            "{} answered to requestTopic that {} gets {topic} at {}.",
             capital(&publisher),
             trouble.who(),
-            trouble.host,
-            trouble.port
+            host_and_port(&trouble.host, trouble.port)
         ),
         _ if trouble.entry.link.name.is_none() => format!(
             "{} was running when rosprobe began. It is a node with rospy, and comes back to this address after 8, 16 or 32 seconds, as rospy does with a publisher that it cannot reach{}. Which topic it wants was not seen; to see it, start the node again.",

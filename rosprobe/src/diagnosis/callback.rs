@@ -21,7 +21,8 @@ pub(super) fn of_link(graph: &Graph, entry: &Entry) -> Option<Finding> {
     let outcome = trouble_of(graph, entry, state)?;
     let trouble = Trouble::new(graph, entry, state)?;
     let first = state.first_failure.unwrap_or(state.at);
-    if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && graph.now().since(first) < LEAVING {
+    let leaving = graph.leaving(entry.link.publisher.process.as_ref());
+    if matches!(outcome, Outcome::Failed { errno: Errno::ECONNREFUSED }) && graph.now().since(first) < leaving {
         return None;
     }
     let (errno, ended) = ending(&trouble, &outcome)?;

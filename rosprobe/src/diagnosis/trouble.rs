@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::errno::Errno;
 use crate::event::{Monotonic, Namespace, ProcessRef};
 use crate::graph::{
-    Actor, Client, Entry, Former, Graph, Link, LinkKind, Outcome, Resolution, Stage, StageState, Subnet, Way,
+    Actor, Client, Entry, Former, GoneCause, Graph, Link, LinkKind, Outcome, Resolution, Stage, StageState, Subnet, Way,
 };
-use crate::observation::Span;
+use crate::observation::{Span, host_and_port};
 
 /// A connect under way this long without an answer is no longer a slow link. The SYN is sent again after 1 and after 2 more
 /// seconds, and an address on the link that nobody has is given up after 3.1 s: that is a failure of its own.
@@ -55,8 +55,7 @@ impl<'a> Trouble<'a> {
     pub fn place(&self) -> String {
         match self.state.address {
             Some(address) => address.to_string(),
-            None if self.host.contains(':') => format!("[{}]:{}", self.host, self.port),
-            None => format!("{}:{}", self.host, self.port),
+            None => host_and_port(&self.host, self.port),
         }
     }
 
@@ -225,7 +224,18 @@ impl<'a> Trouble<'a> {
 
     /// An address of the publisher's host that the client reaches, and whether that is known or only likely.
     pub fn better_address(&self) -> Option<(IpAddr, bool)> {
-        let other = |ip: &IpAddr| Some(*ip) != self.ip && is_advertisable(*ip);
+        // Without it a node listens for IPv4 alone.
+        let ipv6 = self.publisher_variable("ROS_IPV6").is_some_and(|value| value == "on");
+        self.address_of_publisher(|ip| ipv6 || ip.is_ipv4() || self.publisher_namespace().is_none())
+    }
+
+    /// The same, for IPv4 alone.
+    pub fn better_ipv4(&self) -> Option<(IpAddr, bool)> {
+        self.address_of_publisher(|ip| ip.is_ipv4())
+    }
+
+    fn address_of_publisher(&self, is_usable: impl Fn(IpAddr) -> bool) -> Option<(IpAddr, bool)> {
+        let other = |ip: &IpAddr| Some(*ip) != self.ip && is_advertisable(*ip) && is_usable(*ip);
         if let Some(namespace) = self.publisher_namespace() {
             let same_host =
                 self.graph.namespace_of(self.client).is_some_and(|own| own.net_namespace == namespace.net_namespace);
@@ -285,7 +295,17 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
     if let Some(failure) = state.failure.clone().filter(failed) {
         let first = state.first_failure.unwrap_or(state.at);
         let leaves = failure == Outcome::Failed { errno: Errno::ECONNREFUSED } && may_leave(graph, entry, state);
-        return (!(worked || leaves) || graph.now().since(first) >= GRACE).then_some(failure);
+        let grace = match (worked, leaves) {
+            (true, true) => graph.leaving(entry.link.publisher.process.as_ref()),
+            (true, false) => GRACE,
+            (false, true) if super::is_rosout(entry.link.shown_name()) => GRACE,
+            (false, _) => Duration::ZERO,
+        };
+        let until = match entry.track.gone {
+            Some((GoneCause::Unlisted, at)) => at,
+            _ => graph.now(),
+        };
+        return (until.since(first) >= grace).then_some(failure);
     }
     match &state.outcome {
         Outcome::Pending { since, .. } => {
@@ -298,14 +318,14 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
     }
 }
 
-/// Whether this may be one of the tools that come and go, which publish nothing but their log: its port is closed before it says that it
-/// ends.
+/// Whether the publisher may be about to end: it runs still, and a node closes its port before the master has told everybody that it goes.
+/// The tools that come and go publish nothing but their log.
 fn may_leave(graph: &Graph, entry: &Entry, state: &StageState) -> bool {
     let publisher = entry.link.publisher.process.as_ref().and_then(|process| graph.process(process));
     let (Some(publisher), Some(client)) = (publisher, graph.client(entry.track.client)) else { return false };
     let elsewhere = publisher.process.net_namespace != graph.net_namespace_of(client);
     let loopback = state.address.is_some_and(|address| address.ip().is_loopback());
-    super::is_rosout(entry.link.shown_name()) && publisher.exited.is_none() && !(elsewhere && loopback)
+    publisher.exited.is_none() && !(elsewhere && loopback)
 }
 
 /// A client as a person would name it.

@@ -75,7 +75,7 @@ pub(super) fn wrong_family(trouble: &Trouble<'_>, outcome: &Outcome) -> Finding 
     if has_family(trouble, true) {
         remedies.push(format!("Restart {} with ROS_IPV6=on in its environment.", trouble.who()));
     }
-    let v4 = trouble.better_address().filter(|(ip, _)| ip.is_ipv4());
+    let v4 = trouble.better_ipv4();
     remedies.push(match v4 {
         Some((ip, known)) => {
             let restart = if known {

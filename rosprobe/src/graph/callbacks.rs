@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::Graph;
 use super::client::{Actor, Client, ClientId, Sight};
 use super::conversation::Ends;
+use super::ending::LEAVING;
 use super::link::{LinkId, LinkKind, Outcome, Stage};
 use super::links::{Entry, NewLink};
 use super::node::Node;
-use super::track::{GoneCause, Judged, LEAVING};
+use super::track::{GoneCause, Judged};
 use crate::event::Monotonic;
 use crate::observation::{AdvertisedUri, ObservationId};
 
@@ -168,9 +169,10 @@ impl Graph {
             self.links_of_uri(&uri).into_iter().filter(|id| self.links.is(*id, LinkKind::Callback)).collect();
         for callback in callbacks {
             // A failure just before is the node's leaving itself; an older one was real.
-            let failing_since =
-                self.links.get(callback).and_then(|entry| entry.link.stage(Stage::Callback)?.first_failure);
-            let was_real = failing_since.is_some_and(|since| at.since(since) >= LEAVING);
+            let Some(link) = self.links.get(callback).map(|entry| &entry.link) else { continue };
+            let leaving = self.leaving(link.publisher.process.as_ref());
+            let failing_since = link.stage(Stage::Callback).and_then(|state| state.first_failure);
+            let was_real = failing_since.is_some_and(|since| at.since(since) >= leaving);
             self.over(&[callback], if was_real { GoneCause::ClientLeft } else { GoneCause::Unlisted }, at);
         }
     }

@@ -33,7 +33,18 @@ impl Departed {
     }
 }
 
+/// A node on its way out refuses callbacks this long before its unregistration arrives.
+pub(crate) const LEAVING: Duration = Duration::from_secs(2);
+/// The same for one that is seen to run: ten nodes that end at once keep a master on a busy host longer than that.
+const SEEN_LEAVING: Duration = Duration::from_secs(15);
+
 impl Graph {
+    /// How long a node may refuse before that is more than its leaving.
+    pub(crate) fn leaving(&self, node: Option<&ProcessRef>) -> Duration {
+        let runs = node.and_then(|node| self.process(node)).is_some_and(|state| state.exited.is_none());
+        if runs { SEEN_LEAVING } else { LEAVING }
+    }
+
     pub(super) fn over(&mut self, links: &[LinkId], cause: GoneCause, at: Monotonic) {
         for link in links {
             self.links.set_gone(*link, cause, at);

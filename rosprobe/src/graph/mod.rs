@@ -55,6 +55,7 @@ use self::clients::Clients;
 pub(crate) use self::connects::MASTER_PORT;
 pub use self::counts::LinkCounts;
 use self::ending::Departed;
+pub(crate) use self::ending::LEAVING;
 pub(crate) use self::former::Former;
 use self::former::FormerAddresses;
 use self::incidents::Incidents;
@@ -74,7 +75,7 @@ use self::retrying::Retries;
 pub(crate) use self::routes::{Subnet, Way, way};
 use self::sockets::Sockets;
 pub(crate) use self::target::Datagrams;
-pub(crate) use self::track::{GoneCause, LEAVING};
+pub(crate) use self::track::GoneCause;
 use crate::event::{Clock, Monotonic, Namespace, Process, ProcessKey, ProcessRef, Transport};
 use crate::observation::{AdvertisedUri, Observation, ObservationId, Protocol, What};
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::event::{Monotonic, ProcessRef, Traffic};
+use crate::observation::host_and_port;
 
 /// Where the publisher told the subscriber to connect to, or where a subscriber wants its datagrams.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +15,7 @@ pub(crate) struct DataTarget {
 impl DataTarget {
     /// `10.0.1.1:41235`, `marvin:41235` or `[fd50::1]:41235`.
     pub fn place(&self) -> String {
-        let Self { host, port } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        host_and_port(&self.host, self.port)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use super::claims::Guess;
 use super::client::ClientId;
@@ -11,8 +10,6 @@ use super::target::{DataTarget, Datagrams};
 use crate::event::{Monotonic, WaitsFor};
 use crate::observation::AdvertisedUri;
 
-/// A node on its way out refuses callbacks this long before its unregistration arrives.
-pub(crate) const LEAVING: Duration = Duration::from_secs(2);
 /// Topics remembered that a callback was about.
 const TOPIC_LIMIT: usize = 64;
 

@@ -19,6 +19,7 @@ pub use self::ros1::{
     Answer, Call, Method, NodeTopics, ProtocolOffer, RequestedProtocol, SystemState, TcprosHeader, TopicType, Value,
 };
 pub use self::summary::{Bytes, Span};
+pub(crate) use self::uri::host_and_port;
 pub use self::uri::{AdvertisedUri, UriError};
 use crate::errno::Errno;
 use crate::event::{Direction, GapCause, Monotonic, Namespace, Process, ProcessRef, SocketRef, Traffic};

@@ -108,12 +108,13 @@ fn split_port(authority: &str) -> Result<(&str, &str), UriError> {
 /// Host and port, with brackets around an IPv6 address: `10.0.1.1:41235`, `[fd50::1]:42937`.
 impl fmt::Display for AdvertisedUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        f.write_str(&host_and_port(&self.host, self.port))
     }
+}
+
+/// `10.0.1.1:41235`, `marvin:41235` or `[fd50::1]:41235`.
+pub(crate) fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 #[cfg(test)]

@@ -108,11 +108,9 @@ fn a_process_that_resets_its_connection_closes_it_and_the_socket_keeps_its_ports
 fn a_process_that_shuts_down_a_connect_gives_it_up_and_the_next_one_has_a_port_of_its_own() {
     let mut feed = Feed::new();
     let ends = |local: &str| SocketRef { local: local.parse().ok(), ..tcp(1) };
-    for (local, fact) in [
-        ("10.0.1.1:50000", Fact::SynSent),
-        ("10.0.1.1:0", Fact::Aborted),
-        ("10.0.1.1:0", Fact::SynSent),
-    ] {
+    for (local, fact) in
+        [("10.0.1.1:50000", Fact::SynSent), ("10.0.1.1:0", Fact::Aborted), ("10.0.1.1:0", Fact::SynSent)]
+    {
         feed.now += 1;
         let event = Event { time: Monotonic(feed.now), process: None, socket: Some(ends(local)), fact };
         feed.decoder.handle(event, &mut feed.out);

@@ -72,7 +72,11 @@ fn attempt<R: Row>(row: &R, attempts: &mut Attempts) {
         Ok(alarms) => {
             attempts.diagnosed = true;
             attempts.false_alarms += alarms.len();
-            if alarms.is_empty() { "diagnosed".to_owned() } else { format!("diagnosed, with false alarms: {alarms:#?}") }
+            if alarms.is_empty() {
+                "diagnosed".to_owned()
+            } else {
+                format!("diagnosed, with false alarms: {alarms:#?}")
+            }
         }
         Err(panic) => {
             let formatted = panic.downcast_ref::<String>().map(String::as_str);

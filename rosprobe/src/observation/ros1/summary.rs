@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Answer, Call, TcprosHeader, Value};
+use crate::observation::host_and_port;
 use crate::observation::summary::SHOWN;
 
 struct List<'a>(&'a [String]);
@@ -77,7 +78,7 @@ impl fmt::Display for Answer {
             Self::Subscribers { subscribers, .. } => write!(f, "ok, subscribers {}", List(subscribers)),
             Self::Uri { uri, .. } => write!(f, "ok, {uri}"),
             Self::Protocol { protocol, .. } => {
-                write!(f, "ok, {} at {}:{}", protocol.name, protocol.host, protocol.port)
+                write!(f, "ok, {} at {}", protocol.name, host_and_port(&protocol.host, protocol.port))
             }
             Self::SystemState { state, .. } => write!(
                 f,
