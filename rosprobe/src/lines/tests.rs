@@ -119,23 +119,41 @@ fn written(line: &Line<'_>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+fn start<'a>(attached: &'a [String], command: Option<&'a [String]>, netns: &'a [String]) -> Start<'a> {
+    Start {
+        rosprobe: "0.1.0",
+        time: "2026-03-01T13:17:00Z".parse().unwrap(),
+        kernel: "6.1.0",
+        capture_mode: "sock",
+        attached,
+        pid: 1,
+        command,
+        netns,
+    }
+}
+
+#[test]
+fn a_start_says_what_is_watched() {
+    let words = ["roslaunch", "robot.launch"].map(str::to_owned);
+    let namespaces = ["inner", "4711"].map(str::to_owned);
+    for (command, netns, expected) in [
+        (None, &[][..], "this machine"),
+        (Some(&words[..]), &[], "roslaunch robot.launch"),
+        (None, &namespaces, "netns inner, 4711"),
+    ] {
+        assert_eq!(start(&[], command, netns).what(), expected);
+    }
+    let line = written(&Line::Start(start(&[], None, &namespaces)));
+    assert!(line.ends_with(",\"netns\":[\"inner\",\"4711\"]}\n"), "{line}");
+}
+
 #[test]
 fn every_json_line_has_a_type_and_flat_fields() {
     let finding = finding();
     let observation = observation(failed());
     let attached = ["sock_send_length".to_owned()];
-    let start = Start {
-        rosprobe: "0.1.0",
-        time: "2026-03-01T13:17:00Z".parse().unwrap(),
-        kernel: "6.1.0",
-        capture_mode: "sock",
-        attached: &attached,
-        pid: 1,
-        command: None,
-        netns: &[],
-    };
     let lines = [
-        Line::Start(start),
+        Line::Start(start(&attached, None, &[])),
         Line::Observation(&observation),
         Line::Finding(&finding),
         Line::FindingOver { id: &finding.id },
