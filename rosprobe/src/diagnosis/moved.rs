@@ -18,13 +18,13 @@ impl Trouble<'_> {
     /// What became of the address, where that of the publisher's host is known.
     pub fn moved(&self) -> Option<String> {
         let namespace = self.publisher_namespace()?;
-        Some(became(self.graph, self.former()?, namespace, &self.publisher()))
+        Some(became(self.graph, &self.former()?, namespace, &self.publisher()))
     }
 
     /// Let the publisher advertise what its host has now.
     pub fn advertise_present(&self) -> Option<String> {
         let (former, process) = (self.former()?, self.publisher_process()?);
-        Some(start_again(self.graph, former, process, &self.publisher()))
+        Some(start_again(self.graph, &former, process, &self.publisher()))
     }
 
     /// The host was alive at this address once, and nothing says that it still has it.
@@ -48,11 +48,14 @@ fn became(graph: &Graph, former: &Former, namespace: &Namespace, node: &str) -> 
         .map(|ip| ip.to_string())
         .collect();
     let now = if now.is_empty() { "no other".to_owned() } else { now.join(", ") };
-    let gone = Span(graph.now().0.saturating_sub(former.at.0));
+    let gone = match (former.was_seen, Span(graph.now().0.saturating_sub(former.at.0))) {
+        (true, gone) => format!("has been none for {gone}"),
+        (false, since) => format!("is none any more (the node registered from there {since} ago)"),
+    };
     let interface =
         if former.own.interface.is_empty() { String::new() } else { format!(" ({})", former.own.interface) };
     format!(
-        "{}{interface} was an address of the host of {node}, and has been none for {gone}: the host now has {now}. A node advertises for all its life what it found when it started.",
+        "{}{interface} was an address of the host of {node}, and {gone}: the host now has {now}. A node advertises for all its life what it found when it started.",
         former.own.address
     )
 }
@@ -87,9 +90,8 @@ pub(super) fn of_connection(
 }
 
 /// The address that a client advertises, where its host had it and has it no more.
-pub(super) fn of_api<'a>(graph: &'a Graph, client: &Client) -> Option<&'a Former> {
-    let ip = client.api.as_ref()?.host.parse::<IpAddr>().ok()?;
-    graph.former_address(graph.namespace_of(client)?.net_namespace, ip)
+pub(super) fn of_api(graph: &Graph, client: &Client) -> Option<Former> {
+    graph.former_address_of(client, client.api.as_ref()?.host.parse::<IpAddr>().ok()?)
 }
 
 /// A node on this host that advertises an address which its host has no more. `blamed` are URIs about which something worse was found.
@@ -108,13 +110,13 @@ pub(super) fn api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> 
     let summary =
         format!("{name} tells everybody to connect to it at {api}, and {ip} is no address of its host any more");
     let explanation = vec![
-        became(graph, former, namespace, &name),
+        became(graph, &former, namespace, &name),
         format!(
             "{} goes on running; nobody who is told of it from now on can connect to it, and the master cannot call it.",
             who(client)
         ),
     ];
-    let remedies = vec![start_again(graph, former, process, &name)];
+    let remedies = vec![start_again(graph, &former, process, &name)];
     let draft = Draft::new(graph, Code::CallbackFailed, Severity::Warning, former.at);
     let draft = draft.client(client).node(Some(name)).on(Stage::Callback).address(Some(api.to_string()));
     let draft = draft.peer(Some("/master".into()), client.master.map(|master| format!("http://{master}/")));

@@ -64,6 +64,10 @@ fn unusable_api(graph: &Graph, client: &Client, blamed: &BTreeSet<String>) -> Op
         "Others that are told this address cannot connect to the node, and the master cannot tell it of new publishers.".into(),
     ];
     let own = client.reaches_master_from.filter(|ip| !ip.is_loopback());
+    // It was an address of the host a moment ago: what became of it is known when somebody has looked again.
+    if own.is_some() && own == api.host.parse().ok() {
+        return None;
+    }
     let without = without_hostname(graph, client);
     let remedies = vec![match (own, only_address(graph, client)) {
         (Some(ip), _) => format!(

@@ -209,8 +209,14 @@ impl<'a> Trouble<'a> {
     }
 
     /// The address that the publisher's host, which is seen, had and has no more.
-    pub fn former(&self) -> Option<&'a Former> {
-        self.graph.former_address(self.publisher_namespace()?.net_namespace, self.ip?)
+    pub fn former(&self) -> Option<Former> {
+        let (namespace, ip) = (self.publisher_namespace()?.net_namespace, self.ip?);
+        if let Some(known) = self.graph.former_address(namespace, ip) {
+            return Some(known.clone());
+        }
+        let key = self.publisher_process()?.key();
+        let is_it = |client: &&Client| client.process.as_ref().is_some_and(|process| process.key() == key);
+        self.graph.clients().filter(is_it).find_map(|node| self.graph.former_address_of(node, ip))
     }
 
     /// The network that the advertised address is in: as its owner sees it, or else what is usual.
@@ -298,6 +304,7 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
         let grace = match (worked, leaves) {
             (true, true) => graph.leaving(entry.link.publisher.process.as_ref()),
             (true, false) => GRACE,
+            // The tools that come and go publish nothing but their log.
             (false, true) if super::is_rosout(entry.link.shown_name()) => GRACE,
             (false, _) => Duration::ZERO,
         };
@@ -318,8 +325,8 @@ pub(super) fn trouble_of(graph: &Graph, entry: &Entry, state: &StageState) -> Op
     }
 }
 
-/// Whether the publisher may be about to end: it runs still, and a node closes its port before the master has told everybody that it goes.
-/// The tools that come and go publish nothing but their log.
+/// Whether a publisher that refuses may be about to end: it runs still, and a node closes its port before the master has told everybody
+/// that it goes.
 fn may_leave(graph: &Graph, entry: &Entry, state: &StageState) -> bool {
     let publisher = entry.link.publisher.process.as_ref().and_then(|process| graph.process(process));
     let (Some(publisher), Some(client)) = (publisher, graph.client(entry.track.client)) else { return false };

@@ -2,21 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::Graph;
+use super::{Client, Graph, Subnet};
 use crate::event::{InterfaceAddress, Monotonic, Namespace};
 use crate::observation::ObservationId;
 
 /// Addresses remembered that are gone.
 const FORMER_LIMIT: usize = 4096;
+/// The addresses of a host were looked at again after this long (every five seconds).
+const LOOKED_AT_AGAIN: Duration = Duration::from_secs(7);
 
 /// An address that a host had.
 #[derive(Clone, Debug)]
 pub(crate) struct Former {
     /// As it was, with its interface.
     pub own: InterfaceAddress,
-    /// When it was seen to be gone.
+    /// When it was seen to be gone; when it was there last, where its going was not seen.
     pub at: Monotonic,
+    /// It was seen on an interface, and then no more.
+    pub was_seen: bool,
     /// What shows it.
     pub by: ObservationId,
 }
@@ -40,7 +45,7 @@ impl FormerAddresses {
             if self.gone.len() >= FORMER_LIMIT {
                 return;
             }
-            let former = Former { own: own.clone(), at, by };
+            let former = Former { own: own.clone(), at, was_seen: true, by };
             self.gone.entry((now.net_namespace, own.address)).or_insert(former);
         }
     }
@@ -51,6 +56,23 @@ impl Graph {
     pub(crate) fn former_address(&self, net_namespace: u64, ip: IpAddr) -> Option<&Former> {
         self.former.gone.get(&(net_namespace, ip.to_canonical()))
     }
+
+    /// The same for a node of that host, which may have reached its master from an address that was gone when somebody first looked.
+    pub(crate) fn former_address_of(&self, node: &Client, ip: IpAddr) -> Option<Former> {
+        let (namespace, ip) = (self.namespace_of(node)?, ip.to_canonical());
+        if let Some(known) = self.former_address(namespace.net_namespace, ip) {
+            return Some(known.clone());
+        }
+        let registered = node.registered.filter(|registered| self.now().since(registered.at) >= LOOKED_AT_AGAIN)?;
+        let has = |ip| namespace.addresses.iter().any(|own| own.address == ip);
+        let had = node.process.is_some() && node.reaches_master_from == Some(ip);
+        if !had || has(ip) || ip.is_loopback() || namespace.addresses.is_empty() {
+            return None;
+        }
+        let prefix = if ip.is_ipv4() { 32 } else { 128 };
+        let own = InterfaceAddress { interface: String::new(), address: ip, prefix };
+        Some(Former { own, at: registered.at, was_seen: false, by: registered.by })
+    }
 }
 
 impl Former {
@@ -59,10 +81,11 @@ impl Former {
         let same_family = |own: &&InterfaceAddress| own.address.is_ipv4() == self.own.address.is_ipv4();
         let candidates = namespace.addresses.iter().filter(same_family).filter(|own| usable(own.address));
         let here = candidates.clone().find(|own| own.interface == self.own.interface);
+        let near = || candidates.clone().find(|own| Subnet::of(own.address, own.prefix).contains(self.own.address));
         let only = || {
             let mut all = candidates.clone();
             all.next().filter(|_| all.next().is_none())
         };
-        here.or_else(only).map(|own| own.address)
+        here.or_else(near).or_else(only).map(|own| own.address)
     }
 }

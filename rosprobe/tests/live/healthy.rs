@@ -347,7 +347,7 @@ fn a_node_that_was_killed_is_found_until_it_is_back() {
         let remedies = refused.finding.remedies.join("\n");
         assert!(remedies.contains("rosnode cleanup"), "{:#?}", refused.finding);
         // What was over within four seconds is said to be over and nothing more.
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(5));
         let again = start();
         let over = watch.finding("that it is back", SOON, |finding| {
             finding.id == refused.finding.id && finding.severity == Severity::Info && finding.ended.is_some()

@@ -58,7 +58,7 @@ pub fn cases() -> Vec<Case> {
                 .afterwards(move_the_node)
                 .seen_from(router, cannot_end_the_older())
                 // Of the older one, whose host has gone.
-                .also_true(&[Code::CallbackFailed, Code::Stalled, Code::NoResponse]),
+                .also_true(&[Code::CallbackFailed, Code::Stalled, Code::NoResponse, Code::NeverAttempted]),
         ]);
     }
     cases
