@@ -65,7 +65,8 @@ impl Graph {
         }
         let registered = node.registered.filter(|registered| self.now().since(registered.at) >= LOOKED_AT_AGAIN)?;
         let has = |ip| namespace.addresses.iter().any(|own| own.address == ip);
-        let had = node.process.is_some() && node.reaches_master_from == Some(ip);
+        // Who was called there has an address that no interface need have (`ip route add local`).
+        let had = node.process.is_some() && node.reaches_master_from == Some(ip) && !node.called;
         if !had || has(ip) || ip.is_loopback() || namespace.addresses.is_empty() {
             return None;
         }
