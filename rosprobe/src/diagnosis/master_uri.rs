@@ -137,7 +137,7 @@ fn flaw_of(state: &ProcessState) -> Option<(&'static str, &str, Flaw, ClientLibr
 
 /// roscpp with `ROS_IPV6=on` passes over every IPv4 address; rospy does not.
 fn of_family(state: &ProcessState, value: &str) -> Option<Flaw> {
-    let on = state.process.environment.get("ROS_IPV6").is_some_and(|value| value == "on");
+    let on = state.process.has_ros_ipv6();
     let (host, _) = host_in(value).filter(|_| on)?;
     let why = "roscpp with ROS_IPV6=on reaches a master by IPv6 only".to_owned();
     host.parse::<Ipv4Addr>().is_ok().then_some(Flaw { why, then: FAILS, family: true })

@@ -169,7 +169,7 @@ fn complaint(graph: &Graph, client: &Client, host: &str) -> Option<(Code, String
 /// A name that the hosts file gives this host alone, where no name server could tell it to others. Where the file names other hosts
 /// too, it is likely the same everywhere.
 fn only_here(namespace: &Namespace, host: &str) -> bool {
-    let own = |ip: &IpAddr| ip.is_loopback() || namespace.addresses.iter().any(|address| address.address == *ip);
+    let own = |ip: &IpAddr| ip.is_loopback() || namespace.has(*ip);
     let names_others = namespace.hosts.iter().any(|(ip, _)| !own(ip) && !is_boilerplate(*ip));
     let mine = in_hosts(namespace, host).is_some_and(|addresses| addresses.iter().all(own));
     mine && !names_others && namespace.nameservers.is_empty()

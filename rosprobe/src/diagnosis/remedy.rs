@@ -242,7 +242,7 @@ impl Trouble<'_> {
     pub fn open_router(&self) -> Option<String> {
         let Way::Gateway { gateway, .. } = self.way else { return None };
         let ip = self.ip.filter(|ip| *ip != gateway && ip.is_ipv4() == gateway.is_ipv4())?;
-        if self.publisher_namespace().is_some_and(|own| own.addresses.iter().any(|own| own.address == gateway)) {
+        if self.publisher_namespace().is_some_and(|own| own.has(gateway)) {
             return None;
         }
         let command = if ip.is_ipv4() { "iptables" } else { "ip6tables" };

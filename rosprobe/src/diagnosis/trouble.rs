@@ -230,8 +230,8 @@ impl<'a> Trouble<'a> {
 
     /// An address of the publisher's host that the client reaches, and whether that is known or only likely.
     pub fn better_address(&self) -> Option<(IpAddr, bool)> {
-        // Without it a node listens for IPv4 alone.
-        let ipv6 = self.publisher_variable("ROS_IPV6").is_some_and(|value| value == "on");
+        let state = self.publisher_process().and_then(|process| self.graph.process(process));
+        let ipv6 = state.is_some_and(|state| state.process.has_ros_ipv6());
         self.address_of_publisher(|ip| ipv6 || ip.is_ipv4() || self.publisher_namespace().is_none())
     }
 
@@ -352,7 +352,7 @@ pub(super) fn who(client: &Client) -> String {
 pub(super) fn is_own(graph: &Graph, client: &Client, ip: IpAddr) -> bool {
     ip.is_loopback()
         || client.actor == Actor::Host(ip)
-        || graph.namespace_of(client).is_some_and(|namespace| namespace.addresses.iter().any(|own| own.address == ip))
+        || graph.namespace_of(client).is_some_and(|namespace| namespace.has(ip))
 }
 
 pub(super) fn master_is_elsewhere(graph: &Graph, client: &Client) -> Option<bool> {

@@ -192,7 +192,7 @@ impl Datagram<'_> {
     /// Whether the address that the subscriber named is one of its host.
     fn target_is_own(&self) -> Option<bool> {
         let (ip, namespace) = (self.target_ip()?, self.subscriber_namespace()?);
-        Some(namespace.addresses.iter().any(|own| own.address == ip))
+        Some(namespace.has(ip))
     }
 
     /// Where the address comes from.

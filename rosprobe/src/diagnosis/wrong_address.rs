@@ -99,7 +99,7 @@ fn speaks_ipv6(trouble: &Trouble<'_>) -> bool {
     let advertises = client.api.as_ref().and_then(|api| api.host.parse().ok()).is_some_and(|ip| is_ipv6(&ip));
     let process = client.process.as_ref().and_then(|process| trouble.graph.process(process));
     let connects = match process.filter(|state| state.seen_by.is_some()) {
-        Some(state) => state.process.environment.get("ROS_IPV6").is_some_and(|value| value == "on"),
+        Some(state) => state.process.has_ros_ipv6(),
         None => trouble.state.stage != Stage::Tcpros && client.addresses.iter().any(is_ipv6),
     };
     advertises || connects

@@ -81,6 +81,11 @@ impl Process {
     pub fn key(&self) -> ProcessKey {
         (self.pid, self.started)
     }
+
+    /// Whether a node in it speaks IPv6: without `ROS_IPV6=on` it listens and connects by IPv4 alone.
+    pub(crate) fn has_ros_ipv6(&self) -> bool {
+        self.environment.get("ROS_IPV6").is_some_and(|value| value == "on")
+    }
 }
 
 /// What a network namespace looks like from inside: the facts from which "no route" or "its own address" are told.
@@ -107,6 +112,13 @@ pub struct Namespace {
     /// Processes from whose `/proc/PID/net` and root this was read, newest last.
     #[serde(default)]
     pub read_from_pid: u32,
+}
+
+impl Namespace {
+    /// Whether one of its interfaces has the address.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.address == ip)
+    }
 }
 
 /// An address of an interface.

@@ -39,9 +39,8 @@ impl FormerAddresses {
         if now.addresses.is_empty() {
             return;
         }
-        let has = |ip: IpAddr| now.addresses.iter().any(|own| own.address == ip);
-        self.gone.retain(|(namespace, ip), _| *namespace != now.net_namespace || !has(*ip));
-        for own in before.addresses.iter().filter(|own| !has(own.address)) {
+        self.gone.retain(|(namespace, ip), _| *namespace != now.net_namespace || !now.has(*ip));
+        for own in before.addresses.iter().filter(|own| !now.has(own.address)) {
             if self.gone.len() >= FORMER_LIMIT {
                 return;
             }
@@ -64,10 +63,9 @@ impl Graph {
             return Some(known.clone());
         }
         let registered = node.registered.filter(|registered| self.now().since(registered.at) >= LOOKED_AT_AGAIN)?;
-        let has = |ip| namespace.addresses.iter().any(|own| own.address == ip);
         // Who was called there has an address that no interface need have (`ip route add local`).
         let had = node.process.is_some() && node.reaches_master_from == Some(ip) && !node.called;
-        if !had || has(ip) || ip.is_loopback() || namespace.addresses.is_empty() {
+        if !had || namespace.has(ip) || ip.is_loopback() || namespace.addresses.is_empty() {
             return None;
         }
         let prefix = if ip.is_ipv4() { 32 } else { 128 };

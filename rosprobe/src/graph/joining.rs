@@ -50,8 +50,7 @@ impl Graph {
     /// A namespace became known that may be where a master is that was reached before: where files of two hosts are read as one, the
     /// second begins later.
     pub(super) fn join_masters_of(&mut self, namespace: &Namespace) {
-        let has = |ip| namespace.addresses.iter().any(|own| own.address == ip);
-        for master in self.clients.networks.masters_at(has) {
+        for master in self.clients.networks.masters_at(|ip| namespace.has(ip)) {
             if self.only_owner(master.ip()) == Some(namespace.net_namespace) {
                 self.join(Place::Namespace(namespace.net_namespace), Place::Master(master));
             }
@@ -60,8 +59,7 @@ impl Graph {
 
     /// Namespaces on this machine that have an address.
     pub(super) fn owners(&self, ip: IpAddr) -> impl Iterator<Item = u64> {
-        let has = move |namespace: &&Namespace| namespace.addresses.iter().any(|own| own.address == ip);
-        self.namespaces.values().filter(has).map(|namespace| namespace.net_namespace)
+        self.namespaces.values().filter(move |namespace| namespace.has(ip)).map(|namespace| namespace.net_namespace)
     }
 
     /// The namespace that alone has an address.

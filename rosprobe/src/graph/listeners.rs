@@ -60,8 +60,7 @@ impl Graph {
         if ip.is_loopback() {
             return None;
         }
-        let has = |own: &&crate::event::Namespace| own.addresses.iter().any(|own| own.address == ip);
-        let here = self.namespace_of(client).filter(has).map(|own| own.net_namespace);
+        let here = self.namespace_of(client).filter(|own| own.has(ip)).map(|own| own.net_namespace);
         self.listener(here.or_else(|| self.only_owner(ip))?, SocketAddr::new(ip, uri.port))
     }
 

@@ -113,8 +113,7 @@ impl Trouble<'_> {
         let Some(ip) = self.ip else { return false };
         match self.publisher_namespace() {
             Some(namespace) => {
-                matches!(self.way, Way::Own { .. } | Way::OnLink { .. } | Way::Loopback)
-                    && namespace.addresses.iter().any(|own| own.address == ip)
+                matches!(self.way, Way::Own { .. } | Way::OnLink { .. } | Way::Loopback) && namespace.has(ip)
             }
             None => {
                 !self.answering_ports().is_empty()
@@ -165,7 +164,7 @@ impl Trouble<'_> {
             return None;
         }
         let (ip, namespace) = (self.ip?, self.publisher_namespace()?);
-        if ip.is_loopback() || namespace.addresses.iter().any(|own| own.address == ip) {
+        if ip.is_loopback() || namespace.has(ip) {
             return None;
         }
         let real: Vec<String> = namespace

@@ -22,10 +22,7 @@ impl Trouble<'_> {
 
     /// It is read so, and nothing says that the publisher's host has that address.
     pub fn is_misread(&self) -> bool {
-        let has_it = |ip: Ipv4Addr| {
-            let namespace = self.publisher_namespace();
-            namespace.is_some_and(|namespace| namespace.addresses.iter().any(|own| own.address == ip))
-        };
+        let has_it = |ip: Ipv4Addr| self.publisher_namespace().is_some_and(|namespace| namespace.has(ip.into()));
         inet_aton(&self.host).is_some_and(|ip| !has_it(ip))
     }
 }

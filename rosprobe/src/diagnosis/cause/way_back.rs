@@ -10,7 +10,7 @@ impl Trouble<'_> {
     pub fn no_way_back(&self) -> Option<String> {
         let (source, ip) = (self.source()?, self.ip?);
         let namespace = self.publisher_namespace()?;
-        let has_it = namespace.addresses.iter().any(|own| own.address == ip);
+        let has_it = namespace.has(ip);
         let lost = matches!(way(Some(namespace), source.0), Way::None | Way::Rejected { .. });
         (has_it && lost).then(|| {
             format!(
